@@ -1,0 +1,37 @@
+package probe
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"net/netip"
+	"time"
+)
+
+// dial opens a TCP connection to target. The connection obeys ctx to the end:
+// its deadline is the connection's, and when ctx is cancelled (shutdown) every
+// read and write returns at once. The caller closes it with the function
+// returned.
+func dial(ctx context.Context, kind string, target netip.AddrPort) (*net.TCPConn, func(), error) {
+	// No keep-alives: a probe does not live long enough to need them, and
+	// setting them costs three system calls a connection.
+	d := net.Dialer{KeepAlive: -1}
+	conn, err := d.DialTCP(ctx, "tcp", netip.AddrPort{}, target)
+	if err != nil {
+		return nil, nil, broken(kind, target, "connecting", err)
+	}
+	if deadline, ok := ctx.Deadline(); ok {
+		_ = conn.SetDeadline(deadline) // fails only on a closed connection
+	}
+	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
+	return conn, func() { stop(); _ = conn.Close() }, nil
+}
+
+// handshake speaks TLS on conn, verifying what config says.
+func handshake(ctx context.Context, kind string, target netip.AddrPort, conn net.Conn, config *tls.Config) (*tls.Conn, error) {
+	secure := tls.Client(conn, config)
+	if err := secure.HandshakeContext(ctx); err != nil {
+		return nil, broken(kind, target, "shaking hands", err)
+	}
+	return secure, nil
+}

@@ -1,0 +1,75 @@
+package probe
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+)
+
+// parseTCP reads tcp://[HOST]:PORT with the options send and expect. HOST
+// means nothing to TCP and is accepted for uniformity.
+func parseTCP(s Spec) (Check, error) {
+	l, err := parseLocation(s, 0, false)
+	if err != nil {
+		return Check{}, err
+	}
+	l.host = ""
+	var d dialogue
+	for _, o := range s.Options {
+		known, err := d.option(o)
+		if err != nil {
+			return Check{}, err
+		}
+		if !known {
+			return Check{}, o.errorf("unknown for %s, want one of send, expect, interval, timeout, rise, fall", l.kind)
+		}
+	}
+	return Check{
+		Label: l.text,
+		ID:    id(l.kind, l.authority(), optionsID(s.Options)),
+		Probe: tcp{port: l.port, dialogue: d}.probe,
+	}, nil
+}
+
+type tcp struct {
+	port     uint16
+	dialogue dialogue
+}
+
+// probe passes when the handshake completes and, where a reply is expected,
+// when it matches. Without an expected reply this proves that the kernel of
+// the other side listens, not that the program behind it is alive.
+func (t tcp) probe(ctx context.Context, addr netip.Addr) error {
+	target := netip.AddrPortFrom(addr, t.port)
+	conn, done, err := dial(ctx, "tcp", target)
+	if err != nil {
+		return err
+	}
+	defer done()
+	// Close with a reset where nothing was said: a fleet probed a thousand
+	// times a second would otherwise fill the table of TIME_WAIT sockets.
+	if len(t.dialogue.send) == 0 && t.dialogue.expect == nil {
+		_ = conn.SetLinger(0)
+		return nil
+	}
+	return converse("tcp", target, t.dialogue, conn)
+}
+
+// converse holds the dialogue over conn and words what went wrong.
+func converse(kind string, target netip.AddrPort, d dialogue, conn readWriter) error {
+	reply, doing, err := d.talk(conn)
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, errNoMatch) && reply == "":
+		return failed(kind, target, "connection closed without a reply, want a match of %q", d.expect)
+	case errors.Is(err, errNoMatch):
+		return failed(kind, target, "reply %q, want a match of %q", reply, d.expect)
+	}
+	return broken(kind, target, doing, err)
+}
+
+type readWriter interface {
+	Read([]byte) (int, error)
+	Write([]byte) (int, error)
+}
