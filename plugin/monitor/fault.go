@@ -1,0 +1,35 @@
+package monitor
+
+import (
+	"errors"
+	"syscall"
+)
+
+// errStale is why a verdict became unknown without a result.
+var errStale = errors.New("no probe of it has counted for too long")
+
+// faults are the errors that say something about us and nothing about the
+// target: no descriptor, buffer, memory or port left, no route or no
+// permission to send. ECONNREFUSED, EHOSTUNREACH, a reset and a time-out are
+// the target's.
+var faults = map[syscall.Errno]string{
+	syscall.EMFILE:        "EMFILE",
+	syscall.ENFILE:        "ENFILE",
+	syscall.ENOBUFS:       "ENOBUFS",
+	syscall.ENOMEM:        "ENOMEM",
+	syscall.EADDRNOTAVAIL: "EADDRNOTAVAIL",
+	syscall.EADDRINUSE:    "EADDRINUSE",
+	syscall.ENETUNREACH:   "ENETUNREACH",
+	syscall.ENETDOWN:      "ENETDOWN",
+	syscall.EPERM:         "EPERM",
+	syscall.EACCES:        "EACCES",
+}
+
+// faultOf names the fault of ours that err is, or returns "".
+func faultOf(err error) string {
+	var errno syscall.Errno
+	if errors.As(err, &errno) {
+		return faults[errno]
+	}
+	return ""
+}
