@@ -1,0 +1,194 @@
+package rrhealth
+
+import (
+	"context"
+	"net/netip"
+	"strings"
+
+	"github.com/coredns/coredns/plugin"
+	"github.com/miekg/dns"
+
+	"github.com/rrhealth/rrhealth/plugin/pool"
+)
+
+// negativeTTL is how long resolvers may remember that there is no such record,
+// in seconds. RFC 2308, section 5: the lesser of the SOA's TTL and minimum.
+const negativeTTL = 30
+
+// A reply is a message with room for what usually goes into it, so that the
+// usual answer takes one allocation. Nothing in it is shared: plugins above us
+// may write to what we hand them (rewrite does).
+type reply struct {
+	msg      dns.Msg
+	question [1]dns.Question
+	answer   [usual]dns.RR
+	extra    [1]dns.RR // for the OPT record that the server adds
+}
+
+// usual is how many records an answer has room for without allocating.
+const usual = 8
+
+// answer builds the answer to r: the members at the places in order.
+func answer(r *dns.Msg, ttl uint32, members []pool.Member, order []int, f pool.Family) *dns.Msg {
+	// The owner is the name as it was asked, letter by letter: resolvers that
+	// randomise case (0x20) check it.
+	owner := r.Question[0].Name
+	if f == pool.V4 {
+		a := &struct {
+			reply
+			records [usual]dns.A
+		}{}
+		m := a.start(r)
+		records := a.records[:0]
+		if len(order) > usual {
+			records = make([]dns.A, 0, len(order))
+			m.Answer = make([]dns.RR, 0, len(order))
+		}
+		for _, i := range order {
+			header := dns.RR_Header{Name: owner, Rrtype: dns.TypeA, Class: dns.ClassINET, Ttl: ttl}
+			records = append(records, dns.A{Hdr: header, A: members[i].IP})
+			m.Answer = append(m.Answer, &records[len(records)-1])
+		}
+		return m
+	}
+	a := &struct {
+		reply
+		records [usual]dns.AAAA
+	}{}
+	m := a.start(r)
+	records := a.records[:0]
+	if len(order) > usual {
+		records = make([]dns.AAAA, 0, len(order))
+		m.Answer = make([]dns.RR, 0, len(order))
+	}
+	for _, i := range order {
+		header := dns.RR_Header{Name: owner, Rrtype: dns.TypeAAAA, Class: dns.ClassINET, Ttl: ttl}
+		records = append(records, dns.AAAA{Hdr: header, AAAA: members[i].IP})
+		m.Answer = append(m.Answer, &records[len(records)-1])
+	}
+	return m
+}
+
+// start makes the message of a an authoritative reply to r, without records.
+func (a *reply) start(r *dns.Msg) *dns.Msg {
+	m := &a.msg
+	m.Id = r.Id
+	m.Response = true
+	m.Authoritative = true
+	m.RecursionDesired = r.RecursionDesired
+	m.CheckingDisabled = r.CheckingDisabled
+	a.question[0] = r.Question[0]
+	m.Question = a.question[:]
+	m.Answer = a.answer[:0]
+	m.Extra = a.extra[:0]
+	return m
+}
+
+// noData says that there is no record of the type asked for. Never NXDOMAIN:
+// that would deny the name's other types and everything below it (RFC 8020).
+func (p *served) noData(r *dns.Msg) *dns.Msg {
+	m := new(reply).start(r)
+	m.Ns = []dns.RR{soa(p.zone)}
+	return m
+}
+
+// soa returns an SOA record for a zone of which we know nothing but the name.
+func soa(zone string) *dns.SOA {
+	return &dns.SOA{
+		Hdr: dns.RR_Header{Name: zone, Rrtype: dns.TypeSOA, Class: dns.ClassINET, Ttl: negativeTTL},
+		Ns:  "ns.dns." + zone, Mbox: "hostmaster." + zone,
+		// A serial that never changes: replicas agree on it, and nobody
+		// transfers a zone that is not there.
+		Serial: 1, Refresh: 7200, Retry: 1800, Expire: 86400, Minttl: negativeTTL,
+	}
+}
+
+// failure answers r with rcode because all backends are down.
+func (p *served) failure(r *dns.Msg, rcode int) *dns.Msg {
+	m := new(reply).start(r)
+	m.Authoritative = false
+	m.Rcode = rcode
+	explain(m, r, "all backends of "+p.Name+" are down")
+	return m
+}
+
+// explain tells why m is as it is (RFC 8914), to clients that speak EDNS.
+// Others must not be sent an OPT record (RFC 6891, section 6.1.1).
+func explain(m, r *dns.Msg, why string) {
+	o := r.IsEdns0()
+	if o == nil {
+		return
+	}
+	opt := &dns.OPT{
+		Hdr:    dns.RR_Header{Name: ".", Rrtype: dns.TypeOPT},
+		Option: []dns.EDNS0{&dns.EDNS0_EDE{InfoCode: dns.ExtendedErrorCodeOther, ExtraText: why}},
+	}
+	opt.SetUDPSize(o.UDPSize())
+	m.Extra = append(m.Extra, opt)
+}
+
+// serveOther lets the plugins below answer types other than A and AAAA, and
+// sees to it that the name exists and that its hints are alive.
+func (h *RRHealth) serveOther(ctx context.Context, w dns.ResponseWriter, r *dns.Msg, p *served) (int, error) {
+	if h.Next != nil {
+		other := &otherWriter{ResponseWriter: w, pool: p, request: r}
+		rcode, err := plugin.NextOrFailure(h.Name(), h.Next, ctx, other, r)
+		if other.wrote || !nothingBelow(err) {
+			return rcode, err
+		}
+	}
+	p.record.answers[pool.NoData].Add(1)
+	m := p.noData(r)
+	if q := r.Question[0]; q.Qtype == dns.TypeSOA && strings.EqualFold(q.Name, p.zone) {
+		m.Answer, m.Ns = m.Ns, nil
+	}
+	return write(w, m)
+}
+
+// nothingBelow reports whether err says that the chain ended without anybody
+// to answer. Plugins such as cache and dnssec only pass queries on; with
+// nothing else below us, that nobody knows the name is for us to say.
+func nothingBelow(err error) bool {
+	return err != nil && strings.HasSuffix(err.Error(), "no next plugin found")
+}
+
+// An otherWriter mends what plugins below say of a name that is ours.
+type otherWriter struct {
+	dns.ResponseWriter
+	pool    *served
+	request *dns.Msg
+	wrote   bool
+}
+
+// WriteMsg implements dns.ResponseWriter.
+func (w *otherWriter) WriteMsg(m *dns.Msg) error {
+	w.wrote = true
+	if m == nil {
+		return w.ResponseWriter.WriteMsg(m)
+	}
+	if m.Rcode == dns.RcodeNameError {
+		m = w.exists(m)
+	}
+	s := w.pool.Snapshot()
+	m = dropHints(m, func(addr netip.Addr) bool { return s.Down(&w.pool.Config, addr) })
+	return w.ResponseWriter.WriteMsg(m)
+}
+
+// Write implements dns.ResponseWriter.
+func (w *otherWriter) Write(b []byte) (int, error) {
+	w.wrote = true
+	return w.ResponseWriter.Write(b)
+}
+
+// exists returns m, which denies the name, as one that only denies the type.
+func (w *otherWriter) exists(m *dns.Msg) *dns.Msg {
+	mended := *m
+	mended.Rcode = dns.RcodeSuccess
+	for _, rr := range m.Ns {
+		if rr.Header().Rrtype == dns.TypeSOA {
+			return &mended
+		}
+	}
+	mended.Ns = append([]dns.RR{soa(w.pool.zone)}, m.Ns...)
+	return &mended
+}

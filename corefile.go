@@ -1,0 +1,79 @@
+package rrhealth
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/coredns/caddy"
+)
+
+// A line is one line of a Corefile: its words, and the block that it opens.
+// Reading a stanza into lines first, and making sense of them afterwards, lets
+// every error name the place that it is about.
+type line struct {
+	file  string
+	no    int
+	words []string
+	block []line // nil without braces
+}
+
+// readLine reads the line that c stands at, with its block.
+func readLine(c *caddy.Controller) (line, error) {
+	l := line{file: c.File(), no: c.Line(), words: []string{c.Val()}}
+	if l.words[0] == "{" {
+		return l, l.errorf("unexpected {, want it at the end of the line before")
+	}
+	l.words = append(l.words, c.RemainingArgs()...)
+	for _, w := range l.words {
+		if w == "}" {
+			return l, l.errorf("unexpected } behind %q, want it on a line of its own", l.words[0])
+		}
+	}
+	if !c.NextArg() {
+		return l, nil
+	}
+	// RemainingArgs stops at nothing but the end of the line or a brace.
+	l.block = []line{}
+	if c.NextArg() {
+		return l, l.errorf("unexpected %q behind {, want the block on lines of its own", c.Val())
+	}
+	for c.Next() {
+		if c.Val() == "}" {
+			return l, nil
+		}
+		inner, err := readLine(c)
+		if err != nil {
+			return l, err
+		}
+		l.block = append(l.block, inner)
+	}
+	return l, l.errorf("no } for the { of %q", l.words[0])
+}
+
+// errorf is an error about l, worded like those of CoreDNS's own parser.
+func (l line) errorf(format string, args ...any) error {
+	return fmt.Errorf("%s - Error during parsing: %s", l.pos(), fmt.Sprintf(format, args...))
+}
+
+// pos is where l stands.
+func (l line) pos() string { return fmt.Sprintf("%s:%d", l.file, l.no) }
+
+// word is what l is about; args are the words behind it.
+func (l line) word() string   { return l.words[0] }
+func (l line) args() []string { return l.words[1:] }
+
+// one returns the only argument of l.
+func (l line) one(want string) (string, error) {
+	if len(l.args()) != 1 {
+		return "", l.errorf("%s: got %s, want %s", l.word(), quoted(l.args()), want)
+	}
+	return l.args()[0], nil
+}
+
+// quoted lists what was found, for an error text.
+func quoted(words []string) string {
+	if len(words) == 0 {
+		return "nothing"
+	}
+	return fmt.Sprintf("%q", strings.Join(words, " "))
+}

@@ -1,0 +1,267 @@
+package rrhealth
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/coredns/caddy"
+	"github.com/coredns/coredns/core/dnsserver"
+	clog "github.com/coredns/coredns/plugin/pkg/log"
+	"github.com/miekg/dns"
+
+	// The plugins that tests put around rrhealth. Not core/plugin: that is all
+	// of them, and minutes of compiling.
+	_ "github.com/coredns/coredns/plugin/acl"
+	_ "github.com/coredns/coredns/plugin/bind"
+	_ "github.com/coredns/coredns/plugin/cache"
+	_ "github.com/coredns/coredns/plugin/debug"
+	_ "github.com/coredns/coredns/plugin/dnssec"
+	_ "github.com/coredns/coredns/plugin/errors"
+	_ "github.com/coredns/coredns/plugin/file"
+	_ "github.com/coredns/coredns/plugin/forward"
+	_ "github.com/coredns/coredns/plugin/geoip"
+	_ "github.com/coredns/coredns/plugin/health"
+	_ "github.com/coredns/coredns/plugin/hosts"
+	_ "github.com/coredns/coredns/plugin/loadbalance"
+	_ "github.com/coredns/coredns/plugin/log"
+	_ "github.com/coredns/coredns/plugin/metadata"
+	_ "github.com/coredns/coredns/plugin/metrics"
+	_ "github.com/coredns/coredns/plugin/multisocket"
+	_ "github.com/coredns/coredns/plugin/ready"
+	_ "github.com/coredns/coredns/plugin/reload"
+	_ "github.com/coredns/coredns/plugin/rewrite"
+	_ "github.com/coredns/coredns/plugin/root"
+	_ "github.com/coredns/coredns/plugin/template"
+	_ "github.com/coredns/coredns/plugin/transfer"
+	_ "github.com/coredns/coredns/plugin/view"
+	_ "github.com/coredns/coredns/plugin/whoami"
+)
+
+func TestMain(m *testing.M) {
+	at := slices.Index(dnsserver.Directives, "cache")
+	if err := dnsserver.SetDirectives(slices.Insert(slices.Clone(dnsserver.Directives), at, pluginName)); err != nil {
+		panic(err)
+	}
+	caddy.Quiet, dnsserver.Quiet = true, true
+	clog.Discard()
+	os.Exit(m.Run())
+}
+
+// A server is CoreDNS, started in this process on a Corefile.
+type server struct {
+	t    *testing.T
+	inst *caddy.Instance
+	addr string // of its first listener, UDP and TCP
+}
+
+// start starts CoreDNS on corefile. Server blocks that bind port 0 of loopback
+// get one of their own. It is stopped when the test ends.
+func start(t *testing.T, corefile string) *server {
+	t.Helper()
+	s := &server{t: t}
+	inst, err := caddy.Start(input(corefile))
+	if err != nil {
+		t.Fatalf("starting CoreDNS: %v", err)
+	}
+	s.started(inst)
+	t.Cleanup(s.stop)
+	return s
+}
+
+func input(corefile string) caddy.Input {
+	return caddy.CaddyfileInput{Filepath: "Corefile", Contents: []byte(corefile), ServerTypeName: "dns"}
+}
+
+func (s *server) started(inst *caddy.Instance) {
+	s.inst = inst
+	s.addr = inst.Servers()[0].LocalAddr().String()
+}
+
+// stop shuts down as CoreDNS does on SIGTERM. It may be called twice.
+func (s *server) stop() {
+	if s.inst == nil {
+		return
+	}
+	for _, err := range s.inst.ShutdownCallbacks() {
+		s.t.Errorf("shutting down: %v", err)
+	}
+	if err := s.inst.Stop(); err != nil {
+		s.t.Errorf("stopping: %v", err)
+	}
+	s.inst = nil
+}
+
+// reload replaces the Corefile, as SIGUSR1 and the reload plugin do.
+func (s *server) reload(corefile string) error {
+	inst, err := s.inst.Restart(input(corefile))
+	if err == nil {
+		s.started(inst)
+	}
+	return err
+}
+
+// ask sends one query over UDP and returns the reply.
+func (s *server) ask(name string, qtype uint16) *dns.Msg {
+	s.t.Helper()
+	m := new(dns.Msg)
+	m.SetQuestion(name, qtype)
+	return s.exchange(m, "udp")
+}
+
+// exchange sends m over UDP or TCP and returns the reply.
+func (s *server) exchange(m *dns.Msg, network string) *dns.Msg {
+	s.t.Helper()
+	r, err := exchange(m, network, s.addr)
+	if err != nil {
+		s.t.Fatalf("asking for %s: %v", m.Question[0].String(), err)
+	}
+	return r
+}
+
+func exchange(m *dns.Msg, network, addr string) (*dns.Msg, error) {
+	c := dns.Client{Net: network, Timeout: 5 * time.Second, UDPSize: dns.MaxMsgSize}
+	r, _, err := c.Exchange(m, addr)
+	return r, err
+}
+
+// addrs returns the addresses of the answer section, in their order.
+func addrs(m *dns.Msg) []string {
+	var all []string
+	for _, rr := range m.Answer {
+		switch rr := rr.(type) {
+		case *dns.A:
+			all = append(all, rr.A.String())
+		case *dns.AAAA:
+			all = append(all, rr.AAAA.String())
+		}
+	}
+	return all
+}
+
+// eventually waits until ok, for as long as a slow machine may take.
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(20 * time.Second)
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for !ok() {
+		if time.Now().After(deadline) {
+			t.Fatalf("still not so after 20 s: %s", what)
+		}
+		<-tick.C
+	}
+}
+
+// settled waits until the answers for name are just these addresses, in any
+// order.
+func (s *server) settled(name string, qtype uint16, want ...string) {
+	s.t.Helper()
+	slices.Sort(want)
+	var got []string
+	deadline := time.Now().Add(20 * time.Second)
+	for !slices.Equal(got, want) {
+		if time.Now().After(deadline) {
+			s.t.Fatalf("%s: answers are %v after 20 s, want %v", name, got, want)
+		}
+		got = addrs(s.ask(name, qtype))
+		slices.Sort(got)
+	}
+}
+
+// A backend is an HTTP server on a loopback address that tests can stop and
+// start again. Backends of one fleet share the port, as those of a pool do.
+type backend struct {
+	t       *testing.T
+	addr    string // 127.0.x.y:port
+	handler http.Handler
+	mu      sync.Mutex
+	server  *httptest.Server
+}
+
+// fleet starts n HTTP backends on 127.0.N.1 to 127.0.N.n, all on one port,
+// which it returns. Each test uses a net of its own.
+func fleet(t *testing.T, n int) ([]*backend, string) {
+	t.Helper()
+	host := nextNet()
+	l, err := net.Listen("tcp", host+"1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, port, _ := net.SplitHostPort(l.Addr().String())
+	_ = l.Close()
+	var all []*backend
+	for i := range n {
+		b := &backend{t: t, addr: fmt.Sprintf("%s%d:%s", host, i+1, port), handler: http.HandlerFunc(healthy)}
+		b.start()
+		t.Cleanup(b.stop)
+		all = append(all, b)
+	}
+	return all, port
+}
+
+func healthy(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") }
+
+var (
+	netMu  sync.Mutex
+	netNum int
+)
+
+// nextNet returns the beginning of an address range of loopback that no other
+// test uses.
+func nextNet() string {
+	netMu.Lock()
+	defer netMu.Unlock()
+	netNum++
+	return fmt.Sprintf("127.%d.%d.", 64+netNum/250, netNum%250)
+}
+
+// ip returns the backend's address without the port.
+func (b *backend) ip() string {
+	host, _, _ := net.SplitHostPort(b.addr)
+	return host
+}
+
+func (b *backend) start() {
+	b.t.Helper()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", b.addr)
+	if err != nil {
+		b.t.Fatalf("starting a backend: %v", err)
+	}
+	b.server = &httptest.Server{Listener: l, Config: &http.Server{Handler: b.handler, ReadHeaderTimeout: time.Second}}
+	b.server.Start()
+}
+
+func (b *backend) stop() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.server != nil {
+		b.server.CloseClientConnections()
+		b.server.Close()
+		b.server = nil
+	}
+}
+
+// ips lists the addresses of backends.
+func ips(backends ...*backend) []string {
+	var all []string
+	for _, b := range backends {
+		all = append(all, b.ip())
+	}
+	return all
+}
+
+// corefile puts stanza into a server block for example.org on loopback.
+func corefile(stanza string) string {
+	return "example.org:0 {\n    bind 127.0.0.1\n    errors\n" + strings.TrimRight(stanza, "\n") + "\n}\n"
+}

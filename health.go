@@ -1,0 +1,289 @@
+package rrhealth
+
+import (
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/coredns/caddy"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/rrhealth/rrhealth/plugin/monitor"
+	"github.com/rrhealth/rrhealth/plugin/pool"
+	"github.com/rrhealth/rrhealth/plugin/verdict"
+)
+
+// readyWithin is how long Ready waits for first results.
+const readyWithin = 5 * time.Second
+
+// live is what the process keeps running, and what survives a reload: the
+// monitor with its targets, and the record of each pool. A new instance starts
+// before the old one stops, so what both use is never let go of.
+var live = &registry{
+	handlers: make(map[*RRHealth]bool),
+	records:  make(map[recordKey]*record),
+	users:    make(map[*monitor.Target]*use),
+	members:  make(map[*served][]*member),
+}
+
+// A registry connects handlers to the monitor.
+type registry struct {
+	mu       sync.Mutex // serialises start and stop, and guards what follows
+	monitor  *monitor.Monitor
+	handlers map[*RRHealth]bool
+	records  map[recordKey]*record
+
+	readyBy atomic.Int64                    // unix nanoseconds: when Ready waits no longer
+	running atomic.Pointer[monitor.Monitor] // monitor, for those who do not hold mu
+
+	// What follows belongs to the monitor's loop.
+	users   map[*monitor.Target]*use
+	members map[*served][]*member // of each live pool
+	told    limiter
+}
+
+// A use is what a target is used for.
+type use struct {
+	members  []*member
+	duration prometheus.Observer
+}
+
+// A member is a backend of a live pool, with the targets that must all be up
+// for it to be.
+type member struct {
+	pool    *served
+	index   int
+	targets []*monitor.Target
+	state   verdict.State
+	heard   bool // has had a state other than unknown
+}
+
+// start brings h to life: its targets are watched and its snapshots kept up to
+// date until stop. A handler whose instance has died unheard is stopped first.
+func (r *registry) start(h *RRHealth) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.stopOrphansLocked()
+	if r.handlers[h] {
+		return
+	}
+	r.handlers[h] = true
+	h.instance.started()
+	if r.monitor == nil {
+		r.monitor = monitor.New(r)
+		r.running.Store(r.monitor)
+	}
+	for _, p := range h.pools {
+		r.attach(h.identity, p)
+	}
+	r.readyBy.Store(time.Now().Add(readyWithin).UnixNano())
+	r.monitor.Do(func() {
+		for _, p := range h.pools {
+			r.join(p)
+		}
+	})
+}
+
+// join has p's backends watched. It runs on the monitor's loop.
+func (r *registry) join(p *served) {
+	p.targets = make([][]*monitor.Target, len(p.Backends))
+	for i, b := range p.Backends {
+		m := &member{pool: p, index: i}
+		for _, c := range p.checks {
+			t := r.monitor.Acquire(b.Probe, c.monitor(), monitor.Probe(c.probe.Probe))
+			m.targets = append(m.targets, t)
+			u := r.users[t]
+			if u == nil {
+				u = &use{duration: probeDuration.WithLabelValues(c.probe.Label)}
+				r.users[t] = u
+			}
+			u.members = append(u.members, m)
+		}
+		m.state = m.health().State
+		m.heard = m.state != verdict.Unknown
+		p.targets[i] = m.targets
+		r.members[p] = append(r.members[p], m)
+	}
+	r.rebuild(p)
+}
+
+// stop lets go of what h uses. Its snapshots stay as they are: queries are
+// still answered from them until the servers are gone (lameduck).
+func (r *registry) stop(h *RRHealth) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.stopLocked(h)
+}
+
+func (r *registry) stopLocked(h *RRHealth) {
+	if !r.handlers[h] {
+		return
+	}
+	delete(r.handlers, h)
+	r.monitor.Do(func() {
+		for _, p := range h.pools {
+			r.leave(p)
+		}
+	})
+	used := r.checkLabels()
+	for _, p := range h.pools {
+		r.detach(h.identity, p)
+		forgetDurations(p.checks, used)
+	}
+	if len(r.handlers) == 0 {
+		r.running.Store(nil)
+		r.monitor.Stop()
+		r.monitor = nil
+	}
+}
+
+// leave undoes join. It runs on the monitor's loop.
+func (r *registry) leave(p *served) {
+	for _, m := range r.members[p] {
+		for _, t := range m.targets {
+			u := r.users[t]
+			u.members = slices.DeleteFunc(u.members, func(o *member) bool { return o == m })
+			if len(u.members) == 0 {
+				delete(r.users, t)
+			}
+			r.monitor.Release(t)
+		}
+	}
+	delete(r.members, p)
+}
+
+// checkLabels returns the labels of all checks in use.
+func (r *registry) checkLabels() map[string]bool {
+	labels := make(map[string]bool)
+	for h := range r.handlers {
+		for _, p := range h.pools {
+			for _, c := range p.checks {
+				labels[c.probe.Label] = true
+			}
+		}
+	}
+	return labels
+}
+
+// health combines what the member's targets say.
+func (m *member) health() pool.Health {
+	var h pool.Health
+	states := make([]verdict.State, 0, 4)
+	for _, t := range m.targets {
+		v := t.Verdict()
+		states = append(states, v.State)
+		h.Changing = h.Changing || v.Changing()
+	}
+	h.State = verdict.All(states...)
+	return h
+}
+
+// rebuild makes the snapshot of p from the latest verdicts and stores it. It is
+// the only place that does, and runs on the monitor's loop.
+func (r *registry) rebuild(p *served) {
+	members := r.members[p]
+	health := make([]pool.Health, len(members))
+	for i, m := range members {
+		health[i] = m.health()
+	}
+	p.Store(pool.Build(&p.Config, health))
+}
+
+// Changed implements monitor.Sink: verdicts in, snapshots out.
+func (r *registry) Changed(changes []monitor.Change) {
+	concerned := make(map[*served]bool)
+	for _, c := range changes {
+		u := r.users[c.Target]
+		if u == nil {
+			continue // released since
+		}
+		var moved []*member
+		for _, m := range u.members {
+			concerned[m.pool] = true
+			if m.move() {
+				moved = append(moved, m)
+			}
+		}
+		r.told.transitions(c, moved)
+	}
+	for p := range concerned {
+		r.rebuild(p)
+	}
+}
+
+// move takes over the state that m's targets now have, and reports whether
+// that is news. That a backend is up when it is first heard of is not.
+func (m *member) move() bool {
+	state := m.health().State
+	if state == m.state {
+		return false
+	}
+	news := m.heard || state != verdict.Up
+	m.state, m.heard = state, true
+	m.pool.counts[m.index].transitions[state].Add(1)
+	return news
+}
+
+// Probed implements monitor.Sink.
+func (r *registry) Probed(res monitor.Result) {
+	if u := r.users[res.Target]; u != nil {
+		countProbe(res, u.duration)
+		r.told.probe(res)
+	}
+}
+
+// Ready implements ready.Readiness: every target has had its first result, or
+// five seconds have passed. It is the same for every handler of the process:
+// the ready plugin asks only one of those that share a name.
+func (h *RRHealth) Ready() bool { return live.ready() }
+
+func (r *registry) ready() bool {
+	m := r.running.Load()
+	return m == nil || m.Awaited() == 0 || time.Now().UnixNano() > r.readyBy.Load()
+}
+
+// An instance is one load of the Corefile. CoreDNS (caddy, to be exact) tells
+// an instance that it starts and that it shuts down, but not that its start
+// has failed after its plugins were started. Such an orphan is recognised by
+// its absence from caddy's list of instances.
+type instance struct{ listed bool }
+
+type instanceKey struct{}
+
+func instanceOf(c *caddy.Controller) *instance {
+	if i, ok := c.Get(instanceKey{}).(*instance); ok {
+		return i
+	}
+	i := new(instance)
+	c.Set(instanceKey{}, i)
+	return i
+}
+
+// started notes whether caddy lists the instance at all: those of programs
+// that drive plugins by hand are not listed, and are never orphans.
+func (i *instance) started() { i.listed = i.inList() }
+
+func (i *instance) orphan() bool { return i.listed && !i.inList() }
+
+func (i *instance) inList() bool {
+	return slices.ContainsFunc(caddy.Instances(), func(o *caddy.Instance) bool {
+		o.StorageMu.RLock()
+		defer o.StorageMu.RUnlock()
+		return o.Storage[instanceKey{}] == i
+	})
+}
+
+func (r *registry) stopOrphans() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.stopOrphansLocked()
+}
+
+func (r *registry) stopOrphansLocked() {
+	for h := range r.handlers {
+		if h.instance.orphan() {
+			r.stopLocked(h)
+		}
+	}
+}

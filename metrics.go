@@ -1,0 +1,285 @@
+package rrhealth
+
+import (
+	"maps"
+	"net/netip"
+	"slices"
+	"sync/atomic"
+
+	"github.com/coredns/coredns/plugin"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+
+	"github.com/rrhealth/rrhealth/plugin/monitor"
+	"github.com/rrhealth/rrhealth/plugin/pool"
+	"github.com/rrhealth/rrhealth/plugin/verdict"
+)
+
+// Metrics of the process. They have no series that can outlive what they are
+// about but probeDuration, whose are deleted when a check is gone.
+var (
+	probeDuration = promauto.NewHistogramVec(prometheus.HistogramOpts{
+		Namespace: plugin.Namespace, Subsystem: pluginName, Name: "probe_duration_seconds",
+		Buckets: plugin.TimeBuckets, NativeHistogramBucketFactor: plugin.NativeHistogramBucketFactor,
+		Help: "Histogram of the time that probes took.",
+	}, []string{"check"})
+	localFaults = promauto.NewCounterVec(prometheus.CounterOpts{
+		Namespace: plugin.Namespace, Subsystem: pluginName, Name: "probe_local_faults_total",
+		Help: "Counter of probes that count for nothing because of a fault of our own.",
+	}, []string{"reason"})
+	probesLate = promauto.NewCounter(prometheus.CounterOpts{
+		Namespace: plugin.Namespace, Subsystem: pluginName, Name: "probes_late_total",
+		Help: "Counter of probes that started more than 200 ms after they were due.",
+	})
+)
+
+// Metrics of pools and backends. They are read from the live pools at each
+// scrape, so that series go when their pool goes, whatever way it went.
+var (
+	backendUp     = desc("backend_up", "Whether the backend is up (1), or down or unknown (0).", "pool", "backend")
+	backendState  = desc("backend_state", "1 for the state that the backend is in, 0 for the others.", "pool", "backend", "state")
+	poolBackends  = desc("pool_backends", "Number of backends of the pool in the state.", "pool", "state")
+	poolAllDown   = desc("pool_all_down", "Whether every backend of the pool is down (1) or not (0).", "pool")
+	probesTotal   = desc("probes_total", "Counter of probes by result: pass, fail, or fault (our own).", "pool", "backend", "check", "result")
+	transitions   = desc("transitions_total", "Counter of changes of the backend's state.", "pool", "backend", "to")
+	answersTotal  = desc("answers_total", "Counter of answers for the pool's addresses by outcome.", "pool", "outcome")
+	firstAnswers  = desc("first_answers_total", "Counter of answers in which the backend came first.", "pool", "backend")
+	insecureCheck = desc("check_insecure", "1 for a check that does not verify the certificate.", "pool", "check")
+
+	collected = []*prometheus.Desc{backendUp, backendState, poolBackends, poolAllDown, probesTotal, transitions, answersTotal, firstAnswers, insecureCheck}
+)
+
+// maxBackendSeries is how many backends have series of their own. Beyond it
+// there are those of the pools only: a hundred thousand full sets are a scrape
+// of 128 MB.
+const maxBackendSeries = 1000
+
+func init() { prometheus.MustRegister(collector{live}) }
+
+func desc(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc(prometheus.BuildFQName(plugin.Namespace, pluginName, name), help, labels, nil)
+}
+
+// A record is what is counted about a pool, and where its rotation stands. It
+// outlives the pool: after a reload its successor goes on with it.
+type record struct {
+	pools    []*served // that use it, the latest last
+	cursors  *pool.Cursors
+	answers  [pool.OutcomeCount]atomic.Uint64
+	backends map[netip.Addr]*backendRecord
+}
+
+// A recordKey is the server block and the name of the pool.
+type recordKey struct{ block, pool string }
+
+// A backendRecord counts for one backend.
+type backendRecord struct {
+	first       atomic.Uint64
+	transitions [len(verdict.States)]atomic.Uint64
+}
+
+func newRecord() *record {
+	return &record{cursors: pool.NewCursors(), backends: make(map[netip.Addr]*backendRecord)}
+}
+
+// of returns the records of p's backends, in their order, new ones included.
+func (r *record) of(p *pool.Pool) []*backendRecord {
+	var all []*backendRecord
+	for _, b := range p.Backends {
+		if r.backends[b.Addr] == nil {
+			r.backends[b.Addr] = new(backendRecord)
+		}
+		all = append(all, r.backends[b.Addr])
+	}
+	return all
+}
+
+// attach lets p count in the record of its block and name.
+func (r *registry) attach(block string, p *served) {
+	key := recordKey{block, p.Name}
+	rec := r.records[key]
+	if rec == nil {
+		rec = newRecord()
+		r.records[key] = rec
+	}
+	rec.pools = append(rec.pools, p)
+	p.count(rec)
+	p.Adopt(rec.cursors)
+}
+
+// detach undoes attach. A record that no pool uses is forgotten, and so are
+// backends that no pool has.
+func (r *registry) detach(block string, p *served) {
+	key := recordKey{block, p.Name}
+	rec := r.records[key]
+	rec.pools = slices.DeleteFunc(rec.pools, func(o *served) bool { return o == p })
+	if len(rec.pools) == 0 {
+		delete(r.records, key)
+		return
+	}
+	maps.DeleteFunc(rec.backends, func(addr netip.Addr, _ *backendRecord) bool {
+		return !slices.ContainsFunc(rec.pools, func(p *served) bool {
+			return slices.ContainsFunc(p.Backends, func(b pool.Backend) bool { return b.Addr == addr })
+		})
+	})
+}
+
+// A collector shows the live pools to Prometheus.
+type collector struct{ registry *registry }
+
+// Describe implements prometheus.Collector.
+func (c collector) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range collected {
+		ch <- d
+	}
+}
+
+// Collect implements prometheus.Collector. Pools of one name, in several
+// server blocks or views, are shown as one.
+func (c collector) Collect(ch chan<- prometheus.Metric) {
+	c.registry.mu.Lock()
+	defer c.registry.mu.Unlock()
+	byName := make(map[string]*exhibit)
+	for key, rec := range c.registry.records {
+		e := byName[key.pool]
+		if e == nil {
+			e = &exhibit{name: key.pool, backends: make(map[netip.Addr]*backendExhibit)}
+			byName[key.pool] = e
+		}
+		e.add(rec)
+	}
+	room := maxBackendSeries
+	for _, name := range slices.Sorted(maps.Keys(byName)) {
+		e := byName[name]
+		e.collectPool(ch)
+		if room -= len(e.backends); room >= 0 {
+			e.collectBackends(ch)
+		}
+	}
+}
+
+// An exhibit is what is shown of the pools of one name.
+type exhibit struct {
+	name     string
+	allDown  bool
+	answers  [pool.OutcomeCount]uint64
+	insecure map[string]bool // checks, by label
+	backends map[netip.Addr]*backendExhibit
+}
+
+type backendExhibit struct {
+	state       verdict.State
+	first       uint64
+	transitions [len(verdict.States)]uint64
+	checks      map[string][]*monitor.Target // by label
+}
+
+// add adds the pool that rec is about.
+func (e *exhibit) add(rec *record) {
+	p := rec.pools[len(rec.pools)-1]
+	s := p.Snapshot()
+	e.allDown = e.allDown || s.AllDown
+	for o := range rec.answers {
+		e.answers[o] += rec.answers[o].Load()
+	}
+	for _, c := range p.checks {
+		if e.insecure == nil {
+			e.insecure = make(map[string]bool)
+		}
+		e.insecure[c.probe.Label] = e.insecure[c.probe.Label] || c.probe.Insecure
+	}
+	for i, b := range p.Backends {
+		shown := e.backends[b.Addr]
+		if shown == nil {
+			shown = &backendExhibit{state: s.Health[i].State, checks: make(map[string][]*monitor.Target)}
+			e.backends[b.Addr] = shown
+		}
+		shown.state = verdict.All(shown.state, s.Health[i].State)
+		counted := p.counts[i]
+		shown.first += counted.first.Load()
+		for to := range counted.transitions {
+			shown.transitions[to] += counted.transitions[to].Load()
+		}
+		for j, t := range p.targets[i] {
+			label := p.checks[j].probe.Label
+			if !slices.Contains(shown.checks[label], t) {
+				shown.checks[label] = append(shown.checks[label], t)
+			}
+		}
+	}
+}
+
+func (e *exhibit) collectPool(ch chan<- prometheus.Metric) {
+	var states [len(verdict.States)]int
+	for _, b := range e.backends {
+		states[b.state]++
+	}
+	for _, s := range verdict.States {
+		ch <- gauge(poolBackends, float64(states[s]), e.name, s.String())
+	}
+	ch <- gauge(poolAllDown, boolean(e.allDown), e.name)
+	for o, n := range e.answers {
+		ch <- counter(answersTotal, n, e.name, pool.Outcome(o).String())
+	}
+	for label, insecure := range e.insecure {
+		if insecure {
+			ch <- gauge(insecureCheck, 1, e.name, label)
+		}
+	}
+}
+
+func (e *exhibit) collectBackends(ch chan<- prometheus.Metric) {
+	for addr, b := range e.backends {
+		backend := addr.String()
+		ch <- gauge(backendUp, boolean(b.state == verdict.Up), e.name, backend)
+		ch <- counter(firstAnswers, b.first, e.name, backend)
+		for _, s := range verdict.States {
+			ch <- gauge(backendState, boolean(b.state == s), e.name, backend, s.String())
+			ch <- counter(transitions, b.transitions[s], e.name, backend, s.String())
+		}
+		for label, targets := range b.checks {
+			for _, o := range monitor.Outcomes {
+				var n uint64
+				for _, t := range targets {
+					n += t.Count(o)
+				}
+				ch <- counter(probesTotal, n, e.name, backend, label, o.String())
+			}
+		}
+	}
+}
+
+func gauge(d *prometheus.Desc, v float64, labels ...string) prometheus.Metric {
+	return prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+}
+
+func counter(d *prometheus.Desc, n uint64, labels ...string) prometheus.Metric {
+	return prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(n), labels...)
+}
+
+func boolean(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// countProbe counts a probe in the metrics of the process.
+func countProbe(r monitor.Result, duration prometheus.Observer) {
+	if r.Late() {
+		probesLate.Inc()
+	}
+	if r.Outcome == monitor.Fault {
+		localFaults.WithLabelValues(r.Fault).Inc()
+	}
+	duration.Observe(r.Duration.Seconds())
+}
+
+// forgetDurations deletes the series of checks that are gone.
+func forgetDurations(gone []check, used map[string]bool) {
+	for _, c := range gone {
+		if !used[c.probe.Label] {
+			probeDuration.DeleteLabelValues(c.probe.Label)
+		}
+	}
+}

@@ -1,0 +1,45 @@
+package rrhealth
+
+import (
+	"strings"
+
+	"github.com/miekg/dns"
+)
+
+// names finds the pool for a name. It is fixed when the Corefile is parsed.
+//
+// Wildcards follow RFC 4592: *.example.org answers for a name below
+// example.org, at any depth, unless a name on the way to it exists, and among
+// our own names those exist that a stanza names and those above them.
+type names struct {
+	exact    map[string]*served // by name, wildcards under their own
+	wildcard map[string]*served // by the name that the asterisk stands below
+	exists   map[string]bool    // names that keep wildcards above them from matching
+}
+
+func newNames() names {
+	return names{make(map[string]*served), make(map[string]*served), make(map[string]bool)}
+}
+
+func (n names) add(p *served) {
+	n.exact[p.Name] = p
+	if below, ok := strings.CutPrefix(p.Name, "*."); ok {
+		n.wildcard[below] = p
+	}
+	for off, end := 0, false; !end; off, end = dns.NextLabel(p.Name, off) {
+		n.exists[p.Name[off:]] = true
+	}
+}
+
+// match returns the pool for name, which is in lower case, or nil.
+func (n names) match(name string) *served {
+	if p := n.exact[name]; p != nil || len(n.wildcard) == 0 || n.exists[name] {
+		return p
+	}
+	for off, end := dns.NextLabel(name, 0); !end; off, end = dns.NextLabel(name, off) {
+		if above := name[off:]; n.exists[above] {
+			return n.wildcard[above] // the closest encloser decides
+		}
+	}
+	return nil
+}

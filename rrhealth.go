@@ -1,0 +1,156 @@
+// Package rrhealth is a CoreDNS plugin for health-checked round-robin DNS: it
+// probes the backends of a name, answers only with those that are up, and turns
+// the list by one with each query.
+//
+// A query looks its name up in a table that was fixed when the Corefile was
+// parsed, loads the pool's latest snapshot (one atomic load), takes the list of
+// the address family, orders and cuts it, and writes. It takes no lock and does
+// no I/O: everything that takes thought was decided when the snapshot was built
+// (plugin/pool). Snapshots are built when verdicts change (health.go), verdicts
+// change when results come in (plugin/monitor, plugin/verdict), and results
+// come from probes (plugin/probe) that no query ever waits for.
+package rrhealth
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/coredns/coredns/plugin"
+	"github.com/miekg/dns"
+
+	"github.com/rrhealth/rrhealth/plugin/monitor"
+	"github.com/rrhealth/rrhealth/plugin/pool"
+)
+
+// RRHealth is the handler of one server block. It holds all its stanzas.
+type RRHealth struct {
+	Next plugin.Handler
+
+	zones    []string // of the server block
+	pools    []*served
+	names    names
+	instance *instance
+	identity string // of the server block, the same after a reload
+}
+
+// A served is a pool with what serving it takes.
+type served struct {
+	*pool.Pool
+	zone   string // owner of the SOA in negative answers
+	checks []check
+
+	// Set when the handler starts, before it serves.
+	record  *record
+	counts  []*backendRecord    // in the order of the backends
+	targets [][]*monitor.Target // of each backend, in the order of the checks
+}
+
+// count makes p count in rec.
+func (p *served) count(rec *record) { p.record, p.counts = rec, rec.of(p.Pool) }
+
+var _ plugin.Handler = (*RRHealth)(nil)
+
+func newHandler(zones []string, stanzas []stanza) *RRHealth {
+	h := &RRHealth{zones: zones, names: newNames()}
+	for _, s := range stanzas {
+		for _, name := range s.names {
+			config := s.pool
+			config.Name = name
+			p := &served{Pool: pool.New(config), zone: h.zoneOf(name), checks: s.checks}
+			p.count(newRecord())
+			p.targets = make([][]*monitor.Target, len(p.Backends))
+			h.pools = append(h.pools, p)
+			h.names.add(p)
+		}
+	}
+	return h
+}
+
+// zoneOf returns the zone whose SOA stands in our negative answers for name:
+// the server block's, or, in a server block for the root, the name itself. An
+// owner above the real zone cut would be thrown away by resolvers; the name
+// itself is always below it.
+func (h *RRHealth) zoneOf(name string) string {
+	zone := plugin.Zones(h.zones).Matches(strings.TrimPrefix(name, "*."))
+	if zone == "." {
+		return strings.TrimPrefix(name, "*.")
+	}
+	return zone
+}
+
+// Name implements plugin.Handler.
+func (h *RRHealth) Name() string { return pluginName }
+
+// ServeDNS implements plugin.Handler.
+func (h *RRHealth) ServeDNS(ctx context.Context, w dns.ResponseWriter, r *dns.Msg) (int, error) {
+	p := h.match(r)
+	if p == nil {
+		return plugin.NextOrFailure(h.Name(), h.Next, ctx, w, r)
+	}
+	switch qtype := r.Question[0].Qtype; qtype {
+	case dns.TypeA:
+		return h.serve(w, r, p, pool.V4)
+	case dns.TypeAAAA:
+		return h.serve(w, r, p, pool.V6)
+	case dns.TypeANY: // one RRset will do: RFC 8482, section 4.1
+		if len(p.Snapshot().Choices[pool.V4].Members) > 0 {
+			return h.serve(w, r, p, pool.V4)
+		}
+		return h.serve(w, r, p, pool.V6)
+	default:
+		return h.serveOther(ctx, w, r, p)
+	}
+}
+
+// match returns the pool that answers r, or nil when r is none of ours:
+// transfers, updates, notifications and classes other than IN never are.
+func (h *RRHealth) match(r *dns.Msg) *served {
+	if r.Opcode != dns.OpcodeQuery || len(r.Question) != 1 {
+		return nil
+	}
+	q := &r.Question[0]
+	if q.Qclass != dns.ClassINET || q.Qtype == dns.TypeAXFR || q.Qtype == dns.TypeIXFR {
+		return nil
+	}
+	return h.names.match(strings.ToLower(q.Name))
+}
+
+// serve answers r with p's addresses of one family.
+func (h *RRHealth) serve(w dns.ResponseWriter, r *dns.Msg, p *served, f pool.Family) (int, error) {
+	s := p.Snapshot()
+	choice := &s.Choices[f]
+	p.record.answers[choice.Outcome].Add(1)
+	switch choice.Outcome {
+	case pool.Dropped:
+		return dns.RcodeSuccess, nil // nothing written, and nothing to be written
+	case pool.NoData:
+		return write(w, p.noData(r))
+	case pool.Servfail:
+		return write(w, p.failure(r, dns.RcodeServerFailure))
+	case pool.Refused:
+		return write(w, p.failure(r, dns.RcodeRefused))
+	}
+	var room [32]int
+	order := p.Order(room[:0], s, f)
+	if first := choice.Members[order[0]].Index; first >= 0 {
+		p.counts[first].first.Add(1)
+	}
+	m := answer(r, s.TTL, choice.Members, order, f)
+	switch choice.Outcome {
+	case pool.ServedAllDown:
+		explain(m, r, "all backends of "+p.Name+" are down: answered all the same")
+	case pool.ServedFallback:
+		explain(m, r, "all backends of "+p.Name+" are down: answered the fallback")
+	}
+	return write(w, m)
+}
+
+// write sends m. What was written is the answer, whatever its rcode: to return
+// that one would make the server write a second.
+func write(w dns.ResponseWriter, m *dns.Msg) (int, error) {
+	if err := w.WriteMsg(m); err != nil {
+		return dns.RcodeSuccess, fmt.Errorf("writing the answer: %w", err)
+	}
+	return dns.RcodeSuccess, nil
+}

@@ -1,0 +1,110 @@
+package rrhealth
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/coredns/caddy"
+	"github.com/coredns/coredns/core/dnsserver"
+	"github.com/coredns/coredns/plugin"
+	clog "github.com/coredns/coredns/plugin/pkg/log"
+)
+
+// pluginName is the directive's and the handler's name. They must be one:
+// ready, view and metadata find a handler by its directive.
+const pluginName = "rrhealth"
+
+var log = clog.NewWithPlugin(pluginName)
+
+func init() { plugin.Register(pluginName, setup) }
+
+// setup reads every stanza of one server block into one handler. It starts
+// nothing: an error in a later directive would leave it running for ever.
+func setup(c *caddy.Controller) error {
+	config := dnsserver.GetConfig(c)
+	stanzas, err := parse(c, config.Root)
+	if err != nil {
+		return plugin.Error(pluginName, err)
+	}
+	if err := checkPosition(dnsserver.Directives); err != nil {
+		return plugin.Error(pluginName, err)
+	}
+	zones := plugin.OriginsFromArgsOrServerBlock(nil, c.ServerBlockKeys)
+	h := newHandler(zones, stanzas)
+
+	config.AddPlugin(func(next plugin.Handler) plugin.Handler {
+		h.Next = next
+		return h
+	})
+	h.instance = instanceOf(c)
+	c.OnStartup(func() error {
+		h.warn(config)
+		h.identity = identity(config, c.ServerBlockKeys)
+		live.start(h)
+		return nil
+	})
+	c.OnShutdown(func() error {
+		live.stop(h)
+		return nil
+	})
+	// An instance that failed to start is told nothing, not even to shut down.
+	// The one it should have replaced is.
+	c.OnRestartFailed(func() error {
+		live.stopOrphans()
+		return nil
+	})
+	registerHook.Do(func() {
+		caddy.RegisterEventHook(pluginName, func(event caddy.EventName, _ any) error {
+			if event == caddy.InstanceStartupEvent {
+				live.stopOrphans()
+			}
+			return nil
+		})
+	})
+	return nil
+}
+
+var registerHook sync.Once
+
+// identity tells server blocks apart, and finds a block again after a reload.
+func identity(config *dnsserver.Config, keys []string) string {
+	return strings.Join(keys, " ") + "|" + strings.Join(config.ListenHosts, " ") + "|" + config.ViewName
+}
+
+// warn tells what cannot work as it was probably meant.
+func (h *RRHealth) warn(config *dnsserver.Config) {
+	if config.Handler("loadbalance") != nil {
+		log.Warningf("loadbalance in the server block of %s shuffles the order that rrhealth gives its answers: remove it", strings.Join(h.zones, " "))
+	}
+	for _, p := range h.pools {
+		for _, c := range p.checks {
+			if c.probe.Insecure {
+				log.Warningf("check %s of %s does not verify the certificate: insecure", c.probe.Label, p.Name)
+			}
+		}
+	}
+}
+
+// below lists the plugins that rrhealth must stand before: those that answer,
+// and without which it has nothing to work on.
+var below = []string{"cache", "dnssec", "template", "hosts", "k8s_external", "kubernetes", "file", "auto", "secondary", "etcd", "forward", "grpc", "whoami"}
+
+// checkPosition refuses a build whose list of plugins has rrhealth in a place
+// where it is unsafe (above acl it would answer whom acl forbids) or idle
+// (below what answers, no query reaches it).
+func checkPosition(directives []string) error {
+	at := slices.Index(directives, pluginName)
+	if acl := slices.Index(directives, "acl"); acl > at {
+		return fmt.Errorf("this build has rrhealth above acl, which would have to see queries first: in plugin.cfg, put %q directly before cache:cache", pluginLine)
+	}
+	for _, name := range below {
+		if i := slices.Index(directives, name); i >= 0 && i < at {
+			return fmt.Errorf("this build has rrhealth below %s, where it comes too late: in plugin.cfg, put %q directly before cache:cache", name, pluginLine)
+		}
+	}
+	return nil
+}
+
+const pluginLine = "rrhealth:github.com/rrhealth/rrhealth"

@@ -1,0 +1,118 @@
+package rrhealth
+
+import (
+	"fmt"
+	"time"
+
+	clog "github.com/coredns/coredns/plugin/pkg/log"
+
+	"github.com/rrhealth/rrhealth/plugin/monitor"
+	"github.com/rrhealth/rrhealth/plugin/verdict"
+)
+
+const (
+	// tellPerSecond is how many transitions are logged in a second. When a
+	// whole data centre goes, the first hundred lines tell as much as the
+	// next ten thousand, which would cost the disk and whoever reads it.
+	tellPerSecond = 100
+	// tellFaultEvery is how often each fault of our own is logged.
+	tellFaultEvery = time.Minute
+)
+
+// A limiter writes the log, within bounds. It belongs to the monitor's loop.
+type limiter struct {
+	second  time.Time
+	lines   int
+	skipped int
+	faults  map[string]time.Time
+}
+
+// transitions logs one line for the members that c moved: they are one backend
+// in one pool or in several.
+func (l *limiter) transitions(c monitor.Change, moved []*member) {
+	if len(moved) == 0 || !l.allowed(time.Now()) {
+		return
+	}
+	log.Info(transition(c, moved))
+}
+
+// transition words the line.
+func transition(c monitor.Change, moved []*member) string {
+	m := moved[0]
+	text := fmt.Sprintf("backend %s of %s", m.pool.Backends[m.index].Addr, m.pool.Name)
+	if more := len(moved) - 1; more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	text += " is " + m.state.String()
+	if c.Err != nil {
+		text += ": " + c.Err.Error()
+	}
+	if n := inARow(c); n > 0 {
+		text += fmt.Sprintf(" (%d in a row)", n)
+	}
+	return text
+}
+
+// inARow returns how many results in a row brought the change about.
+func inARow(c monitor.Change) int {
+	rule := c.Target.Rule()
+	switch {
+	case c.After.State == verdict.Unknown:
+		return 0
+	case c.Before.State == verdict.Unknown:
+		return 1
+	case c.After.State == verdict.Up:
+		return rule.Rise
+	default:
+		return rule.Fall
+	}
+}
+
+// allowed reports whether another transition may be logged at now, and logs
+// how many were not in the seconds before.
+func (l *limiter) allowed(now time.Time) bool {
+	if now.Sub(l.second) >= time.Second {
+		if l.skipped > 0 {
+			log.Infof("%d more backends changed state at that time", l.skipped)
+		}
+		l.second, l.lines, l.skipped = now, 0, 0
+	}
+	if l.lines == tellPerSecond {
+		l.skipped++
+		return false
+	}
+	l.lines++
+	return true
+}
+
+// probe logs each probe under debug, and each kind of fault of our own now and
+// then.
+func (l *limiter) probe(r monitor.Result) {
+	if r.Outcome == monitor.Fault {
+		l.fault(r)
+	}
+	if !clog.D.Value() {
+		return
+	}
+	if r.Err != nil {
+		log.Debugf("probe of %s: %s after %v: %v", r.Target.Addr, r.Outcome, r.Duration, r.Err)
+		return
+	}
+	log.Debugf("probe of %s: %s after %v", r.Target.Addr, r.Outcome, r.Duration)
+}
+
+func (l *limiter) fault(r monitor.Result) {
+	now := time.Now()
+	if last, ok := l.faults[r.Fault]; ok && now.Sub(last) < tellFaultEvery {
+		return
+	}
+	if l.faults == nil {
+		l.faults = make(map[string]time.Time)
+	}
+	l.faults[r.Fault] = now
+	why := "it started or was read too late"
+	if r.Err != nil && r.Fault != "late" {
+		why = r.Err.Error()
+	}
+	log.Warningf("a probe of %s failed through a fault of our own (%s) and counts for nothing: %s", r.Target.Addr, r.Fault, why)
+}
