@@ -62,6 +62,16 @@ func (l line) pos() string { return fmt.Sprintf("%s:%d", l.file, l.no) }
 func (l line) word() string   { return l.words[0] }
 func (l line) args() []string { return l.words[1:] }
 
+// find returns the line of l's block that is about word, or l.
+func (l line) find(word string) line {
+	for _, inner := range l.block {
+		if inner.word() == word {
+			return inner
+		}
+	}
+	return l
+}
+
 // one returns the only argument of l.
 func (l line) one(want string) (string, error) {
 	if len(l.args()) != 1 {

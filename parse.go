@@ -173,10 +173,13 @@ func (s *stanza) complete(l line, root string) error {
 	}
 	for _, a := range s.pool.Fallback {
 		if s.has(a) {
-			return l.errorf("all_down: %s is a backend of the pool too, want an address that is not", a)
+			return l.find("all_down").errorf("all_down: %s is a backend of the pool too, want an address that is not", a)
 		}
 	}
-	pace, err := s.pace.complete(l, l.block)
+	if most := s.largestFamily(); !s.pool.MinUp.Percent && s.pool.MinUp.N > most {
+		return l.find("min_up").errorf("min_up: got %d, want at most %d, the backends of one address family: with fewer up than that all are answered, dead or not", s.pool.MinUp.N, most)
+	}
+	pace, err := s.pace.complete(l)
 	if err != nil {
 		return err
 	}
@@ -197,6 +200,15 @@ func (s *stanza) complete(l line, root string) error {
 	}
 	s.pool.ShortTTL = max(uint32(shortest/time.Second), 1)
 	return nil
+}
+
+// largestFamily returns how many backends the family with the most of them has.
+func (s *stanza) largestFamily() int {
+	var n [len(pool.Families)]int
+	for _, b := range s.pool.Backends {
+		n[pool.FamilyOf(b.Addr)]++
+	}
+	return slices.Max(n[:])
 }
 
 // parseNames reads the names behind rrhealth, or takes the server block's.
@@ -371,7 +383,7 @@ func (s *stanza) parseCheck(l line, root string) (check, error) {
 			return c, err
 		}
 	}
-	c.pace, err = c.pace.complete(l, own)
+	c.pace, err = c.pace.complete(l)
 	return c, err
 }
 
@@ -428,9 +440,9 @@ func (p *pace) parseInterval(l line) error {
 }
 
 // complete returns p with the defaults for what was not given. They fit the
-// interval, whatever it is; what was given must. The error names the line among
-// lines that is about the time-out, or l.
-func (p pace) complete(l line, lines []line) (pace, error) {
+// interval, whatever it is; what was given must. Errors are about the time-out
+// in the block of l.
+func (p pace) complete(l line) (pace, error) {
 	if p.interval == 0 {
 		p.interval = defaultInterval
 	}
@@ -445,12 +457,7 @@ func (p pace) complete(l line, lines []line) (pace, error) {
 		}
 	}
 	if p.timeout >= p.interval {
-		for _, o := range lines {
-			if o.word() == "timeout" {
-				l = o
-			}
-		}
-		return p, l.errorf("timeout: %v is not shorter than the interval %v, want it shorter", p.timeout, p.interval)
+		return p, l.find("timeout").errorf("timeout: %v is not shorter than the interval %v, want it shorter", p.timeout, p.interval)
 	}
 	return p, nil
 }
