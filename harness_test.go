@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -60,7 +61,8 @@ func TestMain(m *testing.M) {
 type server struct {
 	t    *testing.T
 	inst *caddy.Instance
-	addr string // of its first listener, UDP and TCP
+	addr string // of its first listener, UDP
+	tcp  string // the same, TCP
 }
 
 // start starts CoreDNS on corefile. Server blocks that bind port 0 of loopback
@@ -84,6 +86,7 @@ func input(corefile string) caddy.Input {
 func (s *server) started(inst *caddy.Instance) {
 	s.inst = inst
 	s.addr = inst.Servers()[0].LocalAddr().String()
+	s.tcp = inst.Servers()[0].Addr().String()
 }
 
 // stop shuts down as CoreDNS does on SIGTERM. It may be called twice.
@@ -120,7 +123,11 @@ func (s *server) ask(name string, qtype uint16) *dns.Msg {
 // exchange sends m over UDP or TCP and returns the reply.
 func (s *server) exchange(m *dns.Msg, network string) *dns.Msg {
 	s.t.Helper()
-	r, err := exchange(m, network, s.addr)
+	addr := s.addr
+	if network == "tcp" {
+		addr = s.tcp
+	}
+	r, err := exchange(m, network, addr)
 	if err != nil {
 		s.t.Fatalf("asking for %s: %v", m.Question[0].String(), err)
 	}
@@ -264,4 +271,14 @@ func ips(backends ...*backend) []string {
 // corefile puts stanza into a server block for example.org on loopback.
 func corefile(stanza string) string {
 	return "example.org:0 {\n    bind 127.0.0.1\n    errors\n" + strings.TrimRight(stanza, "\n") + "\n}\n"
+}
+
+// tempZone writes a zone file for example.org and returns its name.
+func tempZone(t *testing.T, records string) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "db.example.org")
+	if err := os.WriteFile(file, []byte("$ORIGIN example.org.\n$TTL 300\n"+records+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
 }
