@@ -3,6 +3,8 @@ package rrhealth
 import (
 	"context"
 	"fmt"
+	"io"
+	stdlog "log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -11,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -174,14 +177,14 @@ func (s *server) settled(name string, qtype uint16, want ...string) {
 	s.t.Helper()
 	slices.Sort(want)
 	var got []string
-	deadline := time.Now().Add(20 * time.Second)
-	for !slices.Equal(got, want) {
-		if time.Now().After(deadline) {
-			s.t.Fatalf("%s: answers are %v after 20 s, want %v", name, got, want)
-		}
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); {
 		got = addrs(s.ask(name, qtype))
 		slices.Sort(got)
+		if slices.Equal(got, want) {
+			return
+		}
 	}
+	s.t.Fatalf("%s: answers are %v after 20 s, want %v", name, got, want)
 }
 
 // A backend is an HTTP server on a loopback address that tests can stop and
@@ -282,3 +285,12 @@ func tempZone(t *testing.T, records string) string {
 	}
 	return file
 }
+
+// discardLog takes what test servers complain about.
+var discardLog = stdlog.New(io.Discard, "", 0)
+
+// A counter64 counts in several goroutines.
+type counter64 struct{ n atomic.Int64 }
+
+func (c *counter64) add()       { c.n.Add(1) }
+func (c *counter64) get() int64 { return c.n.Load() }

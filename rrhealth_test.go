@@ -45,7 +45,7 @@ func TestNoQueryFailsWhileBackendsComeAndGo(t *testing.T) {
 		fall 3
 	}`, strings.Join(ips(backends...), " "), port)))
 	all, two := ips(backends...), ips(backends[0], backends[2])
-	s.settled("www.example.org.", dns.TypeA, all...)
+	eventually(t, "every backend has been heard of", live.ready)
 
 	// changed asks fifty times a second until the answers are shifts of want,
 	// and returns after how long they were. Until then they are shifts of old.

@@ -78,6 +78,13 @@ func (h *RRHealth) warn(config *dnsserver.Config) {
 	if config.Handler("loadbalance") != nil {
 		log.Warningf("loadbalance in the server block of %s shuffles the order that rrhealth gives its answers: remove it", strings.Join(h.zones, " "))
 	}
+	backends := 0
+	for _, p := range h.pools {
+		backends += len(p.Backends)
+	}
+	if backends > maxBackendSeries {
+		log.Warningf("the server block of %s has %d backends: only the first %d of the process get metrics of their own, the others those of their pool", strings.Join(h.zones, " "), backends, maxBackendSeries)
+	}
 	for _, p := range h.pools {
 		for _, c := range p.checks {
 			if c.probe.Insecure {

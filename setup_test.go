@@ -178,7 +178,7 @@ func TestWeightMakesThePolicyWeightedUnlessOneIsNamed(t *testing.T) {
 		"backend 192.0.2.1":                          pool.Rotate,
 		"backend 192.0.2.1\npolicy round_robin":      pool.Rotate,
 	} {
-		if got := parsed(t, "rrhealth www.example.org {\n" + lines + "\n}")[0].pool.Policy; got != want {
+		if got := parsed(t, "rrhealth www.example.org {\n"+lines+"\n}")[0].pool.Policy; got != want {
 			t.Errorf("%q: policy %v, want %v", lines, got, want)
 		}
 	}

@@ -1,0 +1,81 @@
+package rrhealth
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/rrhealth/rrhealth"
+
+// downwards says which of our packages each part may import.
+var downwards = map[string][]string{
+	"plugin/probe":   nil,
+	"plugin/verdict": nil,
+	"plugin/monitor": {"plugin/verdict"},
+	"plugin/pool":    {"plugin/verdict"},
+	"plugin/status":  {"plugin/verdict"},
+}
+
+// The parts below plugin/ know neither CoreDNS nor Prometheus, and one another
+// only downwards: that is what lets each be read, tested and changed alone.
+func TestPartsImportOnlyDownwards(t *testing.T) {
+	err := filepath.WalkDir("plugin", func(path string, _ fs.DirEntry, err error) error {
+		if err != nil || filepath.Ext(path) != ".go" {
+			return err
+		}
+		part := filepath.ToSlash(filepath.Dir(path))
+		allowed, known := downwards[part]
+		if !known {
+			t.Errorf("%s: no rule for package %s, want one in this test", path, part)
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		for _, spec := range f.Imports {
+			name, _ := strconv.Unquote(spec.Path.Value)
+			if own, ok := strings.CutPrefix(name, module+"/"); ok && !slices.Contains(allowed, own) {
+				t.Errorf("%s imports %s, want only %v", path, own, allowed)
+			}
+			for _, foreign := range []string{"github.com/coredns/", "github.com/prometheus/client_golang"} {
+				if strings.HasPrefix(name, foreign) {
+					t.Errorf("%s imports %s, which parts do not know", path, name)
+				}
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Whoever embeds rrhealth selects plugins; those must not import coremain,
+// which brings the command line of CoreDNS along (see core/dnsserver's doc).
+func TestThePluginDoesNotBringTheCommandLineAlong(t *testing.T) {
+	files, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		if strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ImportsOnly)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, spec := range f.Imports {
+			switch name, _ := strconv.Unquote(spec.Path.Value); name {
+			case "github.com/coredns/coredns/coremain", "github.com/coredns/coredns/plugin/metrics", "github.com/coredns/coredns/plugin/cache":
+				t.Errorf("%s imports %s, which imports coremain", file, name)
+			}
+		}
+	}
+}

@@ -1,0 +1,308 @@
+package rrhealth
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/miekg/dns"
+
+	"github.com/rrhealth/rrhealth/plugin/verdict"
+)
+
+// targets returns how many targets the process watches.
+func targets() int {
+	live.mu.Lock()
+	defer live.mu.Unlock()
+	n := 0
+	if live.monitor != nil {
+		live.monitor.Do(func() { n = len(live.users) })
+	}
+	return n
+}
+
+func TestReloadsUnderLoadLoseNothing(t *testing.T) {
+	backends, port := fleet(t, 3)
+	stanza := fmt.Sprintf(`rrhealth www.example.org {
+		backend %s
+		check tcp://:%s
+		%s
+	}`, strings.Join(ips(backends...), " "), port, quick)
+	backends[2].stop()
+	s := start(t, corefile(stanza))
+	up := ips(backends[0], backends[1])
+	s.settled("www.example.org.", dns.TypeA, up...)
+
+	reload := func() {
+		if err := s.reload(corefile(stanza)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 3 { // what the first reloads allocate for good
+		reload()
+	}
+	goroutines, files := runtime.NumGoroutine(), openFiles(t)
+
+	var asked, lost, wrong atomic.Int64
+	stop := make(chan struct{})
+	var clients sync.WaitGroup
+	for range 2 {
+		clients.Go(func() {
+			tick := time.NewTicker(4 * time.Millisecond) // 250 a second each
+			defer tick.Stop()
+			for {
+				select {
+				case <-stop:
+					return
+				case <-tick.C:
+				}
+				m := new(dns.Msg)
+				m.SetQuestion("www.example.org.", dns.TypeA)
+				asked.Add(1)
+				switch r, err := exchange(m, "udp", s.addr); {
+				case err != nil:
+					lost.Add(1)
+				case !isShift(addrs(r), up):
+					wrong.Add(1)
+				}
+			}
+		})
+	}
+	for i := range int64(100) {
+		eventually(t, "clients go on asking", func() bool { return asked.Load() >= 20*i })
+		reload()
+	}
+	close(stop)
+	clients.Wait()
+	t.Logf("%d queries during 100 reloads", asked.Load())
+	if lost.Load() != 0 || wrong.Load() != 0 {
+		t.Errorf("of %d queries %d were lost and %d had other answers than the two backends that are up", asked.Load(), lost.Load(), wrong.Load())
+	}
+	eventually(t, fmt.Sprintf("no more than %d goroutines", goroutines), func() bool { return runtime.NumGoroutine() <= goroutines })
+	eventually(t, fmt.Sprintf("no more than %d open files", files), func() bool { return openFiles(t) <= files })
+	if n := targets(); n != 3 {
+		t.Errorf("%d targets after the reloads, want 3", n)
+	}
+}
+
+func openFiles(t *testing.T) int {
+	t.Helper()
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Skip("no /proc to count open files in")
+	}
+	return len(entries)
+}
+
+func TestTheRotationGoesOnAfterAReload(t *testing.T) {
+	corefile := corefile("rrhealth www.example.org {\nbackend 192.0.2.1 192.0.2.2 192.0.2.3\n}")
+	s := start(t, corefile)
+	got := addrs(s.ask("www.example.org.", dns.TypeA))
+	for range 7 {
+		if err := s.reload(corefile); err != nil {
+			t.Fatal(err)
+		}
+		want := slices.Concat(got[1:], got[:1])
+		if got = addrs(s.ask("www.example.org.", dns.TypeA)); !slices.Equal(got, want) {
+			t.Fatalf("first answer after a reload %v, want %v", got, want)
+		}
+	}
+}
+
+// A reload that changes how often is asked, but not what, remembers who is
+// down: the new targets start with what was known of the old ones.
+func TestABackendKnownDownStaysDownWhenThePaceChanges(t *testing.T) {
+	closed := closedPort(t)
+	corefileWith := func(interval string) string {
+		return corefile(fmt.Sprintf("rrhealth down.example.org {\nbackend %s\ncheck tcp://:%s\ninterval %s\nall_down nodata\n}", dead, closed, interval))
+	}
+	s := start(t, corefileWith("1s"))
+	s.settled("down.example.org.", dns.TypeA)
+	for i := range 20 {
+		if err := s.reload(corefileWith(fmt.Sprintf("%ds", i+2))); err != nil {
+			t.Fatal(err)
+		}
+		if got := addrs(s.ask("down.example.org.", dns.TypeA)); len(got) != 0 {
+			t.Fatalf("answer %v right after reload %d, want none: it is known to be down", got, i)
+		}
+	}
+}
+
+func TestABadReloadChangesNothing(t *testing.T) {
+	backends, port := fleet(t, 2)
+	stanza := fmt.Sprintf("rrhealth www.example.org {\nbackend %s\ncheck tcp://:%s\n%s\n}", strings.Join(ips(backends...), " "), port, quick)
+	backends[0].stop()
+	s := start(t, corefile(stanza))
+	s.settled("www.example.org.", dns.TypeA, backends[1].ip())
+	for range 5 {
+		if err := s.reload(corefile(stanza + "\nrrhealth other.example.org {\nbackend nonsense\n}")); err == nil {
+			t.Fatal("a wrong Corefile was loaded")
+		}
+		if got := addrs(s.ask("www.example.org.", dns.TypeA)); !slices.Equal(got, ips(backends[1])) {
+			t.Fatalf("answer %v after a bad reload, want %v", got, backends[1].ip())
+		}
+	}
+	backends[0].start() // still watched
+	s.settled("www.example.org.", dns.TypeA, ips(backends...)...)
+}
+
+// The new instance has started its plugins when listening fails. Nobody tells
+// it to stop.
+func TestAReloadThatFailsAtListenLeaksNothing(t *testing.T) {
+	backends, port := fleet(t, 2)
+	stanza := fmt.Sprintf("rrhealth www.example.org {\nbackend %s\ncheck tcp://:%s\n%s\n}", strings.Join(ips(backends...), " "), port, quick)
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	_, takenPort, _ := net.SplitHostPort(taken.Addr().String())
+
+	s := start(t, corefile(stanza))
+	s.settled("www.example.org.", dns.TypeA, ips(backends...)...)
+	goroutines := runtime.NumGoroutine()
+	for range 5 {
+		err := s.reload(corefile(stanza) + fmt.Sprintf("example.net:%s {\nbind 127.0.0.1\nrrhealth www.example.net {\nbackend 127.0.63.7 127.0.63.8\ncheck tcp://:1\n%s\n}\n}\n", takenPort, quick))
+		if err == nil {
+			t.Fatal("a reload onto a port that is taken succeeded")
+		}
+		if n := targets(); n != 2 {
+			t.Errorf("%d targets after the failed reload, want the 2 of the instance that lives on", n)
+		}
+	}
+	eventually(t, fmt.Sprintf("no more than %d goroutines", goroutines), func() bool { return runtime.NumGoroutine() <= goroutines })
+	backends[0].stop()
+	s.settled("www.example.org.", dns.TypeA, backends[1].ip())
+}
+
+func TestAReloadThatDropsPoolsStopsWatchingThem(t *testing.T) {
+	backends, port := fleet(t, 2)
+	pool := func(name string, b *backend) string {
+		return fmt.Sprintf("rrhealth %s.example.org {\nbackend %s\ncheck tcp://:%s\n%s\n}\n", name, b.ip(), port, quick)
+	}
+	s := start(t, corefile(pool("a", backends[0])+pool("b", backends[1])))
+	if n := targets(); n != 2 {
+		t.Fatalf("%d targets, want 2", n)
+	}
+	if err := s.reload(corefile(pool("a", backends[0]))); err != nil {
+		t.Fatal(err)
+	}
+	if n := targets(); n != 1 {
+		t.Errorf("%d targets after a pool was dropped, want 1", n)
+	}
+	if err := s.reload(corefile("")); err != nil {
+		t.Fatal(err)
+	}
+	live.mu.Lock()
+	defer live.mu.Unlock()
+	if live.monitor != nil || len(live.records) != 0 || len(live.handlers) != 0 {
+		t.Errorf("without a stanza there are still a monitor, %d records and %d handlers", len(live.records), len(live.handlers))
+	}
+}
+
+// While CoreDNS waits for its lame duck, queries still come in.
+func TestAfterShutdownTheLastAnswersStand(t *testing.T) {
+	backends, port := fleet(t, 2)
+	backends[0].stop()
+	s := start(t, corefile(fmt.Sprintf("rrhealth www.example.org {\nbackend %s\ncheck tcp://:%s\n%s\n}", strings.Join(ips(backends...), " "), port, quick)))
+	s.settled("www.example.org.", dns.TypeA, backends[1].ip())
+	for _, err := range s.inst.ShutdownCallbacks() {
+		t.Error(err)
+	}
+	if n := targets(); n != 0 {
+		t.Errorf("%d targets after shutdown, want none", n)
+	}
+	for range 4 {
+		if got := addrs(s.ask("www.example.org.", dns.TypeA)); !slices.Equal(got, ips(backends[1])) {
+			t.Errorf("answer %v during the lame duck, want %v", got, backends[1].ip())
+		}
+	}
+}
+
+// Pools, views, server blocks and sockets that ask the same of an address
+// share one target: it is probed once.
+func TestTargetsAreShared(t *testing.T) {
+	backends, port := fleet(t, 1)
+	var probes counter64
+	backends[0].stop()
+	backends[0].handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { probes.add(); healthy(w, r) })
+	backends[0].start()
+	stanza := fmt.Sprintf("rrhealth a.example.org b.example.org {\nbackend %s\ncheck http://www.example.org:%s/\ninterval 1h\n}", backends[0].ip(), port)
+	s := start(t, fmt.Sprintf(`example.org:0 {
+    bind 127.0.0.1
+    multisocket 2
+    view one {
+        expr type() == 'A'
+    }
+    %[1]s
+}
+example.org:0 {
+    bind 127.0.0.1
+    multisocket 2
+    %[1]s
+}
+example.org:0 {
+    bind 127.0.0.2
+    %[1]s
+}
+`, stanza))
+	if n := targets(); n != 1 {
+		t.Errorf("%d targets, want 1", n)
+	}
+	eventually(t, "the first probe", func() bool { return probes.get() > 0 && live.ready() })
+	for _, name := range []string{"a.example.org.", "b.example.org."} {
+		if got := addrs(s.ask(name, dns.TypeA)); !slices.Equal(got, ips(backends[0])) {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+	if n := probes.get(); n != 1 {
+		t.Errorf("%d probes for six pools and five sockets, want 1", n)
+	}
+}
+
+func TestReadyWaitsForFirstResultsAndNotForBackendsToBeUp(t *testing.T) {
+	release := make(chan struct{})
+	backends, port := fleet(t, 1)
+	backends[0].stop()
+	backends[0].handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case <-release:
+		case <-r.Context().Done():
+		}
+		w.WriteHeader(http.StatusServiceUnavailable)
+	})
+	backends[0].start()
+	s := start(t, corefile(fmt.Sprintf("ready 127.0.0.1:0\nrrhealth www.example.org {\nbackend %s\ncheck http://:%s/\ninterval 1h\ntimeout 1m\n}", backends[0].ip(), port)))
+	h := handlerOf(t, s)
+	if h.Ready() {
+		t.Error("ready before the first result")
+	}
+	close(release)
+	eventually(t, "ready after a first result, though it is a failure", h.Ready)
+	eventually(t, "the backend is down", func() bool { return h.pools[0].Snapshot().Health[0].State == verdict.Down })
+	if !h.Ready() {
+		t.Error("not ready because a backend is down")
+	}
+}
+
+// handlerOf returns the one handler that lives.
+func handlerOf(t *testing.T, _ *server) *RRHealth {
+	t.Helper()
+	live.mu.Lock()
+	defer live.mu.Unlock()
+	if len(live.handlers) != 1 {
+		t.Fatalf("%d handlers live, want 1", len(live.handlers))
+	}
+	for h := range live.handlers {
+		return h
+	}
+	return nil
+}

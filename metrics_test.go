@@ -1,0 +1,333 @@
+package rrhealth
+
+import (
+	"bytes"
+	"fmt"
+	stdlog "log"
+	"net/netip"
+	"os"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/coredns/caddy"
+	"github.com/miekg/dns"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	dto "github.com/prometheus/client_model/go"
+)
+
+// series returns what Prometheus would scrape: "name{label=value,...}" → value.
+func series(t *testing.T) map[string]float64 {
+	t.Helper()
+	families, err := prometheus.DefaultGatherer.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := make(map[string]float64)
+	for _, f := range families {
+		name, ours := strings.CutPrefix(f.GetName(), "coredns_rrhealth_")
+		if !ours {
+			continue
+		}
+		for _, m := range f.GetMetric() {
+			all[name+labels(m)] = value(m)
+		}
+	}
+	return all
+}
+
+func labels(m *dto.Metric) string {
+	var words []string
+	for _, l := range m.GetLabel() {
+		words = append(words, l.GetName()+"="+l.GetValue())
+	}
+	if words == nil {
+		return ""
+	}
+	return "{" + strings.Join(words, ",") + "}"
+}
+
+func value(m *dto.Metric) float64 {
+	switch {
+	case m.Gauge != nil:
+		return m.GetGauge().GetValue()
+	case m.Histogram != nil:
+		return float64(m.GetHistogram().GetSampleCount())
+	default:
+		return m.GetCounter().GetValue()
+	}
+}
+
+func TestMetrics(t *testing.T) {
+	backends, port := fleet(t, 2)
+	backends[1].stop()
+	stanza := fmt.Sprintf(`rrhealth www.example.org {
+		backend %s
+		check tcp://:%s
+		interval 200ms fast 100ms
+		timeout 90ms
+		policy first
+	}`, strings.Join(ips(backends...), " "), port)
+	s := start(t, corefile(stanza))
+	s.settled("www.example.org.", dns.TypeA, backends[0].ip())
+	before := series(t)["answers_total{outcome=served,pool=www.example.org.}"]
+	for range 5 {
+		s.ask("www.example.org.", dns.TypeA)
+	}
+	s.ask("www.example.org.", dns.TypeAAAA)
+
+	up, down := backends[0].ip(), backends[1].ip()
+	got := series(t)
+	for name, want := range map[string]float64{
+		"backend_up{backend=" + up + ",pool=www.example.org.}":                                           1,
+		"backend_up{backend=" + down + ",pool=www.example.org.}":                                         0,
+		"backend_state{backend=" + up + ",pool=www.example.org.,state=up}":                               1,
+		"backend_state{backend=" + up + ",pool=www.example.org.,state=down}":                             0,
+		"backend_state{backend=" + down + ",pool=www.example.org.,state=down}":                           1,
+		"pool_backends{pool=www.example.org.,state=up}":                                                  1,
+		"pool_backends{pool=www.example.org.,state=down}":                                                1,
+		"pool_backends{pool=www.example.org.,state=unknown}":                                             0,
+		"pool_all_down{pool=www.example.org.}":                                                           0,
+		"transitions_total{backend=" + up + ",pool=www.example.org.,to=up}":                              1,
+		"transitions_total{backend=" + down + ",pool=www.example.org.,to=down}":                          1,
+		"answers_total{outcome=served,pool=www.example.org.}":                                            before + 5,
+		"answers_total{outcome=nodata,pool=www.example.org.}":                                            1,
+		"probes_total{backend=" + down + ",check=tcp://:" + port + ",pool=www.example.org.,result=pass}": 0,
+	} {
+		if v, ok := got[name]; !ok || v != want {
+			t.Errorf("%s = %v (there: %t), want %v", name, v, ok, want)
+		}
+	}
+	for _, name := range []string{
+		"first_answers_total{backend=" + up + ",pool=www.example.org.}",
+		"probes_total{backend=" + up + ",check=tcp://:" + port + ",pool=www.example.org.,result=pass}",
+		"probes_total{backend=" + down + ",check=tcp://:" + port + ",pool=www.example.org.,result=fail}",
+		"probe_duration_seconds{check=tcp://:" + port + "}",
+	} {
+		if got[name] < 1 {
+			t.Errorf("%s = %v, want at least 1", name, got[name])
+		}
+	}
+
+	// A reload goes on counting; a pool that goes takes its series along.
+	if err := s.reload(corefile(stanza + "\nrrhealth new.example.org {\nbackend 192.0.2.1\n}")); err != nil {
+		t.Fatal(err)
+	}
+	if got := series(t)["answers_total{outcome=served,pool=www.example.org.}"]; got != before+5 {
+		t.Errorf("answers_total %v after a reload, want %v", got, before+5)
+	}
+	if err := s.reload(corefile("rrhealth new.example.org {\nbackend 192.0.2.1\n}")); err != nil {
+		t.Fatal(err)
+	}
+	for name := range series(t) {
+		if strings.Contains(name, "www.example.org") || strings.Contains(name, port) {
+			t.Errorf("%s outlived its pool", name)
+		}
+	}
+}
+
+func TestPoolsOfOneNameAreShownAsOne(t *testing.T) {
+	s := start(t, `example.org:0 {
+    bind 127.0.0.1
+    rrhealth www.example.org {
+        backend 192.0.2.1 192.0.2.2
+    }
+}
+example.org:0 {
+    bind 127.0.0.2
+    rrhealth www.example.org {
+        backend 192.0.2.2 192.0.2.3
+    }
+}
+`)
+	s.ask("www.example.org.", dns.TypeA)
+	got := series(t)
+	if n := got["pool_backends{pool=www.example.org.,state=up}"]; n != 3 {
+		t.Errorf("%v backends up, want 3 different ones", n)
+	}
+	if n := got["answers_total{outcome=served,pool=www.example.org.}"]; n != 1 {
+		t.Errorf("%v answers, want the 1 that was given", n)
+	}
+}
+
+func TestPerBackendSeriesAreBounded(t *testing.T) {
+	var b strings.Builder
+	for i := range maxBackendSeries/100 + 5 {
+		fmt.Fprintf(&b, "rrhealth n%02d.example.org {\nbackend", i)
+		for j := range 100 {
+			fmt.Fprintf(&b, " 10.0.%d.%d", i, j)
+		}
+		b.WriteString("\n}\n")
+	}
+	logged := captureLog(t)
+	start(t, corefile(b.String()))
+	perBackend, perPool := 0, 0
+	for name := range series(t) {
+		switch {
+		case strings.HasPrefix(name, "backend_up{"):
+			perBackend++
+		case strings.HasPrefix(name, "pool_all_down{"):
+			perPool++
+		}
+	}
+	if perBackend != maxBackendSeries || perPool != 15 {
+		t.Errorf("series of %d backends and %d pools, want %d and 15", perBackend, perPool, maxBackendSeries)
+	}
+	if !strings.Contains(logged(), "1500 backends") {
+		t.Errorf("log %q says nothing of the backends without series", logged())
+	}
+}
+
+func TestMetricNamesFollowTheConventions(t *testing.T) {
+	start(t, corefile("rrhealth www.example.org {\nbackend 127.0.0.1\ncheck tcp://:1\n}"))
+	problems, err := testutil.GatherAndLint(prometheus.DefaultGatherer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range problems {
+		if strings.Contains(p.Metric, pluginName) {
+			t.Errorf("%s: %s", p.Metric, p.Text)
+		}
+	}
+}
+
+// captureLog collects what is logged from now on.
+func captureLog(t *testing.T) func() string {
+	t.Helper()
+	var (
+		mu  sync.Mutex
+		buf bytes.Buffer
+	)
+	stdlog.SetOutput(writerFunc(func(p []byte) (int, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		return buf.Write(p)
+	}))
+	t.Cleanup(func() { stdlog.SetOutput(discardLog.Writer()) })
+	return func() string {
+		mu.Lock()
+		defer mu.Unlock()
+		return buf.String()
+	}
+}
+
+type writerFunc func([]byte) (int, error)
+
+func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
+
+func TestTheLogTellsEachTransitionOnceAndWhy(t *testing.T) {
+	logged := captureLog(t)
+	backends, port := fleet(t, 2)
+	s := start(t, corefile(fmt.Sprintf(`rrhealth www.example.org other.example.org {
+		backend %s
+		check tcp://:%s
+		%s
+	}`, strings.Join(ips(backends...), " "), port, quick)))
+	eventually(t, "first results", live.ready)
+	backends[1].stop()
+	s.settled("www.example.org.", dns.TypeA, backends[0].ip())
+	backends[1].start()
+	s.settled("www.example.org.", dns.TypeA, ips(backends...)...)
+
+	var lines []string
+	for _, l := range strings.Split(logged(), "\n") {
+		if _, text, ok := strings.Cut(l, "plugin/rrhealth: "); ok {
+			lines = append(lines, text)
+		}
+	}
+	want := []string{
+		fmt.Sprintf("backend %s of www.example.org. and 1 more is down: tcp %s:%s: connection refused (3 in a row)", backends[1].ip(), backends[1].ip(), port),
+		fmt.Sprintf("backend %s of www.example.org. and 1 more is up (2 in a row)", backends[1].ip()),
+	}
+	if got, want := strings.Join(lines, "\n"), strings.Join(want, "\n"); got != want {
+		t.Errorf("log\n%s\nwant\n%s", got, want)
+	}
+}
+
+func TestInsecureChecksWarnAndShow(t *testing.T) {
+	logged := captureLog(t)
+	start(t, corefile("rrhealth www.example.org {\nbackend 127.0.0.1\ncheck https://:1/ {\ninsecure\n}\n}\nloadbalance"))
+	if got := logged(); !strings.Contains(got, "check https://:1/ of www.example.org. does not verify the certificate") {
+		t.Errorf("log %q, want a warning of the insecure check", got)
+	}
+	if got := logged(); !strings.Contains(got, "loadbalance") {
+		t.Errorf("log %q, want a warning of loadbalance", got)
+	}
+	if got := series(t)["check_insecure{check=https://:1/,pool=www.example.org.}"]; got != 1 {
+		t.Errorf("check_insecure %v, want 1", got)
+	}
+}
+
+// Secrets stand in headers and in queries. They must not come out anywhere.
+func TestSecretsStayIn(t *testing.T) {
+	logged := captureLog(t)
+	const canary = "c4n4ry"
+	backends, port := fleet(t, 1)
+	stanza := corefile(fmt.Sprintf(`debug
+	rrhealth www.example.org {
+		backend %s 127.0.63.1
+		check http://:%s/healthz?token=%s {
+			header Authorization "Bearer %s"
+			status 404
+		}
+		%s
+	}`, backends[0].ip(), port, canary, canary, quick))
+	s := start(t, stanza)
+	eventually(t, "both are down", func() bool { return strings.Count(logged(), "is down") == 2 })
+	s.ask("www.example.org.", dns.TypeA)
+	for name := range series(t) {
+		if strings.Contains(name, canary) {
+			t.Errorf("series %s shows the secret", name)
+		}
+	}
+	if strings.Contains(logged(), canary) {
+		t.Errorf("the log shows the secret:\n%s", logged())
+	}
+	err := caddy.ValidateAndExecuteDirectives(input(strings.Replace(stanza, "status 404", "status 4o4", 1)), nil, true)
+	if err == nil || strings.Contains(err.Error(), canary) {
+		t.Errorf("error %v, want one without the secret", err)
+	}
+}
+
+var metricRow = regexp.MustCompile("(?m)^\\* `(coredns_rrhealth_[a-z_]+)\\{?([a-z, _]*)\\}?`")
+
+// The README lists every metric with its labels, and no other.
+func TestTheREADMEListsTheMetrics(t *testing.T) {
+	readme, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	documented := map[string]string{}
+	for _, m := range metricRow.FindAllStringSubmatch(string(readme), -1) {
+		documented[m[1]] = strings.ReplaceAll(m[2], " ", "")
+	}
+	ch := make(chan *prometheus.Desc, 100)
+	for _, c := range []prometheus.Collector{collector{live}, probeDuration, localFaults, probesLate} {
+		c.Describe(ch)
+	}
+	close(ch)
+	described := regexp.MustCompile(`fqName: "([^"]+)".*variableLabels: \{([^}]*)\}`)
+	for d := range ch {
+		m := described.FindStringSubmatch(d.String())
+		if got, ok := documented[m[1]]; !ok || got != m[2] {
+			t.Errorf("%s{%s}: the README says {%s} (listed: %t)", m[1], m[2], got, ok)
+		}
+		delete(documented, m[1])
+	}
+	for name := range documented {
+		t.Errorf("the README lists %s, which does not exist", name)
+	}
+}
+
+func TestARecordForgetsBackendsThatNoPoolHas(t *testing.T) {
+	s := start(t, corefile("rrhealth www.example.org {\nbackend 192.0.2.1 192.0.2.2\n}"))
+	if err := s.reload(corefile("rrhealth www.example.org {\nbackend 192.0.2.2\n}")); err != nil {
+		t.Fatal(err)
+	}
+	rec := handlerOf(t, s).pools[0].record
+	if rec.backends[netip.MustParseAddr("192.0.2.1")] != nil || rec.backends[netip.MustParseAddr("192.0.2.2")] == nil {
+		t.Errorf("record of %v, want only the backend that is left", rec.backends)
+	}
+}
