@@ -2,6 +2,7 @@ package rrhealth
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/coredns/caddy"
@@ -24,10 +25,8 @@ func readLine(c *caddy.Controller) (line, error) {
 		return l, l.errorf("unexpected {, want it at the end of the line before")
 	}
 	l.words = append(l.words, c.RemainingArgs()...)
-	for _, w := range l.words {
-		if w == "}" {
-			return l, l.errorf("unexpected } behind %q, want it on a line of its own", l.words[0])
-		}
+	if slices.Contains(l.words, "}") {
+		return l, l.errorf("unexpected } behind %q, want it on a line of its own", l.words[0])
 	}
 	if !c.NextArg() {
 		return l, nil

@@ -84,7 +84,7 @@ func newRecord() *record {
 
 // of returns the records of p's backends, in their order, new ones included.
 func (r *record) of(p *pool.Pool) []*backendRecord {
-	var all []*backendRecord
+	all := make([]*backendRecord, 0, len(p.Backends))
 	for _, b := range p.Backends {
 		if r.backends[b.Addr] == nil {
 			r.backends[b.Addr] = new(backendRecord)

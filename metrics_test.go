@@ -51,9 +51,9 @@ func labels(m *dto.Metric) string {
 
 func value(m *dto.Metric) float64 {
 	switch {
-	case m.Gauge != nil:
+	case m.GetGauge() != nil:
 		return m.GetGauge().GetValue()
-	case m.Histogram != nil:
+	case m.GetHistogram() != nil:
 		return float64(m.GetHistogram().GetSampleCount())
 	default:
 		return m.GetCounter().GetValue()
@@ -232,7 +232,7 @@ func TestTheLogTellsEachTransitionOnceAndWhy(t *testing.T) {
 	s.settled("www.example.org.", dns.TypeA, ips(backends...)...)
 
 	var lines []string
-	for _, l := range strings.Split(logged(), "\n") {
+	for l := range strings.SplitSeq(logged(), "\n") {
 		if _, text, ok := strings.Cut(l, "plugin/rrhealth: "); ok {
 			lines = append(lines, text)
 		}

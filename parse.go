@@ -198,7 +198,7 @@ func (s *stanza) complete(l line, root string) error {
 		shortest = min(shortest, c.interval)
 		s.checks = append(s.checks, c)
 	}
-	s.pool.ShortTTL = max(uint32(shortest/time.Second), 1)
+	s.pool.ShortTTL = uint32(max(shortest/time.Second, 1)) // #nosec G115 -- a day at the most
 	return nil
 }
 
@@ -372,18 +372,17 @@ func (s *stanza) parseCheck(l line, root string) (check, error) {
 	}
 	var err error
 	if c.probe, err = probe.Parse(spec); err != nil {
-		var option *probe.OptionError
-		if errors.As(err, &option) {
+		if option, ok := errors.AsType[*probe.OptionError](err); ok {
 			return c, fmt.Errorf("%s - Error during parsing: %s", option.Option.Pos, err)
 		}
 		return c, l.errorf("%v", err)
 	}
 	for _, o := range own {
-		if err := c.pace.parse(o); err != nil {
+		if err := c.parse(o); err != nil {
 			return c, err
 		}
 	}
-	c.pace, err = c.pace.complete(l)
+	c.pace, err = c.complete(l)
 	return c, err
 }
 

@@ -229,7 +229,7 @@ func FuzzParse(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	for _, entry := range strings.Split(string(data), "### ") {
+	for entry := range strings.SplitSeq(string(data), "### ") {
 		if _, rest, ok := strings.Cut(entry, "{\n"); ok {
 			stanza, _, _ := strings.Cut(rest, "\n}\n=>")
 			f.Add(stanza)

@@ -1,0 +1,34 @@
+# `make help` lists the targets.
+GOLANGCI_LINT = github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+FUZZTIME ?= 60s
+BENCH ?= .
+
+.PHONY: help
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+.PHONY: run
+run: build ## build CoreDNS with rrhealth and start it on Corefile.example
+	build/coredns -conf Corefile.example
+
+.PHONY: build
+build: ## build CoreDNS with rrhealth into build/coredns
+	go build -o build/coredns ./cmd/coredns
+
+.PHONY: test
+test: ## run all tests, with the race detector
+	go test -race -timeout 15m ./...
+
+.PHONY: lint
+lint: ## vet, gofmt and golangci-lint
+	go vet ./...
+	@test -z "$$(gofmt -l .)" || { echo "not gofmt'ed:"; gofmt -l .; exit 1; }
+	go run $(GOLANGCI_LINT) run ./...
+
+.PHONY: fuzz
+fuzz: ## fuzz each fuzz target for FUZZTIME (60s)
+	scripts/fuzz $(FUZZTIME)
+
+.PHONY: bench
+bench: ## run the Go benchmarks, ready for benchstat
+	go test -run '^$$' -bench '$(BENCH)' -benchmem -count 6 ./...

@@ -1,0 +1,196 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/coredns/coredns/core/dnsserver"
+	"github.com/miekg/dns"
+)
+
+func TestInsertStandsDirectlyBeforeCache(t *testing.T) {
+	before := slices.Clone(dnsserver.Directives)
+	t.Cleanup(func() { dnsserver.Directives = before })
+	if err := insert(); err != nil {
+		t.Fatal(err)
+	}
+	at := slices.Index(dnsserver.Directives, "rrhealth")
+	if at < 0 || dnsserver.Directives[at+1] != "cache" || len(dnsserver.Directives) != len(before)+1 {
+		t.Errorf("directives %v, want rrhealth directly before cache", dnsserver.Directives)
+	}
+	if acl := slices.Index(dnsserver.Directives, "acl"); acl > at {
+		t.Error("rrhealth stands above acl")
+	}
+}
+
+func TestInsertFailsWithoutItsAnchor(t *testing.T) {
+	before := slices.Clone(dnsserver.Directives)
+	t.Cleanup(func() { dnsserver.Directives = before })
+	dnsserver.Directives = []string{"errors", "forward"}
+	if err := insert(); err == nil || !strings.Contains(err.Error(), `"cache"`) {
+		t.Errorf("error %v, want one that names the missing plugin", err)
+	}
+}
+
+// The example is what a newcomer runs first. It is run here as it is shipped,
+// on ports that are free, through reloads by signal to its graceful end.
+func TestTheShippedExample(t *testing.T) {
+	dir := t.TempDir()
+	binary := filepath.Join(dir, "coredns")
+	if out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
+		t.Fatalf("building: %v\n%s", err, out)
+	}
+	text, err := os.ReadFile("../../Corefile.example")
+	if err != nil {
+		t.Fatal(err)
+	}
+	corefile := string(text)
+	addr := map[string]string{}
+	for _, port := range []string{"1053", "8053", "8153", "9153"} {
+		if !strings.Contains(corefile, ":"+port) {
+			t.Fatalf("Corefile.example has no port %s", port)
+		}
+		free := freePort(t)
+		corefile = strings.ReplaceAll(corefile, ":"+port, ":"+free)
+		addr[port] = "127.0.0.1:" + free
+	}
+	file := filepath.Join(dir, "Corefile")
+	if err := os.WriteFile(file, []byte(corefile), 0o600); err != nil {
+		t.Fatal(err)
+	}
+
+	cmd := exec.Command(binary, "-conf", file)
+	var out output
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		if t.Failed() {
+			t.Log(out.String())
+		}
+	})
+	eventually(t, "the dead backend is left out", func() bool {
+		got := ask(addr["1053"])
+		slices.Sort(got)
+		return slices.Equal(got, []string{"192.0.2.1", "192.0.2.2"})
+	})
+	rotates(t, addr["1053"])
+	if got := get("http://" + addr["8153"] + "/ready"); got != "OK" {
+		t.Errorf("/ready says %q", got)
+	}
+	if got := get("http://" + addr["9153"] + "/metrics"); !strings.Contains(got, `coredns_rrhealth_backend_up{backend="192.0.2.3",pool="www.example.org."} 0`) {
+		t.Errorf("/metrics does not show the dead backend:\n%s", got)
+	}
+
+	for i := range 3 {
+		if err := cmd.Process.Signal(syscall.SIGUSR1); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "reloaded", func() bool { return strings.Count(out.String(), "Reloading complete") == i+1 })
+		rotates(t, addr["1053"])
+	}
+	if n := strings.Count(out.String(), "is down"); n != 1 {
+		t.Errorf("%d transitions logged, want the one of the start: a reload forgets nothing", n)
+	}
+	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the lame duck", func() bool { return strings.Contains(out.String(), "lameduck") })
+	rotates(t, addr["1053"])
+	if err := <-ended; err != nil {
+		t.Errorf("exit: %v, want a clean one", err)
+	}
+}
+
+// rotates checks that the two living backends take turns.
+func rotates(t *testing.T, addr string) {
+	t.Helper()
+	first := ask(addr)
+	if len(first) != 2 {
+		t.Fatalf("answer %v, want the two living backends", first)
+	}
+	if second := ask(addr); !slices.Equal(second, []string{first[1], first[0]}) {
+		t.Errorf("answers %v, then %v: not turned by one", first, second)
+	}
+}
+
+func ask(addr string) []string {
+	m := new(dns.Msg)
+	m.SetQuestion("www.example.org.", dns.TypeA)
+	r, _, err := (&dns.Client{Timeout: 2 * time.Second}).Exchange(m, addr)
+	if err != nil {
+		return nil
+	}
+	var all []string
+	for _, rr := range r.Answer {
+		all = append(all, rr.(*dns.A).A.String())
+	}
+	return all
+}
+
+func get(url string) string {
+	resp, err := http.Get(url) // #nosec G107 -- a test
+	if err != nil {
+		return err.Error()
+	}
+	defer resp.Body.Close()
+	body, _ := io.ReadAll(resp.Body)
+	return string(body)
+}
+
+func freePort(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return fmt.Sprint(l.Addr().(*net.TCPAddr).Port)
+}
+
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(30 * time.Second)
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for !ok() {
+		if time.Now().After(deadline) {
+			t.Fatalf("still not so after 30 s: %s", what)
+		}
+		<-tick.C
+	}
+}
+
+// output collects what a process says.
+type output struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.buf.Write(p)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.buf.String()
+}

@@ -1,0 +1,114 @@
+package rrhealth
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/coredns/coredns/core/dnsserver"
+)
+
+var (
+	block   = regexp.MustCompile("(?ms)^ *~~~ corefile\n(.*?)^ *~~~$")
+	port    = regexp.MustCompile(`:\d+\b`)
+	ours    = regexp.MustCompile(`^\s*(backend|check|all_down|watch) `)
+	heading = regexp.MustCompile("(?m)^## (.*)$")
+)
+
+// Every Corefile in the documentation is started, as it stands but for the
+// ports: documentation that does not work is worse than none.
+func TestEveryCorefileInTheDocumentationStarts(t *testing.T) {
+	files, err := filepath.Glob("*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	examples, err := filepath.Glob("examples/*/README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	started := 0
+	for _, file := range append(files, examples...) {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, m := range block.FindAllStringSubmatch(string(text), -1) {
+			t.Run(fmt.Sprintf("%s/%d", file, i+1), func(t *testing.T) {
+				t.Chdir(zoneFiles(t))
+				startsOnFreePorts(t, m[1])
+			})
+			started++
+		}
+	}
+	if started < 4 {
+		t.Errorf("started %d Corefiles, want all that the README has", started)
+	}
+}
+
+func TestTheExampleStarts(t *testing.T) {
+	text, err := os.ReadFile("Corefile.example")
+	if err != nil {
+		t.Fatal(err)
+	}
+	startsOnFreePorts(t, string(text))
+}
+
+// startsOnFreePorts starts a Corefile with port 0 for every port that it
+// listens on.
+func startsOnFreePorts(t *testing.T, corefile string) {
+	t.Helper()
+	var out strings.Builder
+	for l := range strings.Lines(corefile) {
+		// Not in what rrhealth is told: URLs, and IPv6 addresses.
+		if !ours.MatchString(l) {
+			l = port.ReplaceAllString(l, ":0")
+		}
+		out.WriteString(l)
+	}
+	defaultPort := dnsserver.Port
+	dnsserver.Port = "0"
+	defer func() { dnsserver.Port = defaultPort }()
+	start(t, out.String()).stop()
+}
+
+// zoneFiles returns a directory with the zone that examples load.
+func zoneFiles(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	zone, err := os.ReadFile("testdata/db.example.org")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "db.example.org"), zone, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// The sections are those of a CoreDNS manual page, in their order.
+func TestTheREADMEIsAManualPage(t *testing.T) {
+	text, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	order := []string{"Name", "Description", "Syntax", "Metadata", "Metrics", "Ready", "Examples", "Bugs", "See Also"}
+	for _, m := range heading.FindAllStringSubmatch(string(text), -1) {
+		if slices.Contains(order, m[1]) {
+			got = append(got, m[1])
+		}
+	}
+	want := slices.DeleteFunc(slices.Clone(order), func(s string) bool { return !slices.Contains(got, s) })
+	if !slices.Equal(got, want) || !slices.Contains(got, "Syntax") {
+		t.Errorf("sections %v, want them in the order %v", got, want)
+	}
+	for name := range words {
+		if !strings.Contains(string(text), "* `"+name+"` ") && name != "timeout" && name != "rise" && name != "fall" {
+			t.Errorf("the README does not explain %q", name)
+		}
+	}
+}
