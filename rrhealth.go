@@ -136,6 +136,9 @@ func (h *RRHealth) serve(w dns.ResponseWriter, r *dns.Msg, p *served, f pool.Fam
 	if first := choice.Members[order[0]].Index; first >= 0 {
 		p.counts[first].first.Add(1)
 	}
+	if choice.Outcome == pool.Served && r.Question[0].Qtype != dns.TypeANY && writeRaw(w, r, s.TTL, choice.Members, order) {
+		return dns.RcodeSuccess, nil
+	}
 	m := answer(r, s.TTL, choice.Members, order, f)
 	switch choice.Outcome {
 	case pool.ServedAllDown:
