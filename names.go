@@ -31,15 +31,34 @@ func (n names) add(p *served) {
 	}
 }
 
-// match returns the pool for name, which is in lower case, or nil.
+// match returns the pool for name, in whatever case, or nil.
 func (n names) match(name string) *served {
-	if p := n.exact[name]; p != nil || len(n.wildcard) == 0 || n.exists[name] {
+	// Looked up byte-wise: the lower-cased name need not become a string, and
+	// so need not be allocated.
+	var room [maxName]byte
+	lower := appendLower(room[:0], name)
+	if p := n.exact[string(lower)]; p != nil || len(n.wildcard) == 0 || n.exists[string(lower)] {
 		return p
 	}
 	for off, end := dns.NextLabel(name, 0); !end; off, end = dns.NextLabel(name, off) {
-		if above := name[off:]; n.exists[above] {
-			return n.wildcard[above] // the closest encloser decides
+		if above := lower[off:]; n.exists[string(above)] {
+			return n.wildcard[string(above)] // the closest encloser decides
 		}
 	}
 	return nil
+}
+
+// maxName is the length of the longest name, written with every octet escaped.
+const maxName = 4 * 255
+
+// appendLower appends name to b in lower case (RFC 4343: ASCII letters only).
+func appendLower(b []byte, name string) []byte {
+	for i := range len(name) {
+		c := name[i]
+		if c >= 'A' && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		b = append(b, c)
+	}
+	return b
 }

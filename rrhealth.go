@@ -113,7 +113,7 @@ func (h *RRHealth) match(r *dns.Msg) *served {
 	if q.Qclass != dns.ClassINET || q.Qtype == dns.TypeAXFR || q.Qtype == dns.TypeIXFR {
 		return nil
 	}
-	return h.names.match(strings.ToLower(q.Name))
+	return h.names.match(q.Name)
 }
 
 // serve answers r with p's addresses of one family.
