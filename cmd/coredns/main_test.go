@@ -48,10 +48,7 @@ func TestInsertFailsWithoutItsAnchor(t *testing.T) {
 // on ports that are free, through reloads by signal to its graceful end.
 func TestTheShippedExample(t *testing.T) {
 	dir := t.TempDir()
-	binary := filepath.Join(dir, "coredns")
-	if out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
-		t.Fatalf("building: %v\n%s", err, out)
-	}
+	binary := build(t)
 	text, err := os.ReadFile("../../Corefile.example")
 	if err != nil {
 		t.Fatal(err)
@@ -71,20 +68,7 @@ func TestTheShippedExample(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	cmd := exec.Command(binary, "-conf", file)
-	var out output
-	cmd.Stdout, cmd.Stderr = &out, &out
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		if t.Failed() {
-			t.Log(out.String())
-		}
-	})
+	cmd, out, ended := run(t, binary, file)
 	eventually(t, "the dead backend is left out", func() bool {
 		got := ask(addr["1053"])
 		slices.Sort(got)
@@ -116,6 +100,73 @@ func TestTheShippedExample(t *testing.T) {
 	if err := <-ended; err != nil {
 		t.Errorf("exit: %v, want a clean one", err)
 	}
+}
+
+// The reload plugin notices that the file has changed, without a signal.
+func TestTheReloadPluginPicksUpANewBackend(t *testing.T) {
+	addr := "127.0.0.1:" + freePort(t)
+	corefile := func(backends string) []byte {
+		_, port, _ := net.SplitHostPort(addr)
+		return []byte("example.org:" + port + " {\n    bind 127.0.0.1\n    reload 2s 0s\n    rrhealth www.example.org {\n        backend " + backends + "\n    }\n}\n")
+	}
+	file := filepath.Join(t.TempDir(), "Corefile")
+	if err := os.WriteFile(file, corefile("192.0.2.1"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	run(t, build(t), file)
+	eventually(t, "one backend", func() bool { return slices.Equal(ask(addr), []string{"192.0.2.1"}) })
+	if err := os.WriteFile(file, corefile("192.0.2.1 192.0.2.2"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "two backends", func() bool { return len(ask(addr)) == 2 })
+	rotates(t, addr)
+}
+
+// built is this command, built once.
+var built struct {
+	once   sync.Once
+	dir    string
+	output []byte
+	err    error
+}
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	_ = os.RemoveAll(built.dir)
+	os.Exit(code)
+}
+
+func build(t *testing.T) string {
+	t.Helper()
+	built.once.Do(func() {
+		if built.dir, built.err = os.MkdirTemp("", "coredns"); built.err == nil { //nolint:usetesting // outlives the test
+			built.output, built.err = exec.Command("go", "build", "-o", filepath.Join(built.dir, "coredns"), ".").CombinedOutput()
+		}
+	})
+	if built.err != nil {
+		t.Fatalf("building: %v\n%s", built.err, built.output)
+	}
+	return filepath.Join(built.dir, "coredns")
+}
+
+// run starts binary on a Corefile. It is killed when the test ends.
+func run(t *testing.T, binary, file string) (*exec.Cmd, *output, <-chan error) {
+	t.Helper()
+	cmd := exec.Command(binary, "-conf", file)
+	out := new(output)
+	cmd.Stdout, cmd.Stderr = out, out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		if t.Failed() {
+			t.Log(out.String())
+		}
+	})
+	return cmd, out, ended
 }
 
 // rotates checks that the two living backends take turns.
