@@ -51,6 +51,7 @@ func TestReloadsUnderLoadLoseNothing(t *testing.T) {
 	}
 	goroutines, files := runtime.NumGoroutine(), openFiles(t)
 
+	addr := s.addr // the same after each reload
 	var asked, lost, wrong atomic.Int64
 	stop := make(chan struct{})
 	var clients sync.WaitGroup
@@ -67,7 +68,7 @@ func TestReloadsUnderLoadLoseNothing(t *testing.T) {
 				m := new(dns.Msg)
 				m.SetQuestion("www.example.org.", dns.TypeA)
 				asked.Add(1)
-				switch r, err := exchange(m, "udp", s.addr); {
+				switch r, err := exchange(m, "udp", addr); {
 				case err != nil:
 					lost.Add(1)
 				case !isShift(addrs(r), up):
