@@ -168,7 +168,7 @@ func straight(w dns.ResponseWriter) bool {
 			return false
 		}
 		var ok bool
-		if w, ok = inner.Field(0).Interface().(dns.ResponseWriter); !ok {
+		if w, ok = reflect.TypeAssert[dns.ResponseWriter](inner.Field(0)); !ok {
 			return false
 		}
 	}
