@@ -34,8 +34,9 @@ func (n names) add(p *served) {
 // match returns the pool for name, in whatever case, or nil.
 func (n names) match(name string) *served {
 	// Looked up byte-wise: the lower-cased name need not become a string, and
-	// so need not be allocated.
-	var room [maxName]byte
+	// so need not be allocated. Only names full of escapes are longer than the
+	// room; a larger one would make the stack of each query grow.
+	var room [256]byte
 	lower := appendLower(room[:0], name)
 	if p := n.exact[string(lower)]; p != nil || len(n.wildcard) == 0 || n.exists[string(lower)] {
 		return p
@@ -47,9 +48,6 @@ func (n names) match(name string) *served {
 	}
 	return nil
 }
-
-// maxName is the length of the longest name, written with every octet escaped.
-const maxName = 4 * 255
 
 // appendLower appends name to b in lower case (RFC 4343: ASCII letters only).
 func appendLower(b []byte, name string) []byte {
