@@ -9,9 +9,9 @@ import (
 var errStale = errors.New("no probe of it has counted for too long")
 
 // faults are the errors that say something about us and nothing about the
-// target: no descriptor, buffer, memory or port left, no route or no
-// permission to send. ECONNREFUSED, EHOSTUNREACH, a reset and a time-out are
-// the target's.
+// target: no descriptor, buffer, memory, port or process (EAGAIN) left, no route
+// or no permission to send. ECONNREFUSED, EHOSTUNREACH, a reset and a time-out
+// are the target's.
 var faults = map[syscall.Errno]string{
 	syscall.EMFILE:        "EMFILE",
 	syscall.ENFILE:        "ENFILE",
@@ -23,6 +23,7 @@ var faults = map[syscall.Errno]string{
 	syscall.ENETDOWN:      "ENETDOWN",
 	syscall.EPERM:         "EPERM",
 	syscall.EACCES:        "EACCES",
+	syscall.EAGAIN:        "EAGAIN",
 }
 
 // faultOf names the fault of ours that err is, or returns "".

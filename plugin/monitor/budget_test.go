@@ -1,0 +1,194 @@
+package monitor
+
+import (
+	"context"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/rrhealth/rrhealth/plugin/verdict"
+)
+
+// TestNeed: the budget is what a fleet of which every probe hangs needs.
+func TestNeed(t *testing.T) {
+	tests := []struct {
+		name                    string
+		interval, fast, timeout time.Duration
+		targets, want           int
+	}{
+		{"three targets", 10, 2, 3, 3, 3},
+		{"fast shorter than the time-out: all at once", 10, 2, 3, 5000, 5000},
+		{"fast longer than the time-out", 10, 5, 1, 9000, 2001},
+		{"no fast", 10, 10, 1, 9000, 1001},
+		{"never less than 256", 60, 60, 1, 9000, leastInFlight},
+		{"none", 10, 2, 3, 0, 0},
+	}
+	for _, tc := range tests {
+		t.Run(tc.name, func(t *testing.T) {
+			g := &group{Check: Check{Interval: tc.interval * time.Second, Fast: tc.fast * time.Second, Timeout: tc.timeout * time.Second}, size: tc.targets}
+			if got := g.need(); got != tc.want {
+				t.Errorf("need is %d, want %d", got, tc.want)
+			}
+		})
+	}
+}
+
+// TestADeadFleetKeepsItsSchedule: all verdicts are on time although every probe
+// of every target runs to its time-out.
+func TestADeadFleetKeepsItsSchedule(t *testing.T) {
+	within(t, func(w *watch) {
+		const n = 2000
+		check := usual
+		check.Interval, check.Fast, check.Timeout = 20*time.Second, 5*time.Second, time.Second
+		dead := false
+		w.acquire(0, n, check, func(ctx context.Context, addr netip.Addr) error {
+			if dead {
+				return hang(ctx, addr)
+			}
+			return nil
+		})
+		wait(time.Minute)
+		dead = true
+		wait(5 * time.Minute)
+		for _, r := range w.results {
+			if r.Late() {
+				t.Fatalf("%v after %v: a probe is late by %v", w.now(), r.Duration, r.Delay)
+			}
+		}
+		if w.Do(func() {}); w.most == 0 || w.most > w.need {
+			t.Errorf("%d in flight at once, want %d at most", w.most, w.need)
+		}
+	})
+}
+
+// TestHangingCheckDelaysNoOther: with a fourth of the descriptors that two
+// checks would need, the one whose targets all hang uses its share and no more.
+func TestHangingCheckDelaysNoOther(t *testing.T) {
+	within(t, func(w *watch) {
+		w.Monitor.most = 500
+		bad, good := usual, usual
+		bad.ID, bad.Timeout = "bad", 9*time.Second
+		hanging := w.acquire(0, 1000, bad, hang)
+		well := w.acquire(1000, 1000, good, func(context.Context, netip.Addr) error { time.Sleep(50 * time.Millisecond); return nil })
+		wait(5 * time.Minute)
+		late, skipped := 0, 0
+		for _, r := range w.results {
+			switch {
+			case r.Target.group.ID == "bad":
+				if r.Late() {
+					late++
+				}
+			case r.Late():
+				skipped++
+			}
+		}
+		if late == 0 {
+			t.Error("nothing was held back: the test tests nothing")
+		}
+		if skipped > 0 {
+			t.Errorf("%d probes of the check that is well were late", skipped)
+		}
+		if w.most > 500 {
+			t.Errorf("%d in flight, want 500 at most", w.most)
+		}
+		if w.stacked {
+			t.Error("two probes of one target in flight")
+		}
+		fewest := len(w.results)
+		for _, target := range hanging {
+			fewest = min(fewest, int(target.Count(Fail)))
+		}
+		if fewest < 3 {
+			t.Errorf("a target that was held back had %d probes: the others went before it again and again", fewest)
+		}
+		for _, target := range well {
+			if w.state(target).State != verdict.Up {
+				t.Fatalf("%s is not up", target.Addr)
+			}
+		}
+	})
+}
+
+// TestLimitOfDescriptors: however many checks there are, each with a share of
+// less than one, the process's limit holds, and everybody gets a turn.
+func TestLimitOfDescriptors(t *testing.T) {
+	within(t, func(w *watch) {
+		w.Monitor.most = 16
+		for i := range 100 {
+			c := usual
+			c.ID = ip(i).String()
+			w.acquire(3*i, 3, c, hang)
+		}
+		wait(5 * time.Minute)
+		if w.most != 16 {
+			t.Errorf("%d in flight at most, want 16", w.most)
+		}
+		if len(w.starts) != 300 {
+			t.Errorf("%d of 300 targets had a turn", len(w.starts))
+		}
+	})
+}
+
+// TestReleaseOfTargetsHeldBack takes out of the group's heap, not the other.
+func TestReleaseOfTargetsHeldBack(t *testing.T) {
+	within(t, func(w *watch) {
+		w.Monitor.most = 4
+		all := w.acquire(0, 50, usual, hang)
+		wait(time.Minute)
+		w.release(all[:25]...)
+		wait(5 * time.Minute)
+		for _, target := range all[25:] {
+			if target.Count(Fail) < 3 {
+				t.Errorf("%s had %d probes", target.Addr, target.Count(Fail))
+			}
+		}
+		w.release(all[25:]...)
+		wait(time.Minute)
+		w.Do(func() {
+			if w.inFlight != 0 || len(w.schedule) != 0 || w.need != 0 {
+				t.Errorf("%d in flight, %d scheduled, need %d", w.inFlight, len(w.schedule), w.need)
+			}
+		})
+	})
+}
+
+// TestProbesThatNeverReturn: they cost a place each, once; their targets become
+// unknown, the rest of the check goes on, and so do the others.
+func TestProbesThatNeverReturn(t *testing.T) {
+	release := make(chan struct{})
+	within(t, func(w *watch) {
+		release = make(chan struct{})
+		defer close(release)
+		stuck := false
+		probe := func(_ context.Context, addr netip.Addr) error {
+			if stuck && addr.Less(ip(10)) {
+				<-release
+			}
+			return nil
+		}
+		all := w.acquire(0, 300, usual, probe)
+		wait(time.Minute)
+		stuck = true
+		wait(staleAfter*usual.Interval + 2*usual.Interval + sweepEvery)
+		for i, target := range all {
+			want := verdict.Up
+			if i < 10 {
+				want = verdict.Unknown
+			}
+			if got := w.state(target).State; got != want {
+				t.Errorf("%s is %v, want %v", target.Addr, got, want)
+			}
+		}
+		wait(10 * time.Minute)
+		w.Do(func() {
+			if w.inFlight > 10 {
+				t.Errorf("%d probes in flight, want the ten that hang", w.inFlight)
+			}
+		})
+		for _, r := range w.results {
+			if r.Late() {
+				t.Fatalf("%s was late by %v", r.Target.Addr, r.Delay)
+			}
+		}
+	})
+}

@@ -1,0 +1,135 @@
+package monitor
+
+import (
+	"time"
+
+	"github.com/rrhealth/rrhealth/plugin/verdict"
+)
+
+const (
+	// lateness is how late a probe of ours may start or be read and still count.
+	lateness = 200 * time.Millisecond
+	// staleAfter is how many intervals a verdict lives without a result.
+	staleAfter = 5
+	// sweepEvery is how often verdicts are looked over for staleness at most.
+	sweepEvery = time.Second
+)
+
+// A Result is what became of one probe.
+type Result struct {
+	Target   *Target
+	Outcome  Outcome
+	Fault    string        // what of ours was at fault; "" unless Outcome is Fault
+	Err      error         // nil when the probe passed
+	Delay    time.Duration // from when the probe was due to when it was let start
+	Duration time.Duration // of the probe
+}
+
+// An Outcome classes a result.
+type Outcome uint8
+
+// The outcomes of a probe.
+const (
+	Pass  Outcome = iota
+	Fail          // the target's failure
+	Fault         // our own; it counts for nothing
+)
+
+// Outcomes lists every outcome.
+var Outcomes = [...]Outcome{Pass, Fail, Fault}
+
+// String returns the word used in metrics.
+func (o Outcome) String() string { return [...]string{"pass", "fail", "fault"}[o] }
+
+// Late reports whether the probe started so late that its schedule was missed.
+// Its result counts all the same: it says how the target is now.
+func (r Result) Late() bool { return r.Delay > lateness }
+
+// A Change is a verdict that has become another, as far as readers can tell:
+// its state, or whether it is changing.
+type Change struct {
+	Target        *Target
+	Before, After verdict.Verdict
+	Err           error // why, when it speaks against the target; nil otherwise
+}
+
+// fold takes one result into its target's verdict and schedules the next probe.
+func (m *Monitor) fold(r result) {
+	t := r.target
+	m.landed(t.group)
+	if t.index == gone {
+		return
+	}
+	if !t.asked {
+		t.asked = true
+		m.awaited.Add(-1)
+	}
+	fault := r.fault()
+	outcome := Pass
+	switch {
+	case fault != "":
+		outcome = Fault
+	case r.err != nil:
+		outcome = Fail
+	}
+	t.counts[outcome].Add(1)
+	if outcome != Fault {
+		m.judge(t, verdict.After(t.v, r.err == nil, t.group.Rule), r.err)
+		m.confirm(t, r.began)
+	}
+	m.reschedule(t, r.released, r.ended)
+	m.sink.Probed(Result{
+		Target: t, Outcome: outcome, Fault: fault, Err: r.err,
+		Delay: r.released - r.due, Duration: r.ended - r.began,
+	})
+}
+
+// fault names what of ours spoiled the probe, or returns "".
+func (r result) fault() string {
+	if r.began-r.released > lateness || r.ended-r.began > r.target.group.Timeout+lateness {
+		return "late"
+	}
+	return faultOf(r.err)
+}
+
+// judge gives t the verdict v. It is the only place where results become
+// verdicts.
+func (m *Monitor) judge(t *Target, v verdict.Verdict, err error) {
+	before := t.v
+	t.v = v
+	if before.State != v.State || before.Changing() != v.Changing() {
+		m.changes = append(m.changes, Change{t, before, v, err})
+	}
+}
+
+// confirm notes that t's verdict was true at the given time.
+func (m *Monitor) confirm(t *Target, at time.Duration) {
+	t.since = at
+	m.nextSweep = min(m.nextSweep, max(t.stale(), m.lastSweep+sweepEvery))
+}
+
+// stale returns when t's verdict is too old to be believed.
+func (t *Target) stale() time.Duration { return t.since + staleAfter*t.group.Interval }
+
+// sweep makes stale verdicts unknown. It looks at all of them, whatever became
+// of their probes: a target whose results stopped counting, or stopped coming,
+// is the one that no event will remind us of. There is no need to look before
+// the oldest verdict can be stale, since verdicts are only confirmed later than
+// before; with a fleet that is well that is every four intervals.
+func (m *Monitor) sweep(now time.Duration) {
+	if now < m.nextSweep {
+		return
+	}
+	next := never
+	for _, t := range m.targets {
+		switch {
+		case t.v.State == verdict.Unknown:
+		case t.stale() <= now:
+			m.judge(t, verdict.Verdict{}, errStale)
+		default:
+			next = min(next, t.stale())
+		}
+	}
+	m.lastSweep = now
+	m.nextSweep = max(next, now+sweepEvery)
+}
