@@ -54,14 +54,14 @@ func TestDetectionTime(t *testing.T) {
 					}
 					return nil
 				})
-				wait(5 * time.Second)
+				w.wait(5 * time.Second)
 				for i := range kills {
-					wait(rand.N(50 * time.Millisecond))
+					w.wait(rand.N(50 * time.Millisecond))
 					w.mu.Lock()
 					died[ip(i)] = w.now()
 					w.mu.Unlock()
 				}
-				wait(5 * time.Second)
+				w.wait(5 * time.Second)
 				if len(took) != kills {
 					t.Fatalf("%d of %d deaths were noticed", len(took), kills)
 				}

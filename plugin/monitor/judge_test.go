@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -34,8 +35,8 @@ func TestVerdicts(t *testing.T) {
 				var got []string
 				w.probed = func(r Result) { got = append(got, short(r.Target.v)) }
 				w.acquire(1, 1, usual, script(tc.results))
-				for len(got) < len(tc.results) {
-					wait(time.Second)
+				for w.wait(time.Second); len(got) < len(tc.results); {
+					w.wait(time.Second)
 				}
 				if g := strings.Join(got[:len(tc.results)], " "); g != tc.want {
 					t.Errorf("got %s, want %s", g, tc.want)
@@ -52,7 +53,7 @@ func short(v verdict.Verdict) string {
 func TestChangesAreTold(t *testing.T) {
 	within(t, func(w *watch) {
 		w.acquire(1, 1, usual, script("PPFPFFFXPP"))
-		wait(3 * time.Minute)
+		w.wait(3 * time.Minute)
 		want := []string{
 			"u0 U0 <nil>", "U0 U1 down", "U1 U0 <nil>", "U0 U1 down", "U2 D0 down", "D0 D1 <nil>", "D1 U0 <nil>",
 		}
@@ -91,16 +92,16 @@ func TestLocalFaultsCountForNothing(t *testing.T) {
 	for _, tc := range tests {
 		t.Run(tc.name, func(t *testing.T) {
 			within(t, func(w *watch) {
-				faulty := false
+				var faulty atomic.Bool
 				target := w.acquire(1, 1, usual, func(ctx context.Context, addr netip.Addr) error {
-					if faulty {
+					if faulty.Load() {
 						return tc.probe(ctx, addr)
 					}
 					return nil
 				})[0]
-				wait(12 * time.Second)
-				faulty = true
-				wait(34 * time.Second)
+				w.wait(12 * time.Second)
+				faulty.Store(true)
+				w.wait(34 * time.Second)
 				last := w.results[len(w.results)-1]
 				if last.Fault != tc.fault {
 					t.Errorf("fault is %q, want %q", last.Fault, tc.fault)
@@ -136,22 +137,23 @@ func TestStale(t *testing.T) {
 			within(t, func(w *watch) {
 				check := usual
 				check.Interval, check.Fast, check.Timeout = interval, interval/5, interval/4
-				since, faulty := time.Duration(0), false
+				since := time.Duration(0)
+				var faulty atomic.Bool
 				target := w.acquire(1, 1, check, func(context.Context, netip.Addr) error {
-					if faulty {
+					if faulty.Load() {
 						return syscall.EMFILE
 					}
 					since = w.now()
 					return errDown
 				})[0]
 				w.acquire(2, 1, usual, pass) // somebody else's results do not put it off
-				wait(3 * interval)
-				faulty = true
-				wait(since + staleAfter*interval - w.now() - 1)
+				w.wait(3 * interval)
+				faulty.Store(true)
+				w.wait(since + staleAfter*interval - w.now() - 1)
 				if s := w.state(target).State; s != verdict.Down {
 					t.Errorf("state is %v %v after the last result, want down", s, w.now()-since)
 				}
-				wait(sweepEvery + time.Millisecond)
+				w.wait(sweepEvery + time.Millisecond)
 				if s := w.state(target).State; s != verdict.Unknown {
 					t.Errorf("state is %v %v after the last result, want unknown", s, w.now()-since)
 				}
@@ -159,8 +161,8 @@ func TestStale(t *testing.T) {
 				if last.Target != target || !errors.Is(last.Err, errStale) {
 					t.Errorf("the last change is %+v, want stale", last)
 				}
-				faulty = false
-				wait(2 * interval)
+				faulty.Store(false)
+				w.wait(2 * interval)
 				if s := w.state(target).State; s != verdict.Down {
 					t.Errorf("state is %v, want down by the first result", s)
 				}
@@ -258,7 +260,7 @@ func TestAnHourAgainstTheModel(t *testing.T) {
 		brisk.Interval, brisk.Fast, brisk.Timeout, brisk.Rule = 3*time.Second, time.Second, 2*time.Second, verdict.Rule{Rise: 3, Fall: 1}
 		w.acquire(0, 100, usual, sick)
 		w.acquire(0, 100, brisk, sick)
-		wait(time.Hour)
+		w.wait(time.Hour)
 		if steps < 100_000 || faults == 0 || stale == 0 || downs == 0 {
 			t.Errorf("%d steps, %d faults, %d stale, %d down: too few to prove anything", steps, faults, stale, downs)
 		}
