@@ -88,7 +88,7 @@ func New(sink Sink) *Monitor {
 		groups:    make(map[Check]*group),
 		paces:     make(map[string][]*group),
 		nextSweep: never,
-		nextSlot:  rand.Uint32(), // #nosec G404 -- spreads replicas, keeps no secret
+		nextSlot:  rand.Uint32(),
 	}
 	m.ctx, m.cancel = context.WithCancel(context.Background())
 	go m.loop()

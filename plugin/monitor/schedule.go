@@ -85,7 +85,7 @@ func (t *Target) slotAfter(at time.Duration) time.Duration {
 
 // wobble returns d, lengthened or shortened by at most the given part of it.
 func wobble(d time.Duration, part float64) time.Duration {
-	return time.Duration(float64(d) * (1 - part + 2*part*rand.Float64())) // #nosec G404 -- no secret
+	return time.Duration(float64(d) * (1 - part + 2*part*rand.Float64()))
 }
 
 // A schedule is a heap of targets by due time. The times stand in the heap
