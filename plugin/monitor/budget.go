@@ -1,6 +1,9 @@
 package monitor
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // leastInFlight is how many probes of one check may always be in flight, if it
 // has as many targets and there are descriptors: a first round of a thousand
@@ -14,6 +17,7 @@ type group struct {
 	size     int // targets
 	inFlight int
 	held     schedule // targets that are due and wait for the group's budget
+	relieved bool     // stands in the monitor's list of that name
 }
 
 // need is how many probes of g must be able to fly at once for g to keep its
@@ -45,37 +49,53 @@ func (m *Monitor) budget(g *group) int {
 }
 
 // launch starts what is due, within the budgets. What does not fit is held back
-// and starts late; it is never owed more than one probe.
+// and starts late; it is never owed more than one probe. Where even the
+// process's limit is reached, who has waited longer goes first.
 func (m *Monitor) launch(now time.Duration) {
-	for m.inFlight < m.most && len(m.relieved) > 0 {
-		last := len(m.relieved) - 1
-		g := m.relieved[last]
-		if len(g.held) == 0 || g.inFlight >= m.budget(g) {
-			m.relieved[last] = nil
-			m.relieved = m.relieved[:last]
-			continue
+	for m.inFlight < m.most {
+		g := m.relief()
+		due := len(m.schedule) > 0 && m.schedule[0].due <= now
+		switch {
+		case g != nil && (!due || g.held[0].due <= m.schedule[0].due):
+			m.start(g.held.pop(), now)
+			m.relieved = append(slices.Delete(m.relieved, 0, 1), g) // the others are next
+		case !due:
+			return
+		case m.schedule[0].target.group.room(m):
+			m.start(m.schedule.pop(), now)
+		default:
+			m.hold(m.schedule.pop())
 		}
-		e := g.held.pop()
-		e.target.held = false
-		m.start(e, now)
 	}
-	for m.inFlight < m.most && len(m.schedule) > 0 && m.schedule[0].due <= now {
-		e := m.schedule.pop()
-		g := e.target.group
-		if g.inFlight >= m.budget(g) {
-			e.target.held = true
-			g.held.push(e)
-			continue
+}
+
+func (g *group) room(m *Monitor) bool { return g.inFlight < m.budget(g) }
+
+// hold keeps back a target that is due, until a probe of its group lands.
+func (m *Monitor) hold(e entry) {
+	e.target.held = true
+	e.target.group.held.push(e)
+}
+
+// relief returns the next group of which a target that was held back can start.
+func (m *Monitor) relief() *group {
+	for len(m.relieved) > 0 {
+		g := m.relieved[0]
+		if len(g.held) > 0 && g.room(m) {
+			return g
 		}
-		m.start(e, now)
+		g.relieved = false
+		m.relieved = slices.Delete(m.relieved, 0, 1)
 	}
+	return nil
 }
 
 // landed gives back the place of a probe of g that has ended.
 func (m *Monitor) landed(g *group) {
 	m.inFlight--
 	g.inFlight--
-	if len(g.held) > 0 {
+	if len(g.held) > 0 && !g.relieved {
+		g.relieved = true
 		m.relieved = append(m.relieved, g)
 	}
 }
