@@ -28,11 +28,19 @@ defaults
     timeout client 3s
     timeout server 3s
     timeout check 3s
-frontend unused
+%sfrontend unused
     bind unix@%s
-    default_backend servers
-backend servers
+    default_backend b0
 `
+
+const haproxyHTTP = `    option httpchk GET /
+    http-check send hdr User-Agent bench hdr Host bench.example
+    http-check expect status 200-399
+`
+
+// perBackend is how many servers stand in one backend of HAProxy: reading its
+// configuration takes it minutes when a hundred thousand do.
+const perBackend = 1000
 
 func haproxyVersion(ctx context.Context) string {
 	out, err := exec.CommandContext(ctx, "haproxy", "-v").Output()
@@ -91,14 +99,16 @@ func writeConfig(file, stats, unused string, l load, ports string) error {
 	}
 	defer f.Close()
 	w := bufio.NewWriter(f)
-	fmt.Fprintf(w, haproxyConfig, stats, l.kind, unused)
-	tcp, port, _ := strings.Cut(ports, " ")
+	port, other, _ := strings.Cut(ports, " ")
+	options := ""
 	if l.kind == "http" {
-		fmt.Fprintln(w, "    option httpchk GET /\n    http-check send hdr User-Agent bench hdr Host bench.example\n    http-check expect status 200-399")
-	} else {
-		port = tcp
+		port, options = other, haproxyHTTP
 	}
+	fmt.Fprintf(w, haproxyConfig, stats, l.kind, options, unused)
 	for i := range l.targets {
+		if i%perBackend == 0 {
+			fmt.Fprintf(w, "backend b%d\n", i/perBackend)
+		}
 		fmt.Fprintf(w, "    server s%d %s:%s check inter %dms\n", i, address(i), port, l.interval.Milliseconds())
 	}
 	return w.Flush()

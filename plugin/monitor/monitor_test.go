@@ -343,8 +343,10 @@ func TestLatestProbeIsUsed(t *testing.T) {
 
 func TestAwaited(t *testing.T) {
 	within(t, func(w *watch) {
+		other := usual
+		other.ID = "another question"
 		w.acquire(1, 1, usual, script("X"))
-		w.acquire(2, 1, usual, hang)
+		w.acquire(2, 1, other, hang)
 		w.wait(time.Second)
 		if n := w.Awaited(); n != 1 {
 			t.Errorf("%d awaited, want 1: a fault is a first result, too", n)

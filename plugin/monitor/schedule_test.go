@@ -37,14 +37,16 @@ func TestInterval(t *testing.T) {
 				if len(waits) < 300 {
 					t.Fatalf("%d probes in an hour", len(waits)+1)
 				}
-				for _, d := range waits[1:] {
+				// The first wait ends in the slot, or a time-out later; so
+				// the second may be shorter, too.
+				for _, d := range waits[2:] {
 					about(t, "wait", d, usual.Interval)
 				}
-				if waits[0] > usual.Interval*11/10 {
-					t.Errorf("the first wait is %v", waits[0])
+				if first := max(waits[0], waits[1]); first > usual.Interval*11/10 {
+					t.Errorf("one of the first waits is %v", first)
 				}
 				slices.Sort(waits)
-				if spread := waits[len(waits)-1] - waits[1]; spread < usual.Interval/10 {
+				if spread := waits[len(waits)-1] - waits[2]; spread < usual.Interval/10 {
 					t.Errorf("waits differ by %v at most, want jitter", spread)
 				}
 			})
@@ -194,10 +196,10 @@ func TestSpread(t *testing.T) {
 		rounds  time.Duration // of all, until which is looked
 	}{{100_000, 2}, {3000, 12}}
 	for _, tc := range tests {
+		if testing.Short() && tc.targets > 10_000 {
+			continue // seconds
+		}
 		within(t, func(w *watch) {
-			if testing.Short() && tc.targets > 10_000 {
-				t.Skip("a hundred thousand targets take seconds")
-			}
 			w.acquire(0, tc.targets, usual, pass)
 			w.wait(tc.rounds * usual.Interval)
 			mean := float64(tc.targets) / usual.Interval.Seconds()
