@@ -76,7 +76,8 @@ func measure(ctx context.Context) error {
 		return err
 	}
 	defer back.stop()
-	fmt.Printf("%d × %s, Linux %s, %s, %s\n\n", runtime.NumCPU(), cpu(), kernel(), runtime.Version(), haproxyVersion(ctx))
+	fmt.Printf("%d × %s, Linux %s, %s, %s, load average before %s\n\n",
+		runtime.NumCPU(), cpu(), kernel(), runtime.Version(), haproxyVersion(ctx), proc("loadavg"))
 	fmt.Println("| check | servers | interval | prober | probes/s | CPU s per million probes | RSS MiB | goroutines | lateness p50 | p99 |")
 	fmt.Println("|---|---|---|---|---|---|---|---|---|---|")
 	for _, l := range loads() {

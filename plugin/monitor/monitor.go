@@ -8,13 +8,14 @@
 //
 // A target is an address and a check, and is probed once however many pools
 // ask for it. Each has a slot in the interval, its own for life; the slots of a
-// fleet are spread evenly, and every probe but a contrary one's successor
-// starts within 5 % of an interval of its target's slot. So the wait from start
-// to start is the interval ±10 %, and after whatever disturbed the rhythm (a
-// round of first probes, an outage, a machine that stood still) the fleet is
-// back in its slots one interval later, at the price of one shorter wait. After
-// a result that contradicts the verdict the wait is fast ±10 %. A probe that is
-// overdue starts late and is owed once; the slots it missed are skipped.
+// fleet are spread evenly, and a probe starts within 5 % of an interval of its
+// target's slot. So the wait from start to start is the interval ±10 %. After a
+// result that contradicts the verdict it is fast ±10 % instead, or as long as
+// the probe took, since a target has one in flight at most. Whatever disturbs
+// the rhythm (a round of first probes, an outage, a machine that stood still),
+// one interval later the fleet is back in its slots, at the price of one
+// shorter wait. A probe that is overdue starts late and is owed once; the slots
+// it missed are skipped.
 //
 // First probes start at once, a thousand a second; where that would take
 // longer than an interval they start in their slots.
