@@ -82,7 +82,7 @@ func serve(ctx context.Context, count *atomic.Int64, handle func(net.Conn)) (int
 // be felt by all that runs there.
 func reply(c net.Conn) {
 	defer c.Close()
-	_ = c.SetDeadline(time.Now().Add(time.Second))
+	_ = c.SetDeadline(time.Now().Add(10 * time.Second))
 	request := make([]byte, 1024)
 	if n, _ := c.Read(request); n > 0 {
 		_, _ = c.Write([]byte("HTTP/1.1 200 OK\r\nContent-Length: 3\r\nConnection: close\r\n\r\nok\n"))

@@ -120,8 +120,11 @@ func (l load) measure(ctx context.Context, back *peer, start func(context.Contex
 	cpu1, probes1, took := p.cpu(), back.count(l.kind), time.Since(began)
 	rss := p.rss()
 	if p.command == nil {
-		if well := p.servers(); well < l.targets*95/100 {
+		switch well := p.servers(); {
+		case well < l.targets/2:
 			return nil, fmt.Errorf("only %d of the servers are up: %s", well, p.complaint())
+		case well < l.targets:
+			fmt.Fprintf(os.Stderr, "HAProxy: %d of %d servers are up: %s\n", well, l.targets, p.complaint())
 		}
 	}
 	mark, probes := "", float64(probes1-probes0)
