@@ -5,10 +5,15 @@ import (
 	"time"
 )
 
-// leastInFlight is how many probes of one check may always be in flight, if it
-// has as many targets and there are descriptors: a first round of a thousand
-// a second against hosts that do not answer takes more than the rounds to come.
-const leastInFlight = 256
+const (
+	// leastInFlight is how many probes of one check may be in flight at least,
+	// if it has as many targets and there are descriptors: a first round of a
+	// thousand a second against hosts that do not answer takes more than the
+	// rounds to come.
+	leastInFlight = 256
+	// leastBudget is the same where descriptors are not enough for all.
+	leastBudget = 16
+)
 
 // A group is all the targets of one check.
 type group struct {
@@ -30,23 +35,35 @@ func (g *group) need() int {
 	return min(max(int(share*float64(g.size))+1, leastInFlight), g.size)
 }
 
+// floor is what g is granted of its need whatever the others want. Without it
+// three backends beside a hundred thousand would have to take turns.
+func (g *group) floor() int { return min(g.need(), leastBudget) }
+
 // resize notes that g has n targets more.
 func (m *Monitor) resize(g *group, n int) {
 	m.need -= g.need()
+	m.floors -= g.floor()
 	g.size += n
 	m.need += g.need()
+	m.floors += g.floor()
 }
 
-// budget is how many probes of g may be in flight: what it needs, or its share
-// where the descriptors are not enough for all. So a check whose targets all
-// hang delays its own schedule at worst.
+// budget is how many probes of g may be in flight: what it needs or, where the
+// descriptors are not enough for all, its floor and its share of what is left.
+// So a check whose targets all hang delays its own schedule at worst.
 func (m *Monitor) budget(g *group) int {
-	need := g.need()
+	need, floor := g.need(), g.floor()
 	if m.need <= m.most {
 		return need
 	}
-	return max(int(float64(need)*float64(m.most)/float64(m.need)), 1)
+	if m.floors >= m.most {
+		return max(part(m.most, need, m.need), 1)
+	}
+	return floor + part(m.most-m.floors, need-floor, m.need-m.floors)
 }
+
+// part returns as much of n as one is of all.
+func part(n, one, all int) int { return int(int64(n) * int64(one) / int64(all)) }
 
 // launch starts what is due, within the budgets. What does not fit is held back
 // and starts late; it is never owed more than one probe. Where even the

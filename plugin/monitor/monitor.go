@@ -65,6 +65,7 @@ type Monitor struct {
 	groups    map[Check]*group
 	paces     map[string][]*group // the groups that ask the same question, by Check.ID
 	need      int                 // what the groups need in flight, all together
+	floors    int                 // and what they are granted in any case
 	schedule  schedule
 	fresh     []*Target     // acquired in this turn, not scheduled yet
 	nextFirst time.Duration // when the next first probe may start
