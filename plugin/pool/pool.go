@@ -27,9 +27,10 @@ import (
 type Backend struct {
 	Addr   netip.Addr // what is answered
 	Probe  netip.Addr // what is probed; the same unless the Corefile says otherwise
-	Weight int        // share of the first answers under Weighted; 1 unless set
+	Weight int        // share of the first answers under Weighted and Sticky; 1 unless set
 	Tier   int        // 1 is answered first; 1 unless set
 	Drain  bool       // still probed, no longer answered
+	Place  Place      // where it is, under Nearest
 }
 
 // Family is an address family, and with it a record type.
@@ -60,10 +61,14 @@ const (
 	Rotate   Policy = iota // the list turns by one with each query
 	Shuffle                // a random order for each query
 	Weighted               // the first is dealt in exact proportion to the weights
+	Sticky                 // an order of its own for each client network, always the same
+	Nearest                // by distance from the client
 	First                  // the Corefile's order
 )
 
-var policyNames = [...]string{Rotate: "rotate", Shuffle: "shuffle", Weighted: "weighted", First: "first"}
+var policyNames = [...]string{
+	Rotate: "rotate", Shuffle: "shuffle", Weighted: "weighted", Sticky: "sticky", Nearest: "nearest", First: "first",
+}
 
 // String returns the Corefile's word.
 func (p Policy) String() string { return policyNames[p] }
@@ -109,7 +114,13 @@ type Config struct {
 	AllDown  Action
 	Fallback []netip.Addr // for ActAddresses
 	MinUp    MinUp
+	Networks Networks // under Sticky
+	Patience Patience
 }
+
+// Networks are the lengths of the client networks under Sticky, by the family
+// of the client's address.
+type Networks [len(Families)]int
 
 // MinUp is how many members must be up for a tier to be answered alone: N of
 // them, or N percent of the first tier's.
@@ -132,6 +143,7 @@ type Pool struct {
 	Config
 	snapshot atomic.Pointer[Snapshot]
 	cursors  *Cursors
+	turns    [len(Families)][]atomic.Uint64 // under Nearest, see spots.nearest
 }
 
 // Cursors say where the rotation of a pool stands, for each family. They
@@ -151,6 +163,14 @@ func NewCursors() *Cursors {
 // New returns a pool of which nothing is known yet.
 func New(c Config) *Pool {
 	p := &Pool{Config: c, cursors: NewCursors()}
+	if c.Policy == Nearest {
+		for i := range p.turns {
+			p.turns[i] = make([]atomic.Uint64, len(c.Backends))
+			for j := range p.turns[i] {
+				p.turns[i][j].Store(uint64(rand.Uint32()))
+			}
+		}
+	}
 	p.Store(Build(&p.Config, make([]Health, len(c.Backends))))
 	return p
 }
@@ -168,7 +188,12 @@ func (p *Pool) Snapshot() *Snapshot { return p.snapshot.Load() }
 type Health struct {
 	State    verdict.State
 	Changing bool // see verdict.Verdict.Changing
+	Held     bool // up, but not to be answered yet while others suffice; see Past
+	Growth   int  // of fullGrowth, the share that a recovered member has; 0 is all of it
 }
+
+// ready reports whether a backend of this health may be answered.
+func (h Health) ready() bool { return h.State != verdict.Down && !h.Held }
 
 // A Member is a backend that may be answered.
 type Member struct {

@@ -46,13 +46,15 @@ type Choice struct {
 	Outcome Outcome
 	Members []Member // in Corefile order; empty unless the outcome serves some
 	shares  shares   // under Weighted
+	seats   seats    // under Sticky
+	spots   spots    // under Nearest
 }
 
-// Down reports whether addr belongs to a backend that is down, or drained.
+// Down reports whether addr belongs to a backend that is down, held or drained.
 func (s *Snapshot) Down(c *Config, addr netip.Addr) bool {
 	for i := range c.Backends {
 		if b := &c.Backends[i]; b.Addr == addr {
-			return b.Drain || s.Health[i].State == verdict.Down
+			return b.Drain || !s.Health[i].ready()
 		}
 	}
 	return false
@@ -69,18 +71,48 @@ func Build(c *Config, health []Health) *Snapshot {
 		case health[i].State != verdict.Down:
 			s.AllDown = false
 		}
-		if health[i].State == verdict.Down || health[i].Changing {
+		if h := health[i]; !h.ready() || h.Changing {
 			s.TTL = min(c.TTL, c.ShortTTL)
 		}
 	}
 	for _, f := range Families {
 		choice := &s.Choices[f]
 		*choice = c.choose(f, s)
-		if c.Policy == Weighted {
-			choice.shares = newShares(c, choice.Members)
-		}
+		choice.prepare(c, health)
 	}
 	return s
+}
+
+// prepare does beforehand what ordering the members takes.
+func (ch *Choice) prepare(c *Config, health []Health) {
+	if len(ch.Members) == 0 {
+		return
+	}
+	switch c.Policy {
+	case Weighted:
+		ch.shares = newShares(weights(c, ch.Members, health))
+	case Sticky:
+		ch.seats = newSeats(ch.Members, weights(c, ch.Members, nil))
+	case Nearest:
+		ch.spots = newSpots(c, ch.Members)
+	}
+}
+
+// weights returns the members' weights. A member that is still growing counts
+// for its part, which takes a finer scale.
+func weights(c *Config, members []Member, health []Health) []uint64 {
+	all := make([]uint64, len(members))
+	for i, m := range members {
+		weight, growth := 1, fullGrowth // a fallback address
+		if m.Index >= 0 {
+			weight = c.Backends[m.Index].Weight
+			if health != nil && health[m.Index].Growth > 0 {
+				growth = health[m.Index].Growth
+			}
+		}
+		all[i] = uint64(weight) * uint64(growth) // #nosec G115 -- both are positive
+	}
+	return all
 }
 
 // choose decides for one family.
@@ -92,22 +124,34 @@ func (c *Config) choose(f Family, s *Snapshot) Choice {
 	if len(tiers) == 0 {
 		return Choice{Outcome: NoData}
 	}
-	var up []Member
 	need := c.MinUp.of(len(tiers[0]))
+	up, enough := first(tiers, need, func(i int) bool { return s.Health[i].ready() })
+	if !enough { // those that are held are better than those that are down
+		up, enough = first(tiers, need, func(i int) bool { return s.Health[i].State != verdict.Down })
+	}
+	switch {
+	case enough:
+		return Choice{Outcome: Served, Members: up}
+	case len(up) == 0:
+		return Choice{Outcome: NoData} // the other family has members up
+	}
+	return Choice{Outcome: ServedMinUp, Members: slices.Concat(tiers...)}
+}
+
+// first returns the members that are up of as many tiers as it takes to have
+// need of them, and whether that was enough.
+func first(tiers [][]Member, need int, isUp func(index int) bool) (up []Member, enough bool) {
 	for _, tier := range tiers {
 		for _, m := range tier {
-			if s.Health[m.Index].State != verdict.Down {
+			if isUp(m.Index) {
 				up = append(up, m)
 			}
 		}
 		if len(up) >= need {
-			return Choice{Outcome: Served, Members: up}
+			return up, true
 		}
 	}
-	if len(up) == 0 {
-		return Choice{Outcome: NoData} // the other family has members up
-	}
-	return Choice{Outcome: ServedMinUp, Members: slices.Concat(tiers...)}
+	return up, false
 }
 
 // chooseAllDown decides for one family when nothing is up in either.

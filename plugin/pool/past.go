@@ -1,0 +1,263 @@
+package pool
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/rrhealth/rrhealth/plugin/verdict"
+)
+
+// Patience says what a pool lets time do. The zero value lets it do nothing.
+type Patience struct {
+	// SlowStart is how long the share of a recovered member grows, under
+	// Weighted.
+	SlowStart time.Duration
+	// Hold is how long the recovery of a member is held back that has failed
+	// twice within FlapWindow. It doubles with each further failure in that
+	// time, up to FlapWindow. Failures are never held back.
+	Hold time.Duration
+	// Failback is how long a tier must have had enough members up before it
+	// takes over again from a tier behind it. 0 is at once, FailbackNever
+	// waits until the tier that is answered fails.
+	Failback time.Duration
+}
+
+// FailbackNever is the Failback of pools that do not go back by themselves.
+const FailbackNever time.Duration = -1
+
+// FlapWindow is for how long a failure is remembered.
+const FlapWindow = 10 * time.Minute
+
+const (
+	// fullGrowth is the Growth of a member that has its whole share.
+	fullGrowth = 64
+	// maxFalls is how many failures are remembered: more than it takes to
+	// double any hold up to FlapWindow.
+	maxFalls = 32
+	// growthStep is the least time between two steps of growth: each makes a
+	// new snapshot.
+	growthStep = 100 * time.Millisecond
+)
+
+// A Past is what a pool must remember to be patient. It has no clock: the time
+// is an argument, and Settle says when it wants to be asked again. It outlives
+// a pool, like Cursors.
+type Past struct {
+	backends map[netip.Addr]*memory
+	standby  [len(Families)]standby
+}
+
+// memory is the past of one backend.
+type memory struct {
+	state   verdict.State // the last that was not unknown
+	falls   []time.Time   // from up to down, within FlapWindow
+	hold    time.Duration // the latest
+	until   time.Time     // when it ends
+	up      bool          // up, and no longer held back for flapping
+	waiting bool          // up, but its tier has not taken over again
+	ready   bool          // neither down nor held
+	grows   time.Time     // when it began to grow
+}
+
+// standby is the tier that a family has come to.
+type standby struct {
+	tier  int       // 0 before the first decision
+	to    int       // the tier that may take over again
+	since time.Time // since when it could; zero if none can
+}
+
+// NewPast returns the past of a pool that has none.
+func NewPast() *Past { return &Past{backends: make(map[netip.Addr]*memory)} }
+
+// Adopt makes p the past of a pool that c describes, which may differ from the
+// one before. A tier that was left for good takes over again: that is how an
+// operator says so.
+func (p *Past) Adopt(c *Config) {
+	for addr := range p.backends {
+		if !slices.ContainsFunc(c.Backends, func(b Backend) bool { return b.Addr == addr }) {
+			delete(p.backends, addr)
+		}
+	}
+	if c.Patience.Failback <= 0 {
+		p.standby = [len(Families)]standby{}
+		for _, m := range p.backends {
+			m.waiting = false
+		}
+	}
+}
+
+// Held returns for how long the backend with the address addr is held back for
+// flapping at now, counted from its recovery, and how many failures made it so.
+func (p *Past) Held(addr netip.Addr, now time.Time) (time.Duration, int) {
+	m := p.backends[addr]
+	if m == nil || !m.until.After(now) {
+		return 0, 0
+	}
+	return m.hold, len(m.falls)
+}
+
+// Settle fills in Held and Growth of what is known of c's backends at now. It
+// returns when it is to be called again even if nothing changes, or the zero
+// time. To tell it the same twice changes nothing.
+func (p *Past) Settle(c *Config, health []Health, now time.Time) time.Time {
+	if c.Patience == (Patience{}) {
+		return time.Time{}
+	}
+	var next alarm
+	for i, b := range c.Backends {
+		m := p.backends[b.Addr]
+		if m == nil {
+			m = &memory{up: true, ready: true}
+			p.backends[b.Addr] = m
+		}
+		m.flap(c.Patience.Hold, health[i].State, now)
+		next.at(m.until, now)
+		health[i].Held = m.until.After(now)
+	}
+	if c.Patience.Failback != 0 {
+		for _, f := range Families {
+			p.failback(c, f, health, now, &next)
+		}
+	}
+	for i, b := range c.Backends {
+		health[i].Growth = p.backends[b.Addr].grow(c.Patience.SlowStart, health[i].ready(), now, &next)
+	}
+	return next.when
+}
+
+// An alarm is the earliest of several times.
+type alarm struct{ when time.Time }
+
+// at sets the alarm to t if that is to come, and comes before.
+func (a *alarm) at(t, now time.Time) {
+	if t.After(now) && (a.when.IsZero() || t.Before(a.when)) {
+		a.when = t
+	}
+}
+
+// flap takes the state in and decides until when the backend is held back.
+func (m *memory) flap(hold time.Duration, state verdict.State, now time.Time) {
+	was := m.state
+	if state != verdict.Unknown {
+		m.state = state
+	}
+	switch {
+	case was == verdict.Up && state == verdict.Down:
+		m.fall(now)
+		m.until = time.Time{}
+	case was == verdict.Down && state == verdict.Up:
+		m.forget(now)
+		m.hold = holdFor(hold, len(m.falls))
+		m.until = now.Add(m.hold)
+	case state == verdict.Down:
+		m.until = time.Time{}
+	}
+}
+
+// fall remembers a failure. Of very many it remembers the latest.
+func (m *memory) fall(now time.Time) {
+	if len(m.falls) == maxFalls {
+		m.falls = slices.Delete(m.falls, 0, 1)
+	}
+	m.falls = append(m.falls, now)
+}
+
+// forget drops the failures that are too old to count.
+func (m *memory) forget(now time.Time) {
+	m.falls = slices.DeleteFunc(m.falls, func(t time.Time) bool { return now.Sub(t) >= FlapWindow })
+}
+
+// holdFor returns how long a recovery is held back after so many failures. One
+// is no flapping.
+func holdFor(hold time.Duration, falls int) time.Duration {
+	if falls < 2 {
+		return 0
+	}
+	for range falls - 2 {
+		if hold = min(2*hold, FlapWindow); hold == FlapWindow {
+			break
+		}
+	}
+	return hold
+}
+
+// grow returns the Growth of a backend that may be answered, or not, at now.
+func (m *memory) grow(duration time.Duration, ready bool, now time.Time, next *alarm) int {
+	if ready && !m.ready {
+		m.grows = now
+	}
+	m.ready = ready
+	age := now.Sub(m.grows)
+	if !ready || m.grows.IsZero() || age >= duration {
+		return 0
+	}
+	step := max(duration/fullGrowth, growthStep)
+	next.at(m.grows.Add((age/step+1)*step), now)
+	return max(int(fullGrowth*age/duration), 1)
+}
+
+// failback decides which tier family f has come to, and holds back the members
+// of the tiers before it that have come up since.
+func (p *Past) failback(c *Config, f Family, health []Health, now time.Time, next *alarm) {
+	tiers := c.tiers(f)
+	if len(tiers) == 0 {
+		return
+	}
+	s := &p.standby[f]
+	for _, tier := range tiers {
+		for _, m := range tier {
+			memory, up := p.backends[m.Addr], health[m.Index].ready()
+			memory.waiting = up && (memory.waiting || !memory.up && c.Backends[m.Index].Tier < s.tier)
+			memory.up = up
+		}
+	}
+	waiting := func(index int) bool { return p.backends[c.Backends[index].Addr].waiting }
+	able, _ := c.reach(tiers, func(i int) bool { return health[i].ready() })
+	alone, enough := c.reach(tiers, func(i int) bool { return health[i].ready() && !waiting(i) })
+	if s.decide(able, enough && alone <= s.tier, c.Patience.Failback, now); !s.since.IsZero() && c.Patience.Failback != FailbackNever {
+		next.at(s.since.Add(c.Patience.Failback), now)
+	}
+	for _, tier := range tiers {
+		for _, m := range tier {
+			memory := p.backends[m.Addr]
+			memory.waiting = memory.waiting && c.Backends[m.Index].Tier < s.tier
+			health[m.Index].Held = health[m.Index].Held || memory.waiting
+		}
+	}
+}
+
+// reach returns the tier up to which members must be answered so that enough of
+// those that are up are, or the last one and false.
+func (c *Config) reach(tiers [][]Member, isUp func(index int) bool) (tier int, enough bool) {
+	need := c.MinUp.of(len(tiers[0]))
+	for n := range tiers {
+		tier = c.Backends[tiers[n][0].Index].Tier
+		if _, enough = first(tiers[:n+1], need, isUp); enough {
+			break
+		}
+	}
+	return tier, enough
+}
+
+// decide moves s on: able is the tier that could answer if all were let.
+// suffices says whether the standby is enough while those wait that are to.
+func (s *standby) decide(able int, suffices bool, failback time.Duration, now time.Time) {
+	switch {
+	case s.tier == 0, able >= s.tier, !suffices:
+		// The first decision; or a tier fails, or nothing is better than what
+		// is; or the standby itself fails, and to wait would make that worse.
+		s.tier, s.since = able, time.Time{}
+		return
+	case s.since.IsZero():
+		s.since, s.to = now, able
+	default:
+		s.to = max(s.to, able)
+	}
+	if failback != FailbackNever && now.Sub(s.since) >= failback {
+		s.tier, s.since = s.to, time.Time{}
+		if able < s.tier {
+			s.since, s.to = now, able
+		}
+	}
+}
