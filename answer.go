@@ -3,6 +3,7 @@ package rrhealth
 import (
 	"context"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/coredns/coredns/plugin"
@@ -108,23 +109,51 @@ func (p *served) failure(r *dns.Msg, rcode int) *dns.Msg {
 	m := new(reply).start(r)
 	m.Authoritative = false
 	m.Rcode = rcode
-	explain(m, r, "all backends of "+p.Name+" are down")
+	return m
+}
+
+// malformed says that r cannot be understood.
+func malformed(r *dns.Msg) *dns.Msg {
+	m := new(reply).start(r)
+	m.Authoritative = false
+	m.Rcode = dns.RcodeFormatError
 	return m
 }
 
 // explain tells why m is as it is (RFC 8914), to clients that speak EDNS.
-// Others must not be sent an OPT record (RFC 6891, section 6.1.1).
-func explain(m, r *dns.Msg, why string) {
-	o := r.IsEdns0()
-	if o == nil {
+func (p *served) explain(m, r *dns.Msg, o pool.Outcome, f pool.Family) {
+	if o == pool.Served || r.IsEdns0() == nil {
 		return
 	}
-	opt := &dns.OPT{
-		Hdr:    dns.RR_Header{Name: ".", Rrtype: dns.TypeOPT},
-		Option: []dns.EDNS0{&dns.EDNS0_EDE{InfoCode: dns.ExtendedErrorCodeOther, ExtraText: why}},
+	why := p.why(o, f)
+	if why == "" {
+		return
 	}
-	opt.SetUDPSize(o.UDPSize())
-	m.Extra = append(m.Extra, opt)
+	opt := ownOPT(m, r)
+	opt.Option = append(opt.Option, &dns.EDNS0_EDE{InfoCode: dns.ExtendedErrorCodeOther, ExtraText: why})
+}
+
+// why words what led to the outcome o for the addresses of one family, or
+// returns "" where that is nothing out of the ordinary.
+func (p *served) why(o pool.Outcome, f pool.Family) string {
+	down := "all backends of " + p.Name + " are down"
+	switch o {
+	case pool.ServedMinUp:
+		return "fewer backends of " + p.Name + " are up than it takes: answered all"
+	case pool.ServedAllDown:
+		return down + ": answered all the same"
+	case pool.ServedFallback:
+		return down + ": answered the fallback"
+	case pool.Servfail, pool.Refused:
+		return down
+	}
+	if o != pool.NoData || !slices.ContainsFunc(p.Backends, func(b pool.Backend) bool { return !b.Drain && pool.FamilyOf(b.Addr) == f }) {
+		return ""
+	}
+	if p.Snapshot().AllDown {
+		return down
+	}
+	return "all backends of " + p.Name + " with an " + [...]string{pool.V4: "IPv4", pool.V6: "IPv6"}[f] + " address are down"
 }
 
 // serveOther lets the plugins below answer types other than A and AAAA, and
@@ -142,6 +171,8 @@ func (h *RRHealth) serveOther(ctx context.Context, w dns.ResponseWriter, r *dns.
 	if q := r.Question[0]; q.Qtype == dns.TypeSOA && strings.EqualFold(q.Name, p.zone) {
 		m.Answer, m.Ns = m.Ns, nil
 	}
+	ecs, _ := subnetOf(r)
+	echo(m, r, ecs, 0)
 	return write(w, m)
 }
 

@@ -88,6 +88,7 @@ func (r *registry) start(h *RRHealth) {
 // join has p's backends watched. It runs on the monitor's loop.
 func (r *registry) join(p *served) {
 	p.targets = make([][]*monitor.Target, len(p.Backends))
+	p.record.past.Adopt(&p.Config)
 	for i, b := range p.Backends {
 		m := &member{pool: p, index: i}
 		for _, c := range p.checks {
@@ -151,6 +152,9 @@ func (r *registry) leave(p *served) {
 		}
 	}
 	delete(r.members, p)
+	if p.wake != nil {
+		p.wake.Stop()
+	}
 }
 
 // checkLabels returns the labels of all checks in use.
@@ -187,6 +191,8 @@ func (r *registry) rebuild(p *served) {
 	for i, m := range members {
 		health[i] = m.health()
 	}
+	r.settle(p, health)
+	p.tellHeld(p.Snapshot().Health, health)
 	p.Store(pool.Build(&p.Config, health))
 }
 

@@ -45,8 +45,10 @@ var (
 	answersTotal  = desc("answers_total", "Counter of answers for the pool's addresses by outcome.", "pool", "outcome")
 	firstAnswers  = desc("first_answers_total", "Counter of answers in which the backend came first.", "pool", "backend")
 	insecureCheck = desc("check_insecure", "1 for a check that does not verify the certificate.", "pool", "check")
+	backendHeld   = desc("backend_held", "Whether the backend is up, but held back by hold or failback (1), or not (0).", "pool", "backend")
+	placeless     = desc("placeless_answers_total", "Counter of answers under policy nearest to clients whose place is not known: they are rotated.", "pool")
 
-	collected = []*prometheus.Desc{backendUp, backendState, poolBackends, poolAllDown, probesTotal, transitions, answersTotal, firstAnswers, insecureCheck}
+	collected = []*prometheus.Desc{backendUp, backendState, poolBackends, poolAllDown, probesTotal, transitions, answersTotal, firstAnswers, insecureCheck, backendHeld, placeless}
 )
 
 // maxBackendSeries is how many backends have series of their own. Beyond it
@@ -63,10 +65,12 @@ func desc(name, help string, labels ...string) *prometheus.Desc {
 // A record is what is counted about a pool, and where its rotation stands. It
 // outlives the pool: after a reload its successor goes on with it.
 type record struct {
-	pools    []*served // that use it, the latest last
-	cursors  *pool.Cursors
-	answers  [pool.OutcomeCount]atomic.Uint64
-	backends map[netip.Addr]*backendRecord
+	pools     []*served // that use it, the latest last
+	cursors   *pool.Cursors
+	past      *pool.Past // belongs to the monitor's loop
+	answers   [pool.OutcomeCount]atomic.Uint64
+	placeless atomic.Uint64
+	backends  map[netip.Addr]*backendRecord
 }
 
 // A recordKey is the server block and the name of the pool.
@@ -79,7 +83,7 @@ type backendRecord struct {
 }
 
 func newRecord() *record {
-	return &record{cursors: pool.NewCursors(), backends: make(map[netip.Addr]*backendRecord)}
+	return &record{cursors: pool.NewCursors(), past: pool.NewPast(), backends: make(map[netip.Addr]*backendRecord)}
 }
 
 // of returns the records of p's backends, in their order, new ones included.
@@ -160,15 +164,19 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 
 // An exhibit is what is shown of the pools of one name.
 type exhibit struct {
-	name     string
-	allDown  bool
-	answers  [pool.OutcomeCount]uint64
-	insecure map[string]bool // checks, by label
-	backends map[netip.Addr]*backendExhibit
+	name      string
+	allDown   bool
+	nearest   bool // the policy
+	placeless uint64
+	answers   [pool.OutcomeCount]uint64
+	insecure  map[string]bool // checks, by label
+	backends  map[netip.Addr]*backendExhibit
 }
 
 type backendExhibit struct {
 	state       verdict.State
+	patient     bool // may be held at all
+	held        bool
 	first       uint64
 	transitions [len(verdict.States)]uint64
 	checks      map[string][]*monitor.Target // by label
@@ -179,6 +187,8 @@ func (e *exhibit) add(rec *record) {
 	p := rec.pools[len(rec.pools)-1]
 	s := p.Snapshot()
 	e.allDown = e.allDown || s.AllDown
+	e.nearest = e.nearest || p.Policy == pool.Nearest
+	e.placeless += rec.placeless.Load()
 	for o := range rec.answers {
 		e.answers[o] += rec.answers[o].Load()
 	}
@@ -195,6 +205,8 @@ func (e *exhibit) add(rec *record) {
 			e.backends[b.Addr] = shown
 		}
 		shown.state = verdict.All(shown.state, s.Health[i].State)
+		shown.patient = shown.patient || p.Patience != (pool.Patience{})
+		shown.held = shown.held || s.Health[i].Held
 		counted := p.counts[i]
 		shown.first += counted.first.Load()
 		for to := range counted.transitions {
@@ -221,6 +233,9 @@ func (e *exhibit) collectPool(ch chan<- prometheus.Metric) {
 	for o, n := range e.answers {
 		ch <- counter(answersTotal, n, e.name, pool.Outcome(o).String())
 	}
+	if e.nearest {
+		ch <- counter(placeless, e.placeless, e.name)
+	}
 	for label, insecure := range e.insecure {
 		if insecure {
 			ch <- gauge(insecureCheck, 1, e.name, label)
@@ -233,6 +248,9 @@ func (e *exhibit) collectBackends(ch chan<- prometheus.Metric) {
 		backend := addr.String()
 		ch <- gauge(backendUp, boolean(b.state == verdict.Up), e.name, backend)
 		ch <- counter(firstAnswers, b.first, e.name, backend)
+		if b.patient {
+			ch <- gauge(backendHeld, boolean(b.held), e.name, backend)
+		}
 		for _, s := range verdict.States {
 			ch <- gauge(backendState, boolean(b.state == s), e.name, backend, s.String())
 			ch <- counter(transitions, b.transitions[s], e.name, backend, s.String())

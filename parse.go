@@ -99,20 +99,24 @@ func parse(c *caddy.Controller, root string) ([]stanza, error) {
 // words is what may stand in a stanza, and what reads it. Lines are read in
 // the table's order of phases: a check needs to know the pace of the stanza.
 var words = map[string]func(*stanza, line) error{
-	"backend":  (*stanza).parseBackend,
-	"interval": func(s *stanza, l line) error { return s.pace.parse(l) },
-	"timeout":  func(s *stanza, l line) error { return s.pace.parse(l) },
-	"rise":     func(s *stanza, l line) error { return s.pace.parse(l) },
-	"fall":     func(s *stanza, l line) error { return s.pace.parse(l) },
-	"policy":   (*stanza).parsePolicy,
-	"answers":  (*stanza).parseAnswers,
-	"ttl":      (*stanza).parseTTL,
-	"all_down": (*stanza).parseAllDown,
-	"min_up":   (*stanza).parseMinUp,
+	"backend":    (*stanza).parseBackend,
+	"interval":   func(s *stanza, l line) error { return s.pace.parse(l) },
+	"timeout":    func(s *stanza, l line) error { return s.pace.parse(l) },
+	"rise":       func(s *stanza, l line) error { return s.pace.parse(l) },
+	"fall":       func(s *stanza, l line) error { return s.pace.parse(l) },
+	"fall_hard":  func(s *stanza, l line) error { return s.pace.parse(l) },
+	"policy":     (*stanza).parsePolicy,
+	"answers":    (*stanza).parseAnswers,
+	"ttl":        (*stanza).parseTTL,
+	"all_down":   (*stanza).parseAllDown,
+	"min_up":     (*stanza).parseMinUp,
+	"slow_start": (*stanza).parsePatience,
+	"hold":       (*stanza).parsePatience,
+	"failback":   (*stanza).parsePatience,
 }
 
 // wordNames lists the words for an error text, in the order of the README.
-const wordNames = "backend, check, interval, timeout, rise, fall, policy, answers, ttl, all_down, min_up"
+const wordNames = "backend, check, interval, timeout, rise, fall, fall_hard, policy, answers, ttl, all_down, min_up, slow_start, hold, failback"
 
 // unbuilt are words of the grammar that this version does not know what to do
 // with. They are refused: a word that is silently ignored is a promise broken.
@@ -199,7 +203,7 @@ func (s *stanza) complete(l line, root string) error {
 		s.checks = append(s.checks, c)
 	}
 	s.pool.ShortTTL = uint32(max(shortest/time.Second, 1)) // #nosec G115 -- a day at the most
-	return nil
+	return s.checkPolicy()
 }
 
 // largestFamily returns how many backends the family with the most of them has.
@@ -241,7 +245,7 @@ func (s *stanza) has(addr netip.Addr) bool {
 	return slices.ContainsFunc(s.pool.Backends, func(b pool.Backend) bool { return b.Addr == addr })
 }
 
-const backendForm = "backend ADDRESS... [weight N] [tier N] [probe ADDRESS] [drain]"
+const backendForm = "backend ADDRESS... [weight N] [tier N] [location LATITUDE LONGITUDE|CONTINENT[/COUNTRY]] [probe ADDRESS] [drain]"
 
 // parseBackend reads one backend line: addresses, then what holds for them.
 func (s *stanza) parseBackend(l line) error {
@@ -315,7 +319,8 @@ func (s *stanza) parseBackendOptions(l line, args []string, b *pool.Backend, add
 		case "drain":
 			b.Drain, used = true, 1
 		case "location":
-			return l.errorf("backend: location: specified, but not built yet, want %s", backendForm)
+			b.Place, used, err = parsePlace(args[1:])
+			used++
 		default:
 			return l.errorf("backend: unexpected %q, want %s", word, backendForm)
 		}
@@ -361,7 +366,7 @@ func (s *stanza) parseCheck(l line, root string) (check, error) {
 			return c, inner.errorf("check: unexpected block { ... } behind %q, want none", inner.word())
 		}
 		switch inner.word() {
-		case "interval", "timeout", "rise", "fall":
+		case "interval", "timeout", "rise", "fall", "fall_hard":
 			if slices.ContainsFunc(own, func(o line) bool { return o.word() == inner.word() }) {
 				return c, inner.errorf("check: %s given twice, want it once", inner.word())
 			}
@@ -386,7 +391,7 @@ func (s *stanza) parseCheck(l line, root string) (check, error) {
 	return c, err
 }
 
-// parse reads one of the lines interval, timeout, rise and fall.
+// parse reads one of the lines interval, timeout, rise, fall and fall_hard.
 func (p *pace) parse(l line) error {
 	var err error
 	switch l.word() {
@@ -401,6 +406,8 @@ func (p *pace) parse(l line) error {
 		p.rule.Rise, err = streak(l)
 	case "fall":
 		p.rule.Fall, err = streak(l)
+	case "fall_hard":
+		p.rule.FallHard, err = streak(l)
 	}
 	return err
 }
@@ -455,8 +462,11 @@ func (p pace) complete(l line) (pace, error) {
 			p.timeout = p.interval / 2
 		}
 	}
-	if p.timeout >= p.interval {
+	switch {
+	case p.timeout >= p.interval:
 		return p, l.find("timeout").errorf("timeout: %v is not shorter than the interval %v, want it shorter", p.timeout, p.interval)
+	case p.rule.FallHard > p.rule.Fall:
+		return p, l.find("fall_hard").errorf("fall_hard: %d is more than fall %d, want no more", p.rule.FallHard, p.rule.Fall)
 	}
 	return p, nil
 }
@@ -490,25 +500,6 @@ func quotedWord(text string) string {
 		return "nothing"
 	}
 	return strconv.Quote(text)
-}
-
-// unbuiltPolicies are those of the grammar that this version does not have.
-var unbuiltPolicies = []string{"sticky", "nearest"}
-
-func (s *stanza) parsePolicy(l line) error {
-	names := strings.Join(pool.PolicyNames(), ", ")
-	if len(l.args()) > 0 && slices.Contains(unbuiltPolicies, l.args()[0]) {
-		return l.errorf("policy: %q is specified, but not built yet, want one of %s", l.args()[0], names)
-	}
-	name, err := l.one("one of " + names)
-	if err != nil {
-		return err
-	}
-	var ok bool
-	if s.pool.Policy, ok = pool.ParsePolicy(name); !ok {
-		return l.errorf("policy: got %q, want one of %s", name, names)
-	}
-	return nil
 }
 
 func (s *stanza) parseAnswers(l line) error {

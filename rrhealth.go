@@ -15,6 +15,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/coredns/coredns/plugin"
 	"github.com/miekg/dns"
@@ -32,6 +33,7 @@ type RRHealth struct {
 	names    names
 	instance *instance
 	identity string // of the server block, the same after a reload
+	metadata bool   // the metadata plugin is in the server block
 }
 
 // A served is a pool with what serving it takes.
@@ -44,6 +46,8 @@ type served struct {
 	record  *record
 	counts  []*backendRecord    // in the order of the backends
 	targets [][]*monitor.Target // of each backend, in the order of the checks
+
+	wake *time.Timer // rebuilds the snapshot; belongs to the monitor's loop
 }
 
 // count makes p count in rec.
@@ -88,16 +92,19 @@ func (h *RRHealth) ServeDNS(ctx context.Context, w dns.ResponseWriter, r *dns.Ms
 	if p == nil {
 		return plugin.NextOrFailure(h.Name(), h.Next, ctx, w, r)
 	}
+	if _, ok := subnetOf(r); !ok {
+		return write(w, malformed(r))
+	}
 	switch qtype := r.Question[0].Qtype; qtype {
 	case dns.TypeA:
-		return h.serve(w, r, p, pool.V4)
+		return h.serve(ctx, w, r, p, pool.V4)
 	case dns.TypeAAAA:
-		return h.serve(w, r, p, pool.V6)
+		return h.serve(ctx, w, r, p, pool.V6)
 	case dns.TypeANY: // one RRset will do: RFC 8482, section 4.1
 		if len(p.Snapshot().Choices[pool.V4].Members) > 0 {
-			return h.serve(w, r, p, pool.V4)
+			return h.serve(ctx, w, r, p, pool.V4)
 		}
-		return h.serve(w, r, p, pool.V6)
+		return h.serve(ctx, w, r, p, pool.V6)
 	default:
 		return h.serveOther(ctx, w, r, p)
 	}
@@ -117,36 +124,51 @@ func (h *RRHealth) match(r *dns.Msg) *served {
 }
 
 // serve answers r with p's addresses of one family.
-func (h *RRHealth) serve(w dns.ResponseWriter, r *dns.Msg, p *served, f pool.Family) (int, error) {
+func (h *RRHealth) serve(ctx context.Context, w dns.ResponseWriter, r *dns.Msg, p *served, f pool.Family) (int, error) {
 	s := p.Snapshot()
 	choice := &s.Choices[f]
 	p.record.answers[choice.Outcome].Add(1)
+	ecs, _ := subnetOf(r)
+	var room [32]int
+	order := room[:0]
+	if len(choice.Members) > 0 {
+		order = p.order(order, s, f, p.client(ctx, w, ecs))
+	}
+	if h.metadata {
+		p.publish(ctx, choice, order)
+	}
+	if choice.Outcome == pool.Served && ecs == nil && r.Question[0].Qtype != dns.TypeANY && writeRaw(w, r, s.TTL, choice.Members, order) {
+		return dns.RcodeSuccess, nil
+	}
+	var m *dns.Msg
 	switch choice.Outcome {
 	case pool.Dropped:
 		return dns.RcodeSuccess, nil // nothing written, and nothing to be written
 	case pool.NoData:
-		return write(w, p.noData(r))
+		m = p.noData(r)
 	case pool.Servfail:
-		return write(w, p.failure(r, dns.RcodeServerFailure))
+		m = p.failure(r, dns.RcodeServerFailure)
 	case pool.Refused:
-		return write(w, p.failure(r, dns.RcodeRefused))
+		m = p.failure(r, dns.RcodeRefused)
+	default:
+		m = answer(r, s.TTL, choice.Members, order, f)
 	}
-	var room [32]int
-	order := p.Order(room[:0], s, f)
-	if first := choice.Members[order[0]].Index; first >= 0 {
+	p.explain(m, r, choice.Outcome, f)
+	echo(m, r, ecs, p.scope(choice, ecs))
+	return write(w, m)
+}
+
+// order orders the members of s and counts the first.
+func (p *served) order(dst []int, s *pool.Snapshot, f pool.Family, c pool.Client) []int {
+	dst = p.Order(dst, s, f, c)
+	choice := &s.Choices[f]
+	if first := choice.Members[dst[0]].Index; first >= 0 {
 		p.counts[first].first.Add(1)
 	}
-	if choice.Outcome == pool.Served && r.Question[0].Qtype != dns.TypeANY && writeRaw(w, r, s.TTL, choice.Members, order) {
-		return dns.RcodeSuccess, nil
+	if p.Policy == pool.Nearest && !choice.Places(c.Place) {
+		p.record.placeless.Add(1)
 	}
-	m := answer(r, s.TTL, choice.Members, order, f)
-	switch choice.Outcome {
-	case pool.ServedAllDown:
-		explain(m, r, "all backends of "+p.Name+" are down: answered all the same")
-	case pool.ServedFallback:
-		explain(m, r, "all backends of "+p.Name+" are down: answered the fallback")
-	}
-	return write(w, m)
+	return dst
 }
 
 // write sends m. What was written is the answer, whatever its rcode: to return

@@ -40,7 +40,9 @@ func setup(c *caddy.Controller) error {
 	})
 	h.instance = instanceOf(c)
 	c.OnStartup(func() error {
+		h.metadata = config.Handler("metadata") != nil
 		h.warn(config)
+		h.warnPolicies(config)
 		h.identity = identity(config, c.ServerBlockKeys)
 		live.start(h)
 		return nil

@@ -55,17 +55,10 @@ func transition(c monitor.Change, moved []*member) string {
 
 // inARow returns how many results in a row brought the change about.
 func inARow(c monitor.Change) int {
-	rule := c.Target.Rule()
-	switch {
-	case c.After.State == verdict.Unknown:
+	if c.After.State == verdict.Unknown {
 		return 0
-	case c.Before.State == verdict.Unknown:
-		return 1
-	case c.After.State == verdict.Up:
-		return rule.Rise
-	default:
-		return rule.Fall
 	}
+	return c.Before.Streak + 1
 }
 
 // allowed reports whether another transition may be logged at now, and logs

@@ -74,7 +74,7 @@ func (m *Monitor) fold(r result) {
 	}
 	t.counts[outcome].Add(1)
 	if outcome != Fault {
-		m.judge(t, verdict.After(t.v, r.err == nil, t.group.Rule), r.err)
+		m.judge(t, verdict.After(t.v, said(r.err), t.group.Rule), r.err)
 		m.confirm(t, r.began)
 	}
 	m.reschedule(t, r.released, r.ended)

@@ -5,7 +5,10 @@
 // worth believing, whichever way it answers. From then on a state is only left
 // after Rule.Rise passes, or Rule.Fall failures, in a row. A result that agrees
 // with the state clears the streak against it, so that one lost packet among
-// many good replies can never add up to an outage.
+// many good replies can never add up to an outage. Definite failures (the
+// backend refused, or answered wrongly) may be given a shorter way down than
+// those that the network can be to blame for: Rule.FallHard of them in a row,
+// not counting time-outs between them, are enough.
 //
 // After is pure: the same verdict, result and rule give the same verdict, with
 // no clock, no log and no counters. Its table of sequences in the tests is the
@@ -39,11 +42,22 @@ func (s State) String() string {
 	}
 }
 
-// Rule says how many results in a row it takes to change a decided state.
-// Both numbers are at least 1.
+// Result is what one probe said.
+type Result uint8
+
+// The results.
+const (
+	Fail Result = iota // a failure that may be the network's: a time-out
+	Hard               // a definite failure: refused, reset, a wrong answer
+	Pass
+)
+
+// Rule says how many results in a row it takes to change a decided state. Rise
+// and Fall are at least 1.
 type Rule struct {
-	Rise int // passes in a row from Down to Up
-	Fall int // failures in a row from Up to Down
+	Rise     int // passes in a row from Down to Up
+	Fall     int // failures in a row, of any kind, from Up to Down
+	FallHard int // definite failures among those in a row that are enough; 0 for no such shortcut
 }
 
 // Verdict is a state and the number of results in a row that speak against it.
@@ -51,6 +65,7 @@ type Rule struct {
 type Verdict struct {
 	State  State
 	Streak int
+	Hard   int // how many of the streak were definite failures
 }
 
 // Changing reports whether the verdict may be about to change: nothing is
@@ -59,23 +74,23 @@ type Verdict struct {
 // TTL.
 func (v Verdict) Changing() bool { return v.State == Unknown || v.Streak > 0 }
 
-// After returns the verdict that follows v when the next probe has passed or
-// failed.
-func After(v Verdict, passed bool, r Rule) Verdict {
+// After returns the verdict that follows v when the next probe has said result.
+func After(v Verdict, result Result, r Rule) Verdict {
 	said, needed := Down, r.Fall
-	if passed {
+	if result == Pass {
 		said, needed = Up, r.Rise
 	}
-	switch {
-	case v.State == Unknown:
+	if v.State == Unknown || v.State == said {
 		return Verdict{State: said}
-	case v.State == said:
-		return Verdict{State: said}
-	case v.Streak+1 >= needed:
-		return Verdict{State: said}
-	default:
-		return Verdict{State: v.State, Streak: v.Streak + 1}
 	}
+	v.Streak++
+	if result == Hard {
+		v.Hard++
+	}
+	if v.Streak >= needed || r.FallHard > 0 && v.Hard >= r.FallHard {
+		return Verdict{State: said}
+	}
+	return v
 }
 
 // All combines the states of several targets that must all be up: Down if any

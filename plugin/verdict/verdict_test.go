@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// The table is the specification. Results are P (passed) and F (failed); after
-// each comes the state: u(nknown), U(p) or D(own), with the streak against it.
+// The table is the specification. Results are P (passed), F (failed) and H
+// (failed definitely); after each comes the state: u(nknown), U(p) or D(own), with the streak against it.
 func TestAfter(t *testing.T) {
 	tests := []struct {
 		name       string
@@ -34,7 +34,7 @@ func TestAfter(t *testing.T) {
 			var v Verdict
 			var got []string
 			for _, r := range tc.results {
-				v = After(v, r == 'P', Rule{Rise: tc.rise, Fall: tc.fall})
+				v = After(v, results[r], Rule{Rise: tc.rise, Fall: tc.fall})
 				got = append(got, short(v))
 			}
 			want := strings.Fields(tc.want)
@@ -46,6 +46,52 @@ func TestAfter(t *testing.T) {
 				t.Errorf("results %s: got %s, want %s", tc.results, g, w)
 			}
 		})
+	}
+}
+
+var results = map[rune]Result{'P': Pass, 'F': Fail, 'H': Hard}
+
+func TestDefiniteFailuresHaveAShorterWayDown(t *testing.T) {
+	tests := []struct {
+		name           string
+		fall, fallHard int
+		results        string
+		want           string
+	}{
+		{"off: they are failures like any other", 3, 0, "PHHH", "U0 U1 U2 D0"},
+		{"one is enough", 3, 1, "PH", "U0 D0"},
+		{"time-outs still take fall", 3, 1, "PFFF", "U0 U1 U2 D0"},
+		{"one after a time-out is enough", 3, 1, "PFH", "U0 U1 D0"},
+		{"two in a row", 4, 2, "PHH", "U0 U1 D0"},
+		{"a time-out between does not clear them", 5, 2, "PHFH", "U0 U1 U2 D0"},
+		{"time-outs and definite failures add up to fall", 3, 2, "PFHF", "U0 U1 U2 D0"},
+		{"a pass clears them", 5, 2, "PHPHPHH", "U0 U1 U0 U1 U0 U1 D0"},
+		{"the first result decides at once", 3, 2, "H", "D0"},
+		{"they clear a streak of passes", 3, 1, "FPHPP", "D0 D1 D0 D1 U0"},
+		{"passes have no shortcut", 3, 1, "FP", "D0 D1"},
+	}
+	for _, tc := range tests {
+		t.Run(tc.name, func(t *testing.T) {
+			var v Verdict
+			var got []string
+			for _, r := range tc.results {
+				v = After(v, results[r], Rule{Rise: 2, Fall: tc.fall, FallHard: tc.fallHard})
+				got = append(got, short(v))
+			}
+			if g := strings.Join(got, " "); g != tc.want {
+				t.Errorf("results %s: got %s, want %s", tc.results, g, tc.want)
+			}
+		})
+	}
+}
+
+func TestANewStateHasForgottenTheFailuresThatLedToIt(t *testing.T) {
+	v := Verdict{State: Up}
+	for range 2 {
+		v = After(v, Hard, Rule{Rise: 2, Fall: 3, FallHard: 2})
+	}
+	if want := (Verdict{State: Down}); v != want {
+		t.Errorf("got %+v, want %+v", v, want)
 	}
 }
 

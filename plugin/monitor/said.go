@@ -1,0 +1,21 @@
+package monitor
+
+import (
+	"errors"
+
+	"github.com/rrhealth/rrhealth/plugin/verdict"
+)
+
+// said returns what a probe that ended in err says of its target. Errors that
+// know better than others whose failure they are tell so by a method Definite,
+// as network errors tell by Timeout what they are.
+func said(err error) verdict.Result {
+	if err == nil {
+		return verdict.Pass
+	}
+	var known interface{ Definite() bool }
+	if errors.As(err, &known) && known.Definite() {
+		return verdict.Hard
+	}
+	return verdict.Fail
+}
