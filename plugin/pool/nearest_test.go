@@ -173,7 +173,8 @@ func TestNearestByCodes(t *testing.T) {
 		{"a country nobody is in", Place{Continent: "EU", Country: "IT"}, [][]int{{0, 1, 2}, {3, 4}}},
 		{"a country that shares a code with a continent", Place{Continent: "AF", Country: "NA"}, [][]int{{0, 1, 2, 3, 4}}},
 		{"a continent with one member", Place{Continent: "AS", Country: "JP"}, [][]int{{4}, {0, 1, 2, 3}}},
-		{"a continent alone", Place{Continent: "NA"}, [][]int{{3}, {0, 1, 2, 4}}},
+		{"a continent without a country", Place{Continent: "EU"}, [][]int{{0, 1, 2}, {3, 4}}},
+		{"a continent with one country", Place{Continent: "NA"}, [][]int{{3}, {0, 1, 2, 4}}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			firsts := make(map[int]int)

@@ -185,6 +185,18 @@ func TestOrderDoesNotAllocate(t *testing.T) {
 	}
 }
 
+func TestReplicasDoNotAllBeginWithTheSame(t *testing.T) {
+	starts := make(map[uint64]bool)
+	for range 10 {
+		for i := range Families {
+			starts[NewCursors()[i].Load()] = true
+		}
+	}
+	if len(starts) < 10 {
+		t.Errorf("20 cursors start at %d places, want as many", len(starts))
+	}
+}
+
 func TestSuccessorsGoOnWhereTheirPredecessorStood(t *testing.T) {
 	old := New(*config(t, Rotate, "1 2 3"))
 	cursors := new(Cursors)

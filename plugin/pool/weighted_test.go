@@ -126,6 +126,18 @@ func reversed(s string) string {
 	return string(b)
 }
 
+func TestTheHeaviestMemberIsDealtByTheFewestNodes(t *testing.T) {
+	weights := make([]uint64, 51)
+	for i := range weights {
+		weights[i] = uint64(1 + i%3)
+	}
+	weights[17] = 1000
+	s := newShares(weights)
+	if root := s.nodes[len(s.nodes)-1]; root.left != ^17 && root.right != ^17 {
+		t.Errorf("the root deals to %d and %d, want member 17 on one side", root.left, root.right)
+	}
+}
+
 func TestWeightedWithTheLargestWeights(t *testing.T) {
 	for _, n := range []int{2, 100, 1000} {
 		weights := make([]uint64, n)
