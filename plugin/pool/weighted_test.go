@@ -138,6 +138,21 @@ func TestTheHeaviestMemberIsDealtByTheFewestNodes(t *testing.T) {
 	}
 }
 
+func TestDealingTakesAsManyNodesAsItMust(t *testing.T) {
+	weights := slices.Repeat([]uint64{5}, 64)
+	s := newShares(weights)
+	depth := make([]int, len(s.nodes))
+	for i := len(s.nodes) - 1; i >= 0; i-- {
+		for _, side := range []int32{s.nodes[i].left, s.nodes[i].right} {
+			if side >= 0 {
+				depth[side] = depth[i] + 1
+			} else if depth[i]+1 != 6 {
+				t.Fatalf("member %d of 64 equals is dealt by %d nodes, want 6", ^side, depth[i]+1)
+			}
+		}
+	}
+}
+
 func TestWeightedWithTheLargestWeights(t *testing.T) {
 	for _, n := range []int{2, 100, 1000} {
 		weights := make([]uint64, n)
