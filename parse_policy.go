@@ -117,7 +117,7 @@ func (s *stanza) parsePatience(l line) error {
 		case "manual":
 			patience.Failback = pool.FailbackNever
 		default:
-			if text[0] < '0' || text[0] > '9' {
+			if text == "" || text[0] < '0' || text[0] > '9' {
 				return l.errorf("failback: got %q, want %s", text, patienceForms["failback"])
 			}
 			patience.Failback, err = duration(l, text, time.Second, 24*time.Hour)

@@ -383,7 +383,7 @@ func TestAllDown(t *testing.T) {
 		{"all_down answer", dns.RcodeSuccess, []string{"127.0.63.1", "127.0.63.2"}, []string{"::1"}, false, "all backends of www.example.org. are down: answered all the same"},
 		{"all_down servfail", dns.RcodeServerFailure, nil, nil, false, "all backends of www.example.org. are down"},
 		{"all_down refused", dns.RcodeRefused, nil, nil, false, "all backends of www.example.org. are down"},
-		{"all_down nodata", dns.RcodeSuccess, nil, nil, true, ""},
+		{"all_down nodata", dns.RcodeSuccess, nil, nil, true, "all backends of www.example.org. are down"},
 		{"all_down 198.51.100.1 198.51.100.2", dns.RcodeSuccess, []string{"198.51.100.1", "198.51.100.2"}, nil, false, "all backends of www.example.org. are down: answered the fallback"},
 	}
 	for _, tc := range tests {
