@@ -74,15 +74,23 @@ func placeOf(ctx context.Context) pool.Place {
 		return ""
 	}
 	place := pool.Place{Continent: value("geoip/continent/code"), Country: value("geoip/country/code")}
-	latitude, err := strconv.ParseFloat(value("geoip/latitude"), 64)
-	if err != nil {
+	latitude, ok := degrees(value("geoip/latitude"))
+	if !ok {
 		return place
 	}
-	longitude, err := strconv.ParseFloat(value("geoip/longitude"), 64)
-	if err != nil {
+	longitude, ok := degrees(value("geoip/longitude"))
+	if !ok {
 		return place
 	}
 	return place.At(latitude, longitude)
+}
+
+func degrees(text string) (float64, bool) {
+	if text == "" { // what every client without a place has: spare it the error
+		return 0, false
+	}
+	d, err := strconv.ParseFloat(text, 64)
+	return d, err == nil
 }
 
 // subnetOf returns the client subnet option of r, or nil if r has none. It

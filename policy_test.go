@@ -300,9 +300,9 @@ func threePlaces(t *testing.T) string {
 		lat, long          float64
 		continent, country string
 	}{
-		"198.51.100.0/24":   {51.5, -0.1, "EU", "GB"},
-		"203.0.113.0/24":    {40.7, -74.0, "NA", "US"},
-		"192.0.2.0/24":      {-33.9, 151.2, "OC", "AU"},
+		"198.51.100.0/24":    {51.5, -0.1, "EU", "GB"},
+		"203.0.113.0/24":     {40.7, -74.0, "NA", "US"},
+		"192.0.2.0/24":       {-33.9, 151.2, "OC", "AU"},
 		"2001:db8:4000::/36": {48.9, 2.4, "EU", "FR"},
 	} {
 		_, ipnet, err := net.ParseCIDR(network)
@@ -457,6 +457,21 @@ func TestWhatIsToldToOtherPlugins(t *testing.T) {
 		if got := fmt.Sprint(after); got != tc.after {
 			t.Errorf("%s %d, after it: %s, want %s", tc.name, tc.qtype, got, tc.after)
 		}
+	}
+}
+
+// A query may come by a name that it did not have when metadata was collected.
+func TestARewrittenNameIsToldAsItWasAnswered(t *testing.T) {
+	h := handler(t, "rrhealth www.example.org {\nbackend 192.0.2.1\n}\nrrhealth old.example.org {\nbackend 192.0.2.2\npolicy first\n}")
+	h.metadata = true
+	ctx := h.Metadata(metadata.ContextWithMetadata(context.Background()), request.Request{Req: query("old.example.org."), W: nullWriter{}})
+	_, _ = h.ServeDNS(ctx, nullWriter{}, query("www.example.org."))
+	var got []string
+	for _, label := range []string{"pool", "policy", "first"} {
+		got = append(got, metadata.ValueFunc(ctx, "rrhealth/"+label)())
+	}
+	if want := []string{"www.example.org.", "rotate", "192.0.2.1"}; !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
 	}
 }
 

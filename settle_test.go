@@ -277,6 +277,7 @@ func TestTheLogTellsWhatIsHeldBack(t *testing.T) {
 		b.until("heard of", func() bool { return b.state(1) == verdict.Up && b.state(2) == verdict.Up })
 		b.flap(1)
 		b.flap(1)
+		b.flap(2) // who is held goes on to be, which is no news
 		b.untilAnswered("1 2")
 	})
 	inBubble(t, "rrhealth www.example.org {\nbackend 192.0.2.1\nbackend 192.0.2.2 tier 2\n"+shortPace+"failback 1m\n}", func(b *bubble) {

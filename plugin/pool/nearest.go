@@ -115,26 +115,27 @@ func (s spots) nearest(dst []int, client Place, k int, turns []atomic.Uint64) []
 		if begin == 0 && size > 1 {
 			turn = turns[s[r[0].place].members[0]].Add(1)
 		}
-		dst = s.group(dst, r[begin:end], int(turn%uint64(size)), most) // #nosec G115 -- less than size
+		dst = s.group(dst, r[begin:end], int(turn%uint64(size)), size, most) // #nosec G115 -- less than size
 	}
 	return dst
 }
 
 // group appends the members of spots at one distance, from the one whose turn
 // it is on, in a circle, until dst has most elements.
-func (s spots) group(dst []int, equal ranking, start, most int) []int {
-	begin := len(dst)
-	for _, r := range equal {
-		dst = append(dst, s[r.place].members...)
+func (s spots) group(dst []int, equal ranking, start, size, most int) []int {
+	left := min(size, most-len(dst))
+	for skip := start; left > 0; {
+		for _, r := range equal {
+			members := s[r.place].members
+			if skip >= len(members) {
+				skip -= len(members)
+				continue
+			}
+			members = members[skip:]
+			members = members[:min(len(members), left)]
+			dst = append(dst, members...)
+			skip, left = 0, left-len(members)
+		}
 	}
-	rotate(dst[begin:], start)
-	return dst[:min(len(dst), most)]
-}
-
-// rotate turns all so that the element at start comes first: each part
-// reversed, then the whole.
-func rotate(all []int, start int) {
-	slices.Reverse(all[:start])
-	slices.Reverse(all[start:])
-	slices.Reverse(all)
+	return dst
 }

@@ -50,14 +50,14 @@ func turned(dst []int, start, n, k int) []int {
 
 // shuffled appends k of n places, any order as likely as another.
 func shuffled(dst []int, n, k int) []int {
-	base := len(dst)
+	var room [manyMembers]int
+	all := room[:0]
 	for i := range n {
-		dst = append(dst, i)
+		all = append(all, i)
 	}
-	all := dst[base:]
 	for i := range k {
 		j := i + rand.IntN(n-i)
 		all[i], all[j] = all[j], all[i]
 	}
-	return dst[:base+k]
+	return append(dst, all[:k]...)
 }
