@@ -100,11 +100,24 @@ func (s *spot) apart(client *Place) uint64 {
 // one for all, clients of two places asking alternately would each see the same
 // member first all the time.
 func (s spots) nearest(dst []int, client Place, k int, turns []atomic.Uint64) []int {
+	if len(s) <= fewRanks {
+		var room [fewRanks]rank
+		return s.inTurn(dst, s.rank(room[:0], client), k, turns)
+	}
 	var room [manyMembers]rank
-	r := ranking(room[:0])
+	return s.inTurn(dst, s.rank(room[:0], client), k, turns)
+}
+
+// rank ranks the spots by their distance from the client.
+func (s spots) rank(r ranking, client Place) ranking {
 	for i := range s {
 		r = r.add(s[i].apart(&client), i, len(s))
 	}
+	return r
+}
+
+// inTurn appends the first k members of the spots ranked in r.
+func (s spots) inTurn(dst []int, r ranking, k int, turns []atomic.Uint64) []int {
 	var turn uint64
 	most := len(dst) + k
 	for begin, end := 0, 0; begin < len(r) && len(dst) < most; begin = end {

@@ -50,8 +50,16 @@ func turned(dst []int, start, n, k int) []int {
 
 // shuffled appends k of n places, any order as likely as another.
 func shuffled(dst []int, n, k int) []int {
+	if n <= fewRanks {
+		var room [fewRanks]int
+		return append(dst, draw(room[:0], n, k)...)
+	}
 	var room [manyMembers]int
-	all := room[:0]
+	return append(dst, draw(room[:0], n, k)...)
+}
+
+// draw returns k of n places. It uses all for room.
+func draw(all []int, n, k int) []int {
 	for i := range n {
 		all = append(all, i)
 	}
@@ -59,5 +67,5 @@ func shuffled(dst []int, n, k int) []int {
 		j := i + rand.IntN(n-i)
 		all[i], all[j] = all[j], all[i]
 	}
-	return append(dst, all[:k]...)
+	return all[:k]
 }

@@ -6,8 +6,9 @@ import (
 )
 
 const (
-	// fewRanks is how many ranks fit into a small array on the stack. Eight
-	// addresses are answered unless the Corefile says otherwise.
+	// fewRanks is how many ranks fit into a small array on the stack, which
+	// every query has one of its own of. Eight addresses are answered unless
+	// the Corefile says otherwise.
 	fewRanks = 16
 	// manyMembers is how many members are ranked without allocating.
 	manyMembers = 128
