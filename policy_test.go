@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/coredns/coredns/plugin/metadata"
@@ -559,5 +560,29 @@ func TestWeightsThroughTheServer(t *testing.T) {
 	}
 	if p := handlerOf(t, s).pools[0]; p.Policy != pool.Weighted {
 		t.Errorf("policy %s, want weighted", p.Policy)
+	}
+	// Eight clients at once share the one sequence.
+	var wg sync.WaitGroup
+	firsts := make(chan string, 800)
+	for range 8 {
+		wg.Go(func() {
+			for range 100 {
+				r, err := exchange(query("www.example.org."), "udp", s.addr)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				firsts <- addrs(r)[0]
+			}
+		})
+	}
+	wg.Wait()
+	close(firsts)
+	clear(counts)
+	for first := range firsts {
+		counts[first]++
+	}
+	if got, want := fmt.Sprint(counts), "map[192.0.2.1:400 192.0.2.2:240 192.0.2.3:160]"; got != want {
+		t.Errorf("with 8 clients first %s, want %s", got, want)
 	}
 }

@@ -1,10 +1,14 @@
 package pool
 
 import (
+	"crypto/sha256"
 	"encoding/binary"
+	"encoding/hex"
 	"fmt"
 	"math"
 	"net/netip"
+	"os"
+	"os/exec"
 	"slices"
 	"strings"
 	"testing"
@@ -98,10 +102,40 @@ func TestStickyMovesOnlyTheClientsOfALostMember(t *testing.T) {
 	}
 }
 
-// Two processes agree: a hash with a seed would not give these numbers again.
-// They also pin the mapping against a change that would move every client at
-// an upgrade.
-func TestStickyIsTheSameInEveryProcess(t *testing.T) {
+// digest sums up where all networks are stuck, with and without weights.
+func digest(t *testing.T) string {
+	h := sha256.New()
+	for _, backends := range []string{"11 12 13 14 15 16 17 18 19 20", "11*5 12 13*3 14*2 15*4 16 17*2 18*3 19*5 20*4"} {
+		for _, a := range stuck(New(*config(t, Sticky, backends))) {
+			b := a.As4()
+			h.Write(b[:])
+		}
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+const inAnotherProcess = "RRHEALTH_TEST_STICKY"
+
+func TestTwoProcessesAgreeOnAllNetworks(t *testing.T) {
+	own := digest(t)
+	if os.Getenv(inAnotherProcess) != "" {
+		fmt.Println("digest", own)
+		return
+	}
+	other := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v") // #nosec G204 -- this very test
+	other.Env = append(os.Environ(), inAnotherProcess+"=1")
+	out, err := other.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	if !strings.Contains(string(out), "digest "+own+"\n") {
+		t.Errorf("another process says\n%s\nthis one has digest %s", out, own)
+	}
+}
+
+// A hash with a seed would not give these numbers again. They pin the mapping
+// against a change that would move every client at an upgrade.
+func TestStickyIsTheSameInEveryVersion(t *testing.T) {
 	if got, want := network(0), uint64(0xa909aab275040d44); got != want {
 		t.Errorf("Network(10.0.0.0/24) = %#x, want %#x", got, want)
 	}
