@@ -19,7 +19,7 @@ func (p *served) client(ctx context.Context, w dns.ResponseWriter, ecs *dns.EDNS
 		addr, length := p.network(w, ecs)
 		return pool.Client{Network: pool.Network(addr, length)}
 	case pool.Nearest:
-		return pool.Client{Place: placeOf(ctx)}
+		return pool.Client{Place: placeOf(ctx, p.Backends[0].Place.OnGlobe())}
 	}
 	return pool.Client{}
 }
@@ -63,8 +63,9 @@ func remoteAddr(w dns.ResponseWriter) netip.Addr {
 	}
 }
 
-// placeOf returns where the geoip plugin says that the client is.
-func placeOf(ctx context.Context) pool.Place {
+// placeOf returns where the geoip plugin says that the client is: by
+// coordinates, or by codes. One of them is all that a pool has a use for.
+func placeOf(ctx context.Context, onGlobe bool) (place pool.Place) {
 	// One look-up of the whole: each goes through the chain of contexts.
 	said := metadata.ValueFuncs(ctx)
 	value := func(label string) string {
@@ -73,16 +74,15 @@ func placeOf(ctx context.Context) pool.Place {
 		}
 		return ""
 	}
-	place := pool.Place{Continent: value("geoip/continent/code"), Country: value("geoip/country/code")}
-	latitude, ok := degrees(value("geoip/latitude"))
-	if !ok {
-		return place
+	if !onGlobe {
+		return pool.Place{Continent: value("geoip/continent/code"), Country: value("geoip/country/code")}
 	}
-	longitude, ok := degrees(value("geoip/longitude"))
-	if !ok {
-		return place
+	if latitude, ok := degrees(value("geoip/latitude")); ok {
+		if longitude, ok := degrees(value("geoip/longitude")); ok {
+			place = place.At(latitude, longitude)
+		}
 	}
-	return place.At(latitude, longitude)
+	return place
 }
 
 func degrees(text string) (float64, bool) {

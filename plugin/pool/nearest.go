@@ -100,18 +100,23 @@ func (s *spot) apart(client *Place) uint64 {
 // one for all, clients of two places asking alternately would each see the same
 // member first all the time.
 func (s spots) nearest(dst []int, client Place, k int, turns []atomic.Uint64) []int {
-	if len(s) <= fewRanks {
+	need := len(s)
+	if s[0].onGlobe {
+		// Places at the very same distance are few, unlike with codes.
+		need = min(need, max(k, fewRanks))
+	}
+	if need <= fewRanks {
 		var room [fewRanks]rank
-		return s.inTurn(dst, s.rank(room[:0], client), k, turns)
+		return s.inTurn(dst, s.rank(room[:0], client, need), k, turns)
 	}
 	var room [manyMembers]rank
-	return s.inTurn(dst, s.rank(room[:0], client), k, turns)
+	return s.inTurn(dst, s.rank(room[:0], client, need), k, turns)
 }
 
-// rank ranks the spots by their distance from the client.
-func (s spots) rank(r ranking, client Place) ranking {
+// rank ranks the need nearest spots by their distance from the client.
+func (s spots) rank(r ranking, client Place, need int) ranking {
 	for i := range s {
-		r = r.add(s[i].apart(&client), i, len(s))
+		r = r.add(s[i].apart(&client), i, need)
 	}
 	return r
 }

@@ -62,24 +62,34 @@ func (s *seats) sticky(dst []int, network uint64, k int) []int {
 	return s.rank(room[:0], network, k).appendTo(dst)
 }
 
+// rank ranks the first k.
 func (s *seats) rank(r ranking, network uint64, k int) ranking {
+	if s.even {
+		for i := range s.members {
+			r = r.add(scramble(network^s.members[i].key), i, k)
+		}
+		return r
+	}
+	worst := math.Inf(1) // of those ranked, once there are k
 	for i := range s.members {
 		m := &s.members[i]
-		drawn := scramble(network ^ m.key)
-		if !s.even {
-			drawn = m.weigh(drawn)
+		uniform := (float64(scramble(network^m.key)>>11) + 0.5) / (1 << 53) // in (0, 1)
+		if uniform >= worst*m.weight {
+			continue // and so is its variate, which is larger: spare the logarithm
 		}
-		r = r.add(drawn, i, k)
+		r = r.add(m.weigh(uniform), i, k)
+		if len(r) == k {
+			worst = math.Float64frombits(r[k-1].key)
+		}
 	}
 	return r
 }
 
-// weigh turns the drawn number into one that is the lowest of all with a
+// weigh turns the number drawn into one that is the lowest of all with a
 // probability in proportion to the weight: an exponential variate of that rate.
 // Positive floating-point numbers are in the order of their bits. With equal
-// weights the order is that of the drawn numbers themselves.
-func (m *seat) weigh(drawn uint64) uint64 {
-	uniform := (float64(drawn>>11) + 0.5) / (1 << 53) // in (0, 1)
+// weights the order is that of the numbers drawn.
+func (m *seat) weigh(uniform float64) uint64 {
 	return math.Float64bits(-math.Log1p(-uniform) / m.weight)
 }
 
