@@ -79,13 +79,17 @@ func parsePlace(args []string) (place pool.Place, used int, err error) {
 	switch {
 	case err != nil:
 		return place, 2, fmt.Errorf("got %q for a longitude, want degrees such as 13.4", args[1])
-	case !(latitude >= -90 && latitude <= 90): // not a number included
+	case !within(latitude, 90):
 		return place, 2, fmt.Errorf("got latitude %s, want -90 to 90", args[0])
-	case !(longitude >= -180 && longitude <= 180):
+	case !within(longitude, 180):
 		return place, 2, fmt.Errorf("got longitude %s, want -180 to 180", args[1])
 	}
 	return place.At(latitude, longitude), 2, nil
 }
+
+// within reports whether x lies between -most and most. What is not a number
+// does not.
+func within(x, most float64) bool { return x >= -most && x <= most }
 
 func parseCodes(text string) (pool.Place, error) {
 	continent, country, given := strings.Cut(text, "/")
