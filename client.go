@@ -126,7 +126,7 @@ func echo(m, r *dns.Msg, ecs *dns.EDNS0_SUBNET, scope int) {
 	if ecs == nil {
 		return
 	}
-	echoed := *ecs // r's own may be shared with plugins above us
+	echoed := *ecs                    // r's own may be shared with plugins above us
 	echoed.SourceScope = uint8(scope) // #nosec G115 -- at most the source length
 	opt := ownOPT(m, r)
 	opt.Option = append(opt.Option, &echoed)

@@ -601,3 +601,39 @@ func TestWeightsThroughTheServer(t *testing.T) {
 		t.Errorf("with 8 clients first %s, want %s", got, want)
 	}
 }
+
+// A writer from somewhere.
+type writerFrom struct {
+	nullWriter
+	addr net.Addr
+}
+
+func (w writerFrom) RemoteAddr() net.Addr { return w.addr }
+
+type textAddr string
+
+func (a textAddr) Network() string { return "?" }
+func (a textAddr) String() string  { return string(a) }
+
+func TestRemoteAddr(t *testing.T) {
+	for _, tc := range []struct {
+		addr net.Addr
+		want string
+	}{
+		{&net.UDPAddr{IP: net.ParseIP("198.51.100.7"), Port: 53}, "198.51.100.7"}, // in 16 bytes
+		{&net.TCPAddr{IP: net.IPv4(198, 51, 100, 7).To4(), Port: 53}, "198.51.100.7"},
+		{&net.TCPAddr{IP: net.ParseIP("fe80::1"), Zone: "eth0", Port: 53}, "fe80::1"},
+		{textAddr("[2001:db8::1]:443"), "2001:db8::1"},
+		{textAddr("somewhere"), "invalid IP"},
+		{nil, "invalid IP"},
+	} {
+		if got := remoteAddr(writerFrom{addr: tc.addr}).String(); got != tc.want {
+			t.Errorf("%v: got %s, want %s", tc.addr, got, tc.want)
+		}
+	}
+	// Whoever has no address is answered all the same.
+	h := handler(t, "rrhealth www.example.org {\n"+tenBackends+"policy sticky\n}")
+	if _, err := h.ServeDNS(context.Background(), writerFrom{}, query("www.example.org.")); err != nil {
+		t.Error(err)
+	}
+}
