@@ -1,0 +1,224 @@
+package rrhealth
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"strings"
+	"testing"
+
+	"github.com/miekg/dns"
+)
+
+// from returns a query for name's addresses on behalf of the client network,
+// which may be "" (no option) or /0.
+func from(name, network string) *dns.Msg {
+	m := new(dns.Msg)
+	m.SetQuestion(name, dns.TypeA)
+	m.SetEdns0(1232, false)
+	if network == "" {
+		return m
+	}
+	prefix := netip.MustParsePrefix(network)
+	family := uint16(1)
+	if prefix.Addr().Is6() {
+		family = 2
+	}
+	m.IsEdns0().Option = append(m.IsEdns0().Option, &dns.EDNS0_SUBNET{
+		Code: dns.EDNS0SUBNET, Family: family, SourceNetmask: uint8(prefix.Bits()), Address: prefix.Addr().AsSlice(),
+	})
+	return m
+}
+
+// subnet returns the client subnet option of m as text: 198.51.100.0/24/20 with
+// the scope last, or "" if it has none.
+func subnet(t *testing.T, m *dns.Msg) string {
+	t.Helper()
+	if m.IsEdns0() == nil {
+		return ""
+	}
+	var found []string
+	for _, o := range m.IsEdns0().Option {
+		if s, ok := o.(*dns.EDNS0_SUBNET); ok {
+			found = append(found, fmt.Sprintf("%s/%d/%d", s.Address, s.SourceNetmask, s.SourceScope))
+		}
+	}
+	if len(found) > 1 {
+		t.Errorf("%d client subnet options, want one: %v", len(found), found)
+	}
+	return strings.Join(found, " ")
+}
+
+// RFC 7871, section 7.2.1: whoever sends the option gets it back, with a scope
+// of 0 where the answer is the same for everybody.
+func TestTheScopeOfAnAnswer(t *testing.T) {
+	s := start(t, corefile(`
+	metadata
+	rrhealth sticky.example.org {
+		backend 192.0.2.1 192.0.2.2 192.0.2.3
+		policy sticky
+	}
+	rrhealth narrow.example.org {
+		backend 192.0.2.1 192.0.2.2 192.0.2.3
+		policy sticky 20 48
+	}
+	rrhealth lone.example.org {
+		backend 192.0.2.1
+		policy sticky
+	}
+	rrhealth nearest.example.org {
+		backend 192.0.2.1 location 50 8
+		backend 192.0.2.2 location 40 -74
+		policy nearest
+	}
+	rrhealth rotate.example.org {
+		backend 192.0.2.1 192.0.2.2
+	}`))
+	for _, tc := range []struct {
+		name, network string
+		qtype         uint16
+		want          string
+	}{
+		{"sticky", "198.51.100.0/24", dns.TypeA, "198.51.100.0/24/24"},
+		{"sticky", "198.51.100.7/32", dns.TypeA, "198.51.100.7/32/24"}, // as much as was used
+		{"sticky", "198.51.0.0/16", dns.TypeA, "198.51.0.0/16/16"},     // as much as there was
+		{"sticky", "0.0.0.0/0", dns.TypeA, "0.0.0.0/0/0"},
+		{"sticky", "2001:db8:1:2::/64", dns.TypeA, "2001:db8:1:2::/64/56"},
+		{"sticky", "2001:db8::/32", dns.TypeA, "2001:db8::/32/32"},
+		{"sticky", "198.51.100.0/24", dns.TypeAAAA, "198.51.100.0/24/0"}, // NODATA is for all
+		{"sticky", "198.51.100.0/24", dns.TypeTXT, "198.51.100.0/24/0"},
+		{"sticky", "", dns.TypeA, ""},
+		{"narrow", "198.51.100.0/24", dns.TypeA, "198.51.100.0/24/20"},
+		{"narrow", "2001:db8:1:2::/64", dns.TypeA, "2001:db8:1:2::/64/48"},
+		{"lone", "198.51.100.0/24", dns.TypeA, "198.51.100.0/24/0"},
+		{"nearest", "198.51.100.0/24", dns.TypeA, "198.51.100.0/24/24"},
+		{"nearest", "198.51.100.7/32", dns.TypeA, "198.51.100.7/32/32"},
+		{"nearest", "0.0.0.0/0", dns.TypeA, "0.0.0.0/0/0"},
+		{"rotate", "198.51.100.0/24", dns.TypeA, "198.51.100.0/24/0"},
+		{"rotate", "", dns.TypeA, ""},
+	} {
+		m := from(tc.name+".example.org.", tc.network)
+		m.Question[0].Qtype = tc.qtype
+		r := s.exchange(m, "udp")
+		if got := subnet(t, r); got != tc.want || r.Rcode != dns.RcodeSuccess {
+			t.Errorf("%s, type %s, %q: %s, option %q, want %q", tc.name, dns.TypeToString[tc.qtype], tc.network, dns.RcodeToString[r.Rcode], got, tc.want)
+		}
+	}
+	// Without EDNS there is no place for an option.
+	if r := s.ask("sticky.example.org.", dns.TypeA); r.IsEdns0() != nil {
+		t.Errorf("OPT for a client without EDNS: %v", r)
+	}
+	// What dig sends for +subnet=0.
+	m := from("sticky.example.org.", "0.0.0.0/0")
+	m.IsEdns0().Option[0].(*dns.EDNS0_SUBNET).Family = 0
+	if r := s.exchange(m, "udp"); r.Rcode != dns.RcodeSuccess || len(r.Answer) != 3 {
+		t.Errorf("family 0: %v", r)
+	}
+	// The flags of the query's OPT come back beside the option.
+	m = from("sticky.example.org.", "198.51.100.0/24")
+	m.IsEdns0().SetDo()
+	if r := s.exchange(m, "udp"); !r.IsEdns0().Do() || subnet(t, r) == "" {
+		t.Errorf("DO and the option: %v", r)
+	}
+}
+
+func TestAMalformedClientSubnetIsAFormErr(t *testing.T) {
+	s := start(t, corefile("rrhealth www.example.org {\n"+tenBackends+"policy sticky\n}"))
+	scoped := from("www.example.org.", "198.51.100.0/24")
+	scoped.IsEdns0().Option[0].(*dns.EDNS0_SUBNET).SourceScope = 24
+	// The library zeroes the bits beyond the length, so their bytes are put in.
+	beyond, err := from("www.example.org.", "198.51.100.0/24").Pack()
+	if err != nil {
+		t.Fatal(err)
+	}
+	beyond[len(beyond)-5]-- // the length: 23 of an odd third byte
+	if beyond[len(beyond)-1] = 101; beyond[len(beyond)-5] != 23 {
+		t.Fatalf("no length where it was looked for: %x", beyond)
+	}
+	packed, err := scoped.Pack()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, query := range map[string][]byte{"a scope": packed, "bits beyond the length": beyond} {
+		r := exchangeBytes(t, s.addr, query)
+		if r.Rcode != dns.RcodeFormatError || len(r.Answer) != 0 || subnet(t, r) != "" {
+			t.Errorf("%s: %v\nwant FORMERR", name, r)
+		}
+	}
+}
+
+func exchangeBytes(t *testing.T, addr string, query []byte) *dns.Msg {
+	t.Helper()
+	conn, err := dns.Dial("udp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := conn.Write(query); err != nil {
+		t.Fatal(err)
+	}
+	r, err := conn.ReadMsg()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// An extended error and a client subnet share the one OPT record that a message
+// may have.
+func TestOneOPTRecordHoldsAllThatIsToSay(t *testing.T) {
+	s := start(t, corefile(fmt.Sprintf(`rrhealth www.example.org {
+		backend 127.0.63.1 127.0.63.2
+		check tcp://:%s
+		%s
+		policy sticky
+	}`, closedPort(t), quick)))
+	eventually(t, "all is down", func() bool { return allDown(s) })
+	r := s.exchange(from("www.example.org.", "198.51.100.0/24"), "udp")
+	opts := 0
+	for _, rr := range r.Extra {
+		if rr.Header().Rrtype == dns.TypeOPT {
+			opts++
+		}
+	}
+	if opts != 1 || subnet(t, r) != "198.51.100.0/24/24" || ede(r) == "" {
+		t.Errorf("%d OPT records, option %q, extended error %q in\n%v", opts, subnet(t, r), ede(r), r)
+	}
+}
+
+// A writer from somewhere.
+type writerFrom struct {
+	nullWriter
+	addr net.Addr
+}
+
+func (w writerFrom) RemoteAddr() net.Addr { return w.addr }
+
+type textAddr string
+
+func (a textAddr) Network() string { return "?" }
+func (a textAddr) String() string  { return string(a) }
+
+func TestRemoteAddr(t *testing.T) {
+	for _, tc := range []struct {
+		addr net.Addr
+		want string
+	}{
+		{&net.UDPAddr{IP: net.ParseIP("198.51.100.7"), Port: 53}, "198.51.100.7"}, // in 16 bytes
+		{&net.TCPAddr{IP: net.IPv4(198, 51, 100, 7).To4(), Port: 53}, "198.51.100.7"},
+		{&net.TCPAddr{IP: net.ParseIP("fe80::1"), Zone: "eth0", Port: 53}, "fe80::1"},
+		{textAddr("[2001:db8::1]:443"), "2001:db8::1"},
+		{textAddr("somewhere"), "invalid IP"},
+		{nil, "invalid IP"},
+	} {
+		if got := remoteAddr(writerFrom{addr: tc.addr}).String(); got != tc.want {
+			t.Errorf("%v: got %s, want %s", tc.addr, got, tc.want)
+		}
+	}
+	// Whoever has no address is answered all the same.
+	h := handler(t, "rrhealth www.example.org {\n"+tenBackends+"policy sticky\n}")
+	if _, err := h.ServeDNS(context.Background(), writerFrom{}, query("www.example.org.")); err != nil {
+		t.Error(err)
+	}
+}
