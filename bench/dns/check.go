@@ -1,0 +1,88 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/miekg/dns"
+)
+
+// An answer is what a subject is expected to say when asked for an address.
+type answer struct {
+	addresses int      // how many, all different
+	from      []string // of these
+}
+
+// check returns what is wrong with m.
+func (a answer) check(m *dns.Msg) error {
+	if m.Rcode != dns.RcodeSuccess {
+		return fmt.Errorf("got rcode %s, want NOERROR", dns.RcodeToString[m.Rcode])
+	}
+	var got []string
+	for _, rr := range m.Answer {
+		if rr, ok := rr.(*dns.A); ok {
+			got = append(got, rr.A.String())
+		}
+	}
+	if len(got) != a.addresses {
+		return fmt.Errorf("got %d addresses, want %d", len(got), a.addresses)
+	}
+	slices.Sort(got)
+	if len(slices.Compact(slices.Clone(got))) != len(got) {
+		return fmt.Errorf("got an address twice in %v", got)
+	}
+	for _, ip := range got {
+		if !slices.Contains(a.from, ip) {
+			return fmt.Errorf("got address %s, want one of %v", ip, a.from)
+		}
+	}
+	return nil
+}
+
+// asks is how often a server is asked in check.
+const asks = 10
+
+// startsWithin is how long a server may take until it answers as it should:
+// some load 100,000 names, some have to probe first.
+const startsWithin = 30 * time.Second
+
+// awaitCorrect waits until s answers all its names as expected.
+func (s *server) awaitCorrect(ctx context.Context) error {
+	ctx, cancel := context.WithDeadline(ctx, s.started.Add(startsWithin))
+	defer cancel()
+	for {
+		err := s.check(ctx)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-s.exited:
+			return fmt.Errorf("does not run: %s", s.lastWords())
+		case <-ctx.Done():
+			return err
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+// check asks s as dnsperf will.
+func (s *server) check(ctx context.Context) error {
+	c := dns.Client{Timeout: time.Second}
+	for i := range asks {
+		m := new(dns.Msg)
+		m.SetQuestion(s.subject.names.at(i), dns.TypeA)
+		m.SetEdns0(4096, false)
+		r, _, err := c.ExchangeContext(ctx, m, net.JoinHostPort("127.0.0.1", strconv.Itoa(s.port)))
+		if err != nil {
+			return err
+		}
+		if err := s.subject.want.check(r); err != nil {
+			return fmt.Errorf("%s: %w", m.Question[0].Name, err)
+		}
+	}
+	return nil
+}

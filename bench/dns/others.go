@@ -1,0 +1,94 @@
+package main
+
+import (
+	"errors"
+	"os/exec"
+	"strings"
+)
+
+// other returns the servers of other makers, measured where Debian's package
+// is installed.
+func other() []*subject {
+	return []*subject{
+		{name: "gdnsd multifo", group: others, want: three, setup: gdnsd},
+		{name: "PowerDNS Lua ifportup", group: others, want: three, setup: powerDNS},
+		{name: "BIND, rrset-order cyclic", group: others, want: three, setup: bind},
+	}
+}
+
+// errMissing says that a program is not there.
+var errMissing = errors.New("not installed")
+
+// program finds a server's program; daemons are not in everybody's PATH.
+func program(name string) (string, error) {
+	for _, dir := range []string{"", "/usr/sbin/", "/usr/local/sbin/"} {
+		if path, err := exec.LookPath(dir + name); err == nil {
+			return path, nil
+		}
+	}
+	return "", errMissing
+}
+
+// gdnsd probes the backends as rrhealth does, and answers with all that are up.
+func gdnsd(p place) ([]string, error) {
+	path, err := program("gdnsd")
+	if err != nil {
+		return nil, err
+	}
+	config := p.fill(`options => {
+  listen => 127.0.0.1:$PORT, udp_threads => 1, tcp_threads => 1
+  run_dir => $DIR/run, state_dir => $DIR/state
+}
+service_types => { web => { plugin => tcp_connect, port => $BACKENDS, interval => 10 } }
+plugins => { multifo => { www => { service_types => web, `)
+	for i, a := range addresses(3) {
+		config += string(rune('a'+i)) + " => " + a + ", "
+	}
+	if _, err := p.write("config", config+"} } }\n"); err != nil {
+		return nil, err
+	}
+	_, err = p.write("zones/example.org", zoneText("www IN DYNA multifo!www\n"))
+	return []string{path, "-c", p.dir, "start"}, err
+}
+
+// powerDNS has a Lua record that lists the backends whose port is open.
+func powerDNS(p place) ([]string, error) {
+	path, err := program("pdns_server")
+	if err != nil {
+		return nil, err
+	}
+	lua := p.fill(`www IN LUA A "ifportup($BACKENDS, {'` + strings.Join(addresses(3), "','") + `'}, {selector='all'})"` + "\n")
+	if _, err := p.write("zone", zoneText(lua)); err != nil {
+		return nil, err
+	}
+	if _, err := p.write("named.conf", p.fill(`zone "example.org" { type master; file "$DIR/zone"; };`)); err != nil {
+		return nil, err
+	}
+	_, err = p.write("pdns.conf", p.fill(`launch=bind
+bind-config=$DIR/named.conf
+local-address=127.0.0.1
+local-port=$PORT
+enable-lua-records=shared
+socket-dir=$DIR
+daemon=no
+guardian=no
+`))
+	return []string{path, "--config-dir=" + p.dir}, err
+}
+
+// bind rotates a zone's addresses, and probes nothing.
+func bind(p place) ([]string, error) {
+	path, err := program("named")
+	if err != nil {
+		return nil, err
+	}
+	conf, err := p.write("named.conf", p.fill(`options {
+  directory "$DIR"; pid-file none; session-keyfile none;
+  listen-on port $PORT { 127.0.0.1; }; listen-on-v6 { none; };
+  recursion no; dnssec-validation no; notify no; rrset-order { order cyclic; };
+};
+controls { };
+zone "example.org" { type primary; file "$ZONE"; };
+`))
+	return []string{path, "-g", "-n", "1", "-c", conf}, err
+}

@@ -1,0 +1,153 @@
+package main
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"time"
+)
+
+// A report is everything that was found out.
+type report struct {
+	machine     []fact
+	rounds      int
+	measure     time.Duration // of one server in one round
+	duration    time.Duration
+	rows        []row
+	comparisons []comparison
+	storms      []stormRow
+	notes       []string
+}
+
+// A row is one subject: as it is, and with prometheus and errors in its chain.
+type row struct {
+	name             string
+	group            group
+	plain, monitored *figures // nil where it was not measured
+}
+
+// figures are what was measured of one server.
+type figures struct {
+	toFloor spread  // ratio to the floor
+	toChain spread  // ratio to the floor with the same plugins around it
+	cpu     float64 // seconds per million queries
+	sent    int
+	lost    int
+	failed  int
+}
+
+// A comparison is the ratio of one subject to another.
+type comparison struct {
+	question         string
+	plain, monitored spread
+}
+
+// A stormRow is what was measured beside a number of targets.
+type stormRow struct {
+	targets  int
+	probes   float64 // a second, as the backends counted them
+	p50, p99 spread  // microseconds
+	p99Ratio spread  // to no targets
+	perProbe float64 // CPU, microseconds, beyond what the queries take
+	kept     float64 // part of the queries that could be asked at that rate
+	sent     int
+	lost     int
+}
+
+// report puts together what was measured.
+func (b *bench) report(storms []*storm) (*report, error) {
+	r := &report{
+		machine: machine(b.ctx, b.site.coredns, b.cores), rounds: b.rounds, measure: b.plan.measure,
+		rows: rowsOf(b.servers), comparisons: comparisonsOf(b.servers), storms: stormRows(storms), notes: b.notes,
+	}
+	return r, b.ctx.Err()
+}
+
+// find returns the rates of a subject, or none.
+func find(servers []*server, name string, monitored bool) byRound {
+	i := slices.IndexFunc(servers, func(s *server) bool { return s.subject.name == name && s.monitored == monitored })
+	if i < 0 {
+		return nil
+	}
+	return servers[i].rates
+}
+
+// rowsOf returns the rows of the servers, in their order.
+func rowsOf(servers []*server) []row {
+	var rows []row
+	for _, s := range servers {
+		f := &figures{
+			toFloor: spreadOf(ratios(s.rates, find(servers, floorName, false))),
+			toChain: spreadOf(ratios(s.rates, find(servers, floorName, s.monitored))),
+			cpu:     perMillion(s.cpu, s.completed), sent: s.sent, lost: s.lost, failed: s.failed,
+		}
+		at := slices.IndexFunc(rows, func(r row) bool { return r.name == s.subject.name })
+		if at < 0 {
+			at = len(rows)
+			rows = append(rows, row{name: s.subject.name, group: s.subject.group})
+		}
+		if s.monitored {
+			rows[at].monitored = f
+		} else {
+			rows[at].plain = f
+		}
+	}
+	return rows
+}
+
+// comparisonsOf answers the questions whose subjects were both measured.
+func comparisonsOf(servers []*server) []comparison {
+	var all []comparison
+	for _, c := range comparisons {
+		one := comparison{
+			question:  c.question,
+			plain:     spreadOf(ratios(find(servers, c.a, false), find(servers, c.b, false))),
+			monitored: spreadOf(ratios(find(servers, c.a, true), find(servers, c.b, true))),
+		}
+		if !math.IsNaN(one.plain.median) {
+			all = append(all, one)
+		}
+	}
+	return all
+}
+
+// stormRows compares each storm with the first, the calm.
+func stormRows(storms []*storm) []stormRow {
+	var rows []stormRow
+	for _, s := range storms {
+		calm := storms[0]
+		rows = append(rows, stormRow{
+			targets: s.targets, probes: float64(s.probes) / s.lasted.Seconds(),
+			p50: spreadOf(flat(s.p50)), p99: spreadOf(flat(s.p99)), p99Ratio: spreadOf(ratios(s.p99, calm.p99)),
+			perProbe: perProbe(s, calm), kept: float64(s.sent) / float64(s.wanted), sent: s.sent, lost: s.lost,
+		})
+	}
+	return rows
+}
+
+// perProbe returns the microseconds of CPU that a probe takes: what s used
+// beyond what calm used for as many queries.
+func perProbe(s, calm *storm) float64 {
+	if s.probes == 0 || calm.sent == 0 {
+		return math.NaN()
+	}
+	queries := calm.cpu.Seconds() / float64(calm.sent) * float64(s.sent)
+	return (s.cpu.Seconds() - queries) / float64(s.probes) * 1e6
+}
+
+// flat returns what was measured in all rounds.
+func flat(rounds byRound) []float64 {
+	var all []float64
+	for _, xs := range rounds {
+		all = append(all, xs...)
+	}
+	return all
+}
+
+// number formats x, or a dash where there is none.
+func number(x float64, digits int) string {
+	if math.IsNaN(x) || math.IsInf(x, 0) {
+		return "–"
+	}
+	return fmt.Sprintf("%.*f", digits, x)
+}

@@ -1,0 +1,158 @@
+package main
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"time"
+)
+
+// stormSizes are how many targets are probed every second beside the queries.
+var stormSizes = []int{0, 1000, 3000, 10_000}
+
+// A storm is what was measured beside one number of targets.
+type storm struct {
+	targets int
+	server  *server
+
+	p50, p99 byRound // in microseconds
+	cpu      time.Duration
+	lasted   time.Duration
+	probes   int
+	wanted   int // queries, had dnsperf kept the rate
+	sent     int
+	lost     int
+}
+
+// newStormSubject returns a chain that is asked for one pool of three, while
+// targets others are probed, a hundred to a pool.
+func newStormSubject(targets int) *subject {
+	var chain strings.Builder
+	fmt.Fprintf(&chain, "rrhealth www.example.org {\nbackend %s\n}\n", strings.Join(addresses(3), " "))
+	all := addresses(targets)
+	for i := 0; len(all) > 0; i++ {
+		n := min(100, len(all))
+		fmt.Fprintf(&chain, "rrhealth pool%d.example.org {\nbackend %s\ncheck tcp://:$BACKENDS\ninterval 1s\ntimeout 500ms\n}\n", i, strings.Join(all[:n], " "))
+		all = all[n:]
+	}
+	return &subject{name: fmt.Sprintf("%d targets at 1 s", targets), want: three, chain: chain.String()}
+}
+
+// settle is how long a server that was frozen gets to be itself again.
+const settle = 1500 * time.Millisecond
+
+// storm asks at half the greatest rate, and looks at the latencies. The servers
+// are not pinned to one core: what the probes cost is meant to be seen apart
+// from what they do to the answers. What fails is left out, with a note.
+func (b *bench) storm(deadline time.Time) []*storm {
+	var all []*storm
+	for _, n := range stormSizes {
+		progress("probe storm: starting %d targets", n)
+		s := &storm{targets: n, p50: make(byRound), p99: make(byRound)}
+		subject := newStormSubject(n)
+		if err := b.brew(s, subject); err != nil {
+			b.leaveOut(subject, err)
+			if n == 0 {
+				return nil // nothing to compare with
+			}
+			continue
+		}
+		all = append(all, s)
+	}
+	rate, err := b.halfRate(all[0])
+	if err != nil {
+		b.leaveOut(all[0].server.subject, err)
+		return nil
+	}
+	each := time.Duration(len(all)) * (b.plan.latency + settle)
+	for round := 1; round <= b.plan.rounds && (round == 1 || time.Now().Add(each).Before(deadline)); round++ {
+		progress("probe storm: round %d at %d queries a second", round, rate)
+		for _, i := range rand.Perm(len(all)) {
+			if err := b.stormOnce(all[i], round, rate); err != nil {
+				b.leaveOut(all[i].server.subject, err)
+				return nil
+			}
+		}
+	}
+	return all
+}
+
+// brew starts a server for s and freezes it once it is at work.
+func (b *bench) brew(s *storm, subject *subject) error {
+	var err error
+	if s.server, err = b.start(subject, false, b.cores.all); err != nil {
+		return err
+	}
+	b.helpers = append(b.helpers, s.server)
+	if err := s.server.awaitCorrect(b.ctx); err != nil {
+		s.server.stop()
+		return err
+	}
+	if err := b.rest(settle); err != nil {
+		return err
+	}
+	return s.server.freeze()
+}
+
+// rest waits, unless the run is ended.
+func (b *bench) rest(d time.Duration) error {
+	select {
+	case <-b.ctx.Done():
+		return b.ctx.Err()
+	case <-time.After(d):
+		return nil
+	}
+}
+
+// halfRate returns half of what calm can answer in a second.
+func (b *bench) halfRate(calm *storm) (int, error) {
+	if err := calm.server.thaw(); err != nil {
+		return 0, err
+	}
+	queries, err := names(1).queries(b.site.dir)
+	if err != nil {
+		return 0, err
+	}
+	got, err := perf(b.ctx, b.cores, load{port: calm.server.port, queries: queries, length: b.plan.latency})
+	if err != nil {
+		return 0, err
+	}
+	return int(got.rate / 2), calm.server.freeze()
+}
+
+// stormOnce measures one of them, while the others are frozen.
+func (b *bench) stormOnce(s *storm, round, rate int) error {
+	if err := s.server.thaw(); err != nil {
+		return err
+	}
+	if err := b.rest(settle); err != nil {
+		return err
+	}
+	queries, err := names(1).queries(b.site.dir)
+	if err != nil {
+		return err
+	}
+	before, err := s.server.used()
+	if err != nil {
+		return err
+	}
+	probes, start := b.backends.accepted.Load(), time.Now()
+	got, err := perf(b.ctx, b.cores, load{port: s.server.port, queries: queries, length: b.plan.latency, rate: rate, verbose: true})
+	if err != nil {
+		return err
+	}
+	s.lasted += time.Since(start)
+	s.probes += int(b.backends.accepted.Load() - probes)
+	after, err := s.server.used()
+	if err != nil {
+		return err
+	}
+	s.cpu += after - before
+	s.wanted += int(float64(rate) * b.plan.latency.Seconds())
+	s.sent += got.sent
+	s.lost += got.lost
+	for p, where := range map[float64]byRound{50: s.p50, 99: s.p99} {
+		where[round] = append(where[round], float64(percentile(got.latencies, p).Microseconds()))
+	}
+	return s.server.freeze()
+}

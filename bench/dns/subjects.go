@@ -1,0 +1,139 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// A subject is one thing to be measured.
+type subject struct {
+	name  string // in the report
+	group group
+	want  answer
+	names names
+
+	// One of these: the chain of a CoreDNS, or how to set up another server.
+	chain string
+	setup func(place) (argv []string, err error)
+}
+
+// A group is a part of the report.
+type group string
+
+const (
+	floor  group = "The floor"
+	serve  group = "rrhealth serves"
+	filter group = "rrhealth filters"
+	bare   group = "CoreDNS without rrhealth"
+	others group = "Other servers"
+)
+
+// floorName is the subject that all others are compared with.
+const floorName = "whoami"
+
+// policies are those to be measured; one that the build does not know yet is
+// left out of the report with a note.
+var policies = []struct{ name, options string }{
+	{"rotate", ""},
+	{"shuffle", ""},
+	{"weighted", " weight 3"},
+	{"first", ""},
+	{"sticky", ""},
+	{"nearest", " location 52.52 13.40"},
+}
+
+const (
+	manyNames   = 100_000
+	manyMembers = 100
+)
+
+var (
+	three = answer{3, addresses(3)}
+	none  = answer{}
+)
+
+// subjects returns what is measured, in the order of the report: the floor, and
+// what has one of the comma-separated words of only in its name.
+func subjects(only string) []*subject {
+	all := slices.Concat(
+		[]*subject{
+			{name: floorName, group: floor, chain: "whoami"},
+			{name: "whoami, 100,000 names", group: floor, names: manyNames, chain: "whoami"},
+		},
+		serving(), filtering(), other())
+	return slices.DeleteFunc(all, func(s *subject) bool {
+		return s.name != floorName && !wanted(only, s.name)
+	})
+}
+
+// wanted reports whether name has one of the comma-separated words of only.
+func wanted(only, name string) bool {
+	return slices.ContainsFunc(strings.Split(only, ","), func(word string) bool { return strings.Contains(name, word) })
+}
+
+// serving returns rrhealth serving pools.
+func serving() []*subject {
+	var all []*subject
+	for _, p := range policies {
+		all = append(all, &subject{
+			name: p.name, group: serve, want: three,
+			chain: pool(1, "backend "+strings.Join(addresses(3), " ")+p.options, "policy "+p.name),
+		})
+	}
+	return append(all,
+		&subject{
+			name: "rotate, 100 members, answers 8", group: serve, want: answer{8, addresses(manyMembers)},
+			chain: pool(1, "backend "+strings.Join(addresses(manyMembers), " "), "answers 8"),
+		},
+		&subject{
+			name: "rotate, 100,000 names", group: serve, want: three, names: manyNames,
+			chain: pool(manyNames, "backend "+strings.Join(addresses(3), " ")),
+		},
+	)
+}
+
+// pool returns a stanza whose backends are probed as they are by default.
+func pool(n names, lines ...string) string {
+	return fmt.Sprintf("rrhealth %s {\n%s\ncheck tcp://:$BACKENDS\n}", n.all(), strings.Join(lines, "\n"))
+}
+
+// filtering returns chains without rrhealth, and the same chains behind it.
+func filtering() []*subject {
+	const (
+		file    = "file $ZONE"
+		forward = "forward . 127.0.0.1:$UPSTREAM\ncache"
+		watch   = "rrhealth {\nwatch 127.0.0.0/8\ncheck tcp://:$BACKENDS\n}\n"
+	)
+	return []*subject{
+		{name: "filter file", group: filter, want: three, chain: watch + file},
+		{name: "filter forward + cache", group: filter, want: three, chain: watch + forward},
+		{name: "file", group: bare, want: three, chain: file},
+		{name: "file + loadbalance", group: bare, want: three, chain: file + "\nloadbalance"},
+		{name: "forward + cache", group: bare, want: three, chain: forward},
+		{name: "forward + cache + loadbalance", group: bare, want: three, chain: forward + "\nloadbalance"},
+	}
+}
+
+// comparisons are ratios between subjects that answer a question.
+var comparisons = []struct{ question, a, b string }{
+	{"rrhealth in place of `file` + `loadbalance`", "rotate", "file + loadbalance"},
+	{"100 members and `answers 8`, to 3 members", "rotate, 100 members, answers 8", "rotate"},
+	{"100,000 names, to one name", "rotate, 100,000 names", "rotate"},
+	{"100,000 names, to one name, `whoami` (which knows no names)", "whoami, 100,000 names", floorName},
+	{"`file` behind rrhealth, to `file`", "filter file", "file"},
+	{"`forward` + `cache` behind rrhealth, to `forward` + `cache`", "filter forward + cache", "forward + cache"},
+	{"`file` behind rrhealth, to `file` + `loadbalance`", "filter file", "file + loadbalance"},
+}
+
+// coredns returns how a CoreDNS with the subject's chain is started.
+func (s *subject) coredns(p place, monitored bool) ([]string, error) {
+	extra := ""
+	if monitored {
+		extra = "\nerrors\nprometheus 127.0.0.1:$METRICS"
+	}
+	// The extra lines stand anywhere: the order of a chain is the build's.
+	text := p.fill(fmt.Sprintf("example.org:$PORT {\nbind 127.0.0.1\n%s%s\n}\n", s.chain, extra))
+	path, err := p.write("Corefile", text)
+	return []string{p.site.coredns, "-conf", path}, err
+}
