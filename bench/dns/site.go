@@ -79,16 +79,16 @@ func (n names) at(i int) string {
 	return fmt.Sprintf("n%d.example.org.", i*(int(n)/asks+1)%int(n))
 }
 
-// all returns the names as a Corefile lists them.
-func (n names) all() string {
+// all returns the names, without their final dots.
+func (n names) all() []string {
 	if n <= 1 {
-		return "www.example.org"
+		return []string{"www.example.org"}
 	}
-	var b strings.Builder
-	for i := range int(n) {
-		fmt.Fprintf(&b, "n%d.example.org ", i)
+	all := make([]string, n)
+	for i := range all {
+		all[i] = fmt.Sprintf("n%d.example.org", i)
 	}
-	return b.String()
+	return all
 }
 
 // queries writes the file that dnsperf reads; it starts again at its end. The
@@ -98,7 +98,7 @@ func (n names) queries(dir string) (string, error) {
 	if _, err := os.Stat(path); err == nil {
 		return path, nil
 	}
-	lines := strings.Fields(n.all())
+	lines := n.all()
 	rand.Shuffle(len(lines), func(i, j int) { lines[i], lines[j] = lines[j], lines[i] })
 	return path, os.WriteFile(path, []byte(strings.Join(lines, " A\n")+" A\n"), 0o600)
 }

@@ -93,9 +93,14 @@ func serving() []*subject {
 	)
 }
 
-// pool returns a stanza whose backends are probed as they are by default.
+// pool returns stanzas whose backends are probed as they are by default, one
+// for each hundred names.
 func pool(n names, lines ...string) string {
-	return fmt.Sprintf("rrhealth %s {\n%s\ncheck tcp://:$BACKENDS\n}", n.all(), strings.Join(lines, "\n"))
+	var b strings.Builder
+	for part := range slices.Chunk(n.all(), 100) {
+		fmt.Fprintf(&b, "rrhealth %s {\n%s\ncheck tcp://:$BACKENDS\n}\n", strings.Join(part, " "), strings.Join(lines, "\n"))
+	}
+	return b.String()
 }
 
 // filtering returns chains without rrhealth, and the same chains behind it.
