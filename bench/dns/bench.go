@@ -50,7 +50,7 @@ func (b *bench) prepare(binary string) error {
 	if b.backends, err = listen(); err != nil {
 		return err
 	}
-	b.site.coredns, b.site.backends = binary, b.backends.port
+	b.site.binary, b.site.backends = binary, b.backends.port
 	b.site.zone = filepath.Join(b.site.dir, "db.example.org")
 	if err := os.WriteFile(b.site.zone, []byte(zoneText(records())), 0o644); err != nil { // #nosec G306 -- other servers read it under their own users
 		return err

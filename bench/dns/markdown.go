@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 )
@@ -16,7 +17,7 @@ type table struct {
 
 // tables returns what both the terminal and the Markdown file show.
 func tables(r report) []table {
-	return []table{speedTable(r), comparisonTable(r), stormTable(r)}
+	return slices.DeleteFunc([]table{speedTable(r), comparisonTable(r), stormTable(r)}, func(t table) bool { return len(t.lines) == 0 })
 }
 
 func speedTable(r report) table {
@@ -60,10 +61,10 @@ func lost(r row) string {
 func comparisonTable(r report) table {
 	t := table{
 		title: "One to another",
-		head:  []string{"question", "ratio (min–max)", "with `prometheus` and `errors`"},
+		head:  []string{"question", "ratio (min–max)", "by CPU time", "with `prometheus` and `errors`"},
 	}
 	for _, c := range r.comparisons {
-		t.lines = append(t.lines, []string{c.question, c.plain.String(), c.monitored.String()})
+		t.lines = append(t.lines, []string{c.question, c.plain.String(), number(c.byCPU, 2), c.monitored.String()})
 	}
 	return t
 }
@@ -87,7 +88,8 @@ const method = `Every server is started once, on a port of its own; then all are
 The ratio is to the whoami plugin of CoreDNS in the same round; shown are the median of the rounds, and in brackets the least and the greatest.
 Read the ratios, not the rates: those are the machine's. Every server was first seen to answer what is expected. The pools of rrhealth and gdnsd are probed
 by TCP every 10 seconds, those of PowerDNS every 5; BIND and CoreDNS without rrhealth probe nothing. The client is dnsperf, over UDP, with EDNS.
-CPU is the server's alone, by /proc/PID/stat. Beside the probe storm nothing is pinned but the client and the backends; the latencies are all those that
+CPU is the server's alone, by /proc/PID/stat; a ratio by CPU time compares how many queries the same CPU time answers, and is the steadier one on a machine that
+others use, too. Beside the probe storm nothing is pinned but the client and the backends; the latencies are all those that
 dnsperf saw, and a probe's CPU is what the server used beyond its use without probes. Where not all queries could be asked, or fewer probes were made
 than configured, the machine was too small for the storm.
 `

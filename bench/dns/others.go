@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"os/exec"
 	"strings"
 )
@@ -35,16 +36,17 @@ func gdnsd(p place) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
+	members := make([]string, 0, 3)
+	for i, a := range addresses(3) {
+		members = append(members, fmt.Sprintf("%c => %s", 'a'+i, a))
+	}
 	config := p.fill(`options => {
   listen => 127.0.0.1:$PORT, udp_threads => 1, tcp_threads => 1
   run_dir => $DIR/run, state_dir => $DIR/state
 }
 service_types => { web => { plugin => tcp_connect, port => $BACKENDS, interval => 10 } }
-plugins => { multifo => { www => { service_types => web, `)
-	for i, a := range addresses(3) {
-		config += string(rune('a'+i)) + " => " + a + ", "
-	}
-	if _, err := p.write("config", config+"} } }\n"); err != nil {
+plugins => { multifo => { www => { service_types => web, ` + strings.Join(members, ", ") + " } } }\n")
+	if _, err := p.write("config", config); err != nil {
 		return nil, err
 	}
 	_, err = p.write("zones/example.org", zoneText("www IN DYNA multifo!www\n"))

@@ -36,7 +36,7 @@ func divide(allowed []int) cores {
 }
 
 func listOf(ids []int) coreList {
-	var words []string
+	words := make([]string, 0, len(ids))
 	for _, id := range ids {
 		words = append(words, strconv.Itoa(id))
 	}

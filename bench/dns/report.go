@@ -40,6 +40,7 @@ type figures struct {
 type comparison struct {
 	question         string
 	plain, monitored spread
+	byCPU            float64 // queries for the same CPU time, of the plain ones
 }
 
 // A stormRow is what was measured beside a number of targets.
@@ -57,19 +58,19 @@ type stormRow struct {
 // report puts together what was measured.
 func (b *bench) report(storms []*storm) (*report, error) {
 	r := &report{
-		machine: machine(b.ctx, b.site.coredns, b.cores), rounds: b.rounds, measure: b.plan.measure,
+		machine: machine(b.ctx, b.site.binary, b.cores), rounds: b.rounds, measure: b.plan.measure,
 		rows: rowsOf(b.servers), comparisons: comparisonsOf(b.servers), storms: stormRows(storms), notes: b.notes,
 	}
 	return r, b.ctx.Err()
 }
 
-// find returns the rates of a subject, or none.
-func find(servers []*server, name string, monitored bool) byRound {
+// find returns the server of a subject, or one that was never measured.
+func find(servers []*server, name string, monitored bool) *server {
 	i := slices.IndexFunc(servers, func(s *server) bool { return s.subject.name == name && s.monitored == monitored })
 	if i < 0 {
-		return nil
+		return new(server)
 	}
-	return servers[i].rates
+	return servers[i]
 }
 
 // rowsOf returns the rows of the servers, in their order.
@@ -77,8 +78,8 @@ func rowsOf(servers []*server) []row {
 	var rows []row
 	for _, s := range servers {
 		f := &figures{
-			toFloor: spreadOf(ratios(s.rates, find(servers, floorName, false))),
-			toChain: spreadOf(ratios(s.rates, find(servers, floorName, s.monitored))),
+			toFloor: spreadOf(ratios(s.rates, find(servers, floorName, false).rates)),
+			toChain: spreadOf(ratios(s.rates, find(servers, floorName, s.monitored).rates)),
 			cpu:     perMillion(s.cpu, s.completed), sent: s.sent, lost: s.lost, failed: s.failed,
 		}
 		at := slices.IndexFunc(rows, func(r row) bool { return r.name == s.subject.name })
@@ -99,10 +100,12 @@ func rowsOf(servers []*server) []row {
 func comparisonsOf(servers []*server) []comparison {
 	var all []comparison
 	for _, c := range comparisons {
+		a, b := find(servers, c.a, false), find(servers, c.b, false)
 		one := comparison{
 			question:  c.question,
-			plain:     spreadOf(ratios(find(servers, c.a, false), find(servers, c.b, false))),
-			monitored: spreadOf(ratios(find(servers, c.a, true), find(servers, c.b, true))),
+			plain:     spreadOf(ratios(a.rates, b.rates)),
+			monitored: spreadOf(ratios(find(servers, c.a, true).rates, find(servers, c.b, true).rates)),
+			byCPU:     perMillion(b.cpu, b.completed) / perMillion(a.cpu, a.completed),
 		}
 		if !math.IsNaN(one.plain.median) {
 			all = append(all, one)
@@ -113,7 +116,7 @@ func comparisonsOf(servers []*server) []comparison {
 
 // stormRows compares each storm with the first, the calm.
 func stormRows(storms []*storm) []stormRow {
-	var rows []stormRow
+	rows := make([]stormRow, 0, len(storms))
 	for _, s := range storms {
 		calm := storms[0]
 		rows = append(rows, stormRow{

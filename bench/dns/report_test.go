@@ -95,10 +95,13 @@ func TestThePlotIsWellFormed(t *testing.T) {
 }
 
 func TestEveryLineOfATableHasItsColumns(t *testing.T) {
+	if got := tables(example()); len(got) != 3 {
+		t.Errorf("got %d tables, want 3", len(got))
+	}
+	if got := tables(report{}); len(got) != 0 {
+		t.Errorf("got %d tables of an empty report, want none", len(got))
+	}
 	for _, tab := range tables(example()) {
-		if len(tab.lines) == 0 {
-			t.Errorf("%s: no lines", tab.title)
-		}
 		for _, line := range tab.lines {
 			if len(line) != len(tab.head) {
 				t.Errorf("%s: got %d cells in %q, want %d", tab.title, len(line), line, len(tab.head))
@@ -110,8 +113,8 @@ func TestEveryLineOfATableHasItsColumns(t *testing.T) {
 // A question about something that was left out is not answered.
 func TestOnlyWhatWasMeasuredIsCompared(t *testing.T) {
 	got := comparisonsOf(measured())
-	if len(got) != 1 || got[0].plain != (spread{2, 2, 2}) {
-		t.Errorf("got %+v, want the one of rotate and file + loadbalance, 2.00", got)
+	if len(got) != 1 || got[0].plain != (spread{2, 2, 2}) || got[0].byCPU != 2 {
+		t.Errorf("got %+v, want the one of rotate and file + loadbalance, 2.00 by rate and by CPU", got)
 	}
 	names := make(map[string]bool)
 	for _, s := range subjects("") {

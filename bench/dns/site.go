@@ -11,7 +11,7 @@ import (
 // A site is what servers find around them: a zone file, a port at which every
 // backend accepts connections, an upstream to forward to.
 type site struct {
-	coredns  string // the binary
+	binary   string // of CoreDNS
 	dir      string
 	zone     string // file
 	backends int    // port

@@ -48,10 +48,8 @@ const (
 	manyMembers = 100
 )
 
-var (
-	three = answer{3, addresses(3)}
-	none  = answer{}
-)
+// three is what most pools answer.
+var three = answer{3, addresses(3)}
 
 // subjects returns what is measured, in the order of the report: the floor, and
 // what has one of the comma-separated words of only in its name.
@@ -140,5 +138,5 @@ func (s *subject) coredns(p place, monitored bool) ([]string, error) {
 	// The extra lines stand anywhere: the order of a chain is the build's.
 	text := p.fill(fmt.Sprintf("example.org:$PORT {\nbind 127.0.0.1\n%s%s\n}\n", s.chain, extra))
 	path, err := p.write("Corefile", text)
-	return []string{p.site.coredns, "-conf", path}, err
+	return []string{p.binary, "-conf", path}, err
 }
