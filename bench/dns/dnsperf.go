@@ -29,7 +29,11 @@ func needDnsperf(ctx context.Context) error {
 	progress("installing dnsperf")
 	cmd := exec.CommandContext(ctx, "apt-get", "install", "--yes", "--no-install-recommends", "dnsperf")
 	cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
-	if out, err := cmd.CombinedOutput(); err != nil {
+	out, err := cmd.CombinedOutput()
+	if err == nil {
+		_, err = exec.LookPath("dnsperf")
+	}
+	if err != nil {
 		return fmt.Errorf("%s: apt-get: %w\n%s", advice, err, bytes.TrimSpace(out))
 	}
 	return nil

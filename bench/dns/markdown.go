@@ -86,6 +86,7 @@ func stormTable(r report) table {
 // method tells how the figures came about.
 const method = `Every server is started once, on a port of its own; then all are measured in rounds, in a new random order each time.
 The ratio is to the whoami plugin of CoreDNS in the same round; shown are the median of the rounds, and in brackets the least and the greatest.
+whoami is measured three times a round, and its own brackets show how far the noise of the machine moves a single measurement.
 Read the ratios, not the rates: those are the machine's. Every server was first seen to answer what is expected. The pools of rrhealth and gdnsd are probed
 by TCP every 10 seconds, those of PowerDNS every 5; BIND and CoreDNS without rrhealth probe nothing. The client is dnsperf, over UDP, with EDNS.
 CPU is the server's alone, by /proc/PID/stat; a ratio by CPU time compares how many queries the same CPU time answers, and is the steadier one on a machine that

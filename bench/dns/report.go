@@ -82,6 +82,9 @@ func rowsOf(servers []*server) []row {
 			toChain: spreadOf(ratios(s.rates, find(servers, floorName, s.monitored).rates)),
 			cpu:     perMillion(s.cpu, s.completed), sent: s.sent, lost: s.lost, failed: s.failed,
 		}
+		if s.isFloor() {
+			f.toFloor = spreadOf(withinRounds(s.rates))
+		}
 		at := slices.IndexFunc(rows, func(r row) bool { return r.name == s.subject.name })
 		if at < 0 {
 			at = len(rows)

@@ -28,8 +28,10 @@ func measured() []*server {
 	foreign := &subject{name: "A <b> & c", group: others}
 	slow := of(foreign, false, 10_000, 9)
 	slow.rates[2][0], slow.failed = 8_000, 7
+	steady := of(whoami, false, 20_000, 2.5)
+	steady.rates[1] = []float64{20_000, 18_000, 21_000}
 	return []*server{
-		of(whoami, false, 20_000, 2.5), of(whoami, true, 16_000, 3),
+		steady, of(whoami, true, 16_000, 3),
 		of(rotate, false, 24_000, 2), of(rotate, true, 16_000, 3),
 		of(loadbalance, false, 12_000, 4), slow,
 	}

@@ -50,6 +50,18 @@ func ratios(a, b byRound) []float64 {
 	return all
 }
 
+// withinRounds divides each measurement by the median of its round: how far the
+// machine's noise moves one and the same server.
+func withinRounds(a byRound) []float64 {
+	var all []float64
+	for _, xs := range a {
+		for _, x := range xs {
+			all = append(all, x/spreadOf(xs).median)
+		}
+	}
+	return all
+}
+
 // percentile returns the value that p percent of xs do not exceed (nearest
 // rank). It sorts xs.
 func percentile(xs []time.Duration, p float64) time.Duration {

@@ -53,6 +53,14 @@ func TestRatiosAreTakenRoundByRound(t *testing.T) {
 	}
 }
 
+func TestNoiseIsWhatOneServerShowsWithinARound(t *testing.T) {
+	got := withinRounds(byRound{1: {100, 50, 150}, 2: {7}})
+	slices.Sort(got)
+	if want := []float64{0.5, 1, 1, 1.5}; !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
 func TestPercentileIsTheNearestRank(t *testing.T) {
 	var xs []time.Duration
 	for i := 100; i > 0; i-- {

@@ -26,7 +26,7 @@ text { font: 12px system-ui, sans-serif; fill: #1f2328 }
 .small { font-size: 10px }
 .plain { fill: #2f81f7 }
 .monitored { fill: #a371f7 }
-.line { stroke: #8b949e; stroke-width: 1 }
+.line { stroke: #8b949e; stroke-width: 1; opacity: 0.5 }
 .floor { stroke: #8b949e; stroke-width: 1; stroke-dasharray: 4 3 }
 .whisker { stroke: #57606a; stroke-width: 1.2 }
 @media (prefers-color-scheme: dark) { text { fill: #e6edf3 } .whisker { stroke: #c9d1d9 } }
@@ -83,9 +83,9 @@ func (p *plot) legend() {
 	for _, l := range []struct{ class, text string }{{"plain", "the chain as named"}, {"monitored", "with prometheus and errors"}} {
 		p.rect(x, 29, 12, barHeight, l.class)
 		p.text(x+17, 38, "", l.text)
-		x += 150
+		x += 145 + float64(len(l.text))
 	}
-	p.text(x+35, 38, "", "whiskers: least and greatest of the rounds")
+	p.text(x+20, 38, "", "whiskers: least and greatest of the rounds")
 }
 
 // axis draws a line for each half; that of the floor is dashed.
