@@ -79,13 +79,14 @@ func writeSVG(w io.Writer, r report) error {
 
 func (p *plot) legend() {
 	p.text(8, 18, "head", "Queries answered per second, as a ratio to the whoami plugin of CoreDNS")
-	x := 8.0
-	for _, l := range []struct{ class, text string }{{"plain", "the chain as named"}, {"monitored", "with prometheus and errors"}} {
-		p.rect(x, 29, 12, barHeight, l.class)
-		p.text(x+17, 38, "", l.text)
-		x += 145 + float64(len(l.text))
+	for _, l := range []struct {
+		x           float64
+		class, text string
+	}{{8, "plain", "the chain as named"}, {158, "monitored", "with prometheus and errors"}} {
+		p.rect(l.x, 29, 12, barHeight, l.class)
+		p.text(l.x+17, 38, "", l.text)
 	}
-	p.text(x+20, 38, "", "whiskers: least and greatest of the rounds")
+	p.text(375, 38, "", "whiskers: least and greatest of the rounds")
 }
 
 // axis draws a line for each half; that of the floor is dashed.
