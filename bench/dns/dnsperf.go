@@ -9,10 +9,14 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 )
+
+// patience is how long dnsperf waits for an answer.
+const patience = time.Second
 
 // clients is how many clients dnsperf plays: sockets, each with a port.
 const clients = 8
@@ -60,13 +64,14 @@ type load struct {
 func (l load) args() []string {
 	args := []string{
 		"-s", "127.0.0.1", "-p", strconv.Itoa(l.port), "-d", l.queries, "-e",
-		"-c", strconv.Itoa(clients), "-T", "1", "-t", "1",
+		"-c", strconv.Itoa(clients), "-T", "1", "-t", strconv.Itoa(int(patience.Seconds())),
 		"-l", strconv.FormatFloat(l.length.Seconds(), 'f', -1, 64),
 	}
 	if l.rate > 0 {
 		// At a fixed rate late answers must not hold back further queries, or
-		// the latencies would be those of a lighter load.
-		args = append(args, "-Q", strconv.Itoa(l.rate), "-q", "10000")
+		// the latencies would be those of a lighter load; but more than fit
+		// into the server's socket would be lost before it saw them.
+		args = append(args, "-Q", strconv.Itoa(l.rate), "-q", "250")
 	}
 	if l.verbose {
 		args = append(args, "-v")
@@ -87,7 +92,12 @@ func perf(ctx context.Context, c cores, l load) (outcome, error) {
 	if err != nil {
 		return outcome{}, fmt.Errorf("dnsperf: %w: %s", err, bytes.TrimSpace(errs.Bytes()))
 	}
-	return parsePerf(bytes.NewReader(out))
+	res, err := parsePerf(bytes.NewReader(out))
+	if l.verbose {
+		// A client that got no answer has waited, too.
+		res.latencies = append(res.latencies, slices.Repeat([]time.Duration{patience}, res.lost)...)
+	}
+	return res, err
 }
 
 // parsePerf reads the output of dnsperf.

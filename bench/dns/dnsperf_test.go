@@ -71,7 +71,7 @@ func TestTheLoadIsPutInDnsperfsWords(t *testing.T) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	got = strings.Join(load{port: 53, queries: "q", length: time.Second, rate: 1000, verbose: true}.args(), " ")
-	if want := "-l 1 -Q 1000 -q 10000 -v"; !strings.HasSuffix(got, want) {
+	if want := "-l 1 -Q 1000 -q 250 -v"; !strings.HasSuffix(got, want) {
 		t.Errorf("got %q, want it to end in %q", got, want)
 	}
 }
