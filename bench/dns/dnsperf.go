@@ -113,29 +113,12 @@ func parsePerf(r io.Reader) (outcome, error) {
 			}
 			continue
 		}
-		key, value, _ := strings.Cut(strings.TrimSpace(line), ":")
-		fields := strings.Fields(value)
-		if len(fields) == 0 {
-			continue
-		}
-		found++
-		var err error
-		switch key {
-		case "Queries sent":
-			res.sent, err = strconv.Atoi(fields[0])
-		case "Queries completed":
-			res.completed, err = strconv.Atoi(fields[0])
-		case "Queries lost":
-			res.lost, err = strconv.Atoi(fields[0])
-		case "Queries per second":
-			res.rate, err = strconv.ParseFloat(fields[0], 64)
-		case "Response codes":
-			res.failed, err = failures(fields)
-		default:
-			found--
-		}
+		known, err := res.take(line)
 		if err != nil {
 			return res, fmt.Errorf("dnsperf: line %q: %w", line, err)
+		}
+		if known {
+			found++
 		}
 	}
 	if err := lines.Err(); err != nil {
@@ -146,6 +129,30 @@ func parsePerf(r io.Reader) (outcome, error) {
 		return res, fmt.Errorf("dnsperf: got %d of the %d lines of its statistics", found, want)
 	}
 	return res, nil
+}
+
+// take reads one line of the statistics, if it is one that we know.
+func (o *outcome) take(line string) (known bool, err error) {
+	key, value, _ := strings.Cut(strings.TrimSpace(line), ":")
+	fields := strings.Fields(value)
+	if len(fields) == 0 {
+		return false, nil
+	}
+	switch key {
+	case "Queries sent":
+		o.sent, err = strconv.Atoi(fields[0])
+	case "Queries completed":
+		o.completed, err = strconv.Atoi(fields[0])
+	case "Queries lost":
+		o.lost, err = strconv.Atoi(fields[0])
+	case "Queries per second":
+		o.rate, err = strconv.ParseFloat(fields[0], 64)
+	case "Response codes":
+		o.failed, err = failures(fields)
+	default:
+		return false, nil
+	}
+	return true, err
 }
 
 // latency reads a line such as "> NOERROR www.example.org A 0.000123".
