@@ -21,6 +21,7 @@ type bench struct {
 	helpers  []*server // not measured
 	notes    []string  // who was left out, and why
 	noted    map[string]bool
+	load     string // of the machine, before we added ours
 	rounds   int // measured so far
 }
 
@@ -31,7 +32,7 @@ func newBench(ctx context.Context, binary string, p plan) (*bench, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &bench{ctx: ctx, plan: p, noted: make(map[string]bool)}
+	b := &bench{ctx: ctx, plan: p, noted: make(map[string]bool), load: loadAverage()}
 	if b.site.dir, err = os.MkdirTemp("", "bench-dns-"); err != nil {
 		return nil, err
 	}

@@ -51,6 +51,13 @@ func processor() string {
 	return runtime.GOARCH
 }
 
+// loadAverage returns how many programs wanted to run in the last minute. Above
+// the number of cores, rates are a lottery and only CPU times tell something.
+func loadAverage() string {
+	load, _, _ := strings.Cut(firstOf(read("/proc/loadavg")), " ")
+	return load
+}
+
 // read returns the text of a file, or nothing.
 func read(path string) string {
 	text, err := os.ReadFile(path) // #nosec G304 -- named in this file

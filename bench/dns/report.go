@@ -58,7 +58,7 @@ type stormRow struct {
 // report puts together what was measured.
 func (b *bench) report(storms []*storm) (*report, error) {
 	r := &report{
-		machine: machine(b.ctx, b.site.binary, b.cores), rounds: b.rounds, measure: b.plan.measure,
+		machine: append(machine(b.ctx, b.site.binary, b.cores), fact{"load of others, before the run", b.load}), rounds: b.rounds, measure: b.plan.measure,
 		rows: rowsOf(b.servers), comparisons: comparisonsOf(b.servers), storms: stormRows(storms), notes: b.notes,
 	}
 	return r, b.ctx.Err()

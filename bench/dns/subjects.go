@@ -32,15 +32,18 @@ const (
 // floorName is the subject that all others are compared with.
 const floorName = "whoami"
 
-// policies are those to be measured; one that the build does not know yet is
-// left out of the report with a note.
-var policies = []struct{ name, options string }{
-	{"rotate", ""},
-	{"shuffle", ""},
-	{"weighted", " weight 3"},
-	{"first", ""},
-	{"sticky", ""},
-	{"nearest", " location 52.52 13.40"},
+// policies are those to be measured, each with what it needs to know of the
+// backends; one that the build refuses is left out of the report with a note.
+var policies = []struct {
+	name    string
+	options [3]string
+}{
+	{name: "rotate"},
+	{name: "shuffle"},
+	{name: "weighted", options: [3]string{"weight 3", "weight 2", "weight 1"}},
+	{name: "first"},
+	{name: "sticky"},
+	{name: "nearest", options: [3]string{"location 52.52 13.40", "location 40.71 -74.01", "location -33.87 151.21"}},
 }
 
 const (
@@ -74,10 +77,11 @@ func wanted(only, name string) bool {
 func serving() []*subject {
 	var all []*subject
 	for _, p := range policies {
-		all = append(all, &subject{
-			name: p.name, group: serve, want: three,
-			chain: pool(1, "backend "+strings.Join(addresses(3), " ")+p.options, "policy "+p.name),
-		})
+		lines := []string{"policy " + p.name}
+		for i, options := range p.options {
+			lines = append(lines, "backend "+address(i)+" "+options)
+		}
+		all = append(all, &subject{name: p.name, group: serve, want: three, chain: pool(1, lines...)})
 	}
 	return append(all,
 		&subject{
