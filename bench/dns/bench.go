@@ -22,7 +22,7 @@ type bench struct {
 	notes    []string  // who was left out, and why
 	noted    map[string]bool
 	load     string // of the machine, before we added ours
-	rounds   int // measured so far
+	rounds   int    // measured so far
 }
 
 // newBench prepares a bench for the CoreDNS at binary. Its close ends all that
