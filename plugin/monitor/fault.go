@@ -10,8 +10,8 @@ var errStale = errors.New("no probe of it has counted for too long")
 
 // faults are the errors that say something about us and nothing about the
 // target: no descriptor, buffer, memory, port or process (EAGAIN) left, no route
-// or no permission to send. ECONNREFUSED, EHOSTUNREACH, a reset and a time-out
-// are the target's.
+// or no permission to send, a command that is gone or is being replaced.
+// ECONNREFUSED, EHOSTUNREACH, a reset and a time-out are the target's.
 var faults = map[syscall.Errno]string{
 	syscall.EMFILE:        "EMFILE",
 	syscall.ENFILE:        "ENFILE",
@@ -21,6 +21,9 @@ var faults = map[syscall.Errno]string{
 	syscall.EADDRINUSE:    "EADDRINUSE",
 	syscall.ENETUNREACH:   "ENETUNREACH",
 	syscall.ENETDOWN:      "ENETDOWN",
+	syscall.ENOENT:        "ENOENT",
+	syscall.ENOEXEC:       "ENOEXEC",
+	syscall.ETXTBSY:       "ETXTBSY",
 	syscall.EPERM:         "EPERM",
 	syscall.EACCES:        "EACCES",
 	syscall.EAGAIN:        "EAGAIN",

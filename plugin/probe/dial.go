@@ -20,17 +20,25 @@ func dial(ctx context.Context, kind string, target netip.AddrPort) (*net.TCPConn
 	if err != nil {
 		return nil, nil, broken(kind, target, "connecting", err)
 	}
-	if deadline, ok := ctx.Deadline(); ok {
-		_ = conn.SetDeadline(deadline) // fails only on a closed connection
-	}
-	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
+	stop := obey(ctx, conn)
 	return conn, func() { stop(); _ = conn.Close() }, nil
 }
 
-// handshake speaks TLS on conn, verifying what config says.
+// obey makes reads and writes of conn end when ctx does.
+func obey(ctx context.Context, conn interface{ SetDeadline(time.Time) error }) (stop func() bool) {
+	if deadline, ok := ctx.Deadline(); ok {
+		_ = conn.SetDeadline(deadline) // fails only on a closed connection
+	}
+	return context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
+}
+
+// handshake speaks TLS on conn, verifying what config says, and tells when the
+// certificate expires to whoever wants to know.
 func handshake(ctx context.Context, kind string, target netip.AddrPort, conn net.Conn, config *tls.Config) (*tls.Conn, error) {
 	secure := tls.Client(conn, config)
-	if err := secure.HandshakeContext(ctx); err != nil {
+	err := secure.HandshakeContext(ctx)
+	observeCertificate(ctx, secure.ConnectionState(), err)
+	if err != nil {
 		return nil, broken(kind, target, "shaking hands", err)
 	}
 	return secure, nil

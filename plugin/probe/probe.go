@@ -18,12 +18,12 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"net"
 	"net/netip"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // A Func asks addr once. It returns nil when the check passed, and otherwise
@@ -36,11 +36,15 @@ type Func func(ctx context.Context, addr netip.Addr) error
 // It is immutable.
 type Check struct {
 	// Label is how log and metrics name the check: its URL as the Corefile
-	// writes it, without the query, which is where people keep their tokens.
+	// writes it, without the query, which is where people keep their tokens,
+	// or the command without its arguments, for the same reason.
 	Label string
 	// ID tells checks apart: two checks with equal IDs ask the same of an
 	// address. It may hold secrets and is never shown.
 	ID string
+	// TLS is true when the check speaks TLS: its probe tells an Observation
+	// when the server's certificate expires.
+	TLS bool
 	// Insecure is true when the check was told to skip the verification of
 	// the certificate.
 	Insecure bool
@@ -91,10 +95,16 @@ type kind func(Spec) (Check, error)
 // kinds is the table of what can be asked. A new kind is one file, its test,
 // one line here and one row in the README.
 var kinds = map[string]kind{
+	"dns":   parseDNS,
+	"exec":  parseExec,
+	"grpc":  parseGRPC,
+	"grpcs": parseGRPC,
 	"http":  parseHTTP,
 	"https": parseHTTP,
+	"icmp":  parseICMP,
 	"tcp":   parseTCP,
 	"tls":   parseTLS,
+	"udp":   parseUDP,
 }
 
 // Kinds returns the names of all kinds, sorted.
@@ -103,12 +113,12 @@ func Kinds() []string { return slices.Sorted(maps.Keys(kinds)) }
 // Parse reads one check. An error in the nested block is an *OptionError.
 func Parse(s Spec) (Check, error) {
 	if len(s.Args) == 0 {
-		return Check{}, fmt.Errorf("check: nothing given, want KIND://[HOST][:PORT][/PATH] with KIND one of %s", list(Kinds()))
+		return Check{}, fmt.Errorf("check: nothing given, want KIND://[HOST][:PORT][/PATH], icmp, or exec COMMAND [ARG...], with KIND one of %s", list(Kinds()))
 	}
-	name, _, _ := strings.Cut(s.Args[0], ":")
+	name, _, _ := strings.Cut(shown(s.Args[0]), ":")
 	parse, ok := kinds[name]
 	if !ok {
-		return Check{}, fmt.Errorf("check %q: unknown kind %q, want one of %s", s.Args[0], name, list(Kinds()))
+		return Check{}, fmt.Errorf("check %q: unknown kind %q, want one of %s", shown(s.Args[0]), name, list(Kinds()))
 	}
 	seen := make(map[string]bool)
 	for _, o := range s.Options {
@@ -121,103 +131,12 @@ func Parse(s Spec) (Check, error) {
 }
 
 // repeatable lists the options that may stand more than once in a block.
-var repeatable = map[string]bool{"header": true}
+var repeatable = map[string]bool{"env": true, "header": true}
 
-// A location is the URL of a check, read and checked.
-type location struct {
-	kind string
-	host string // without brackets; "" when nothing is spoken
-	port uint16
-	url  *url.URL
-	text string // as it may be shown in errors
-}
-
-// parseLocation reads the one URL of a check line. A defaultPort of 0 means
-// that the port must be given. paths says whether the kind has a use for a path.
-func parseLocation(s Spec, defaultPort uint16, paths bool) (location, error) {
-	text := s.Args[0]
-	if len(s.Args) > 1 {
-		return location{}, fmt.Errorf("check %q: unexpected %q behind the URL, options stand in a block { ... }", shown(text), s.Args[1])
-	}
-	u, err := url.Parse(text)
-	if err != nil || u.Opaque != "" || !strings.Contains(text, "://") {
-		return location{}, fmt.Errorf("check %q: not a URL, want KIND://[HOST][:PORT]%s", shown(text), pathHint(paths))
-	}
-	l := location{kind: u.Scheme, host: u.Hostname(), port: defaultPort, url: u, text: shown(text)}
-	switch {
-	case u.User != nil:
-		return l, fmt.Errorf("check %q: a user in the URL, want none (header Authorization ... sets one)", l.text)
-	case u.Fragment != "":
-		return l, fmt.Errorf("check %q: a #fragment in the URL, want none: it is never sent", l.text)
-	case !paths && (u.Path != "" || u.RawQuery != ""):
-		return l, fmt.Errorf("check %q: a path in the URL, want %s://[HOST]:PORT", l.text, l.kind)
-	}
-	if p := u.Port(); p != "" {
-		n, err := strconv.ParseUint(p, 10, 16)
-		if err != nil || n == 0 {
-			return l, fmt.Errorf("check %q: port %q, want 1 to 65535", l.text, p)
-		}
-		l.port = uint16(n)
-	}
-	if l.port == 0 {
-		return l, fmt.Errorf("check %q: no port, want %s://[HOST]:PORT", l.text, l.kind)
-	}
-	if l.host == "" {
-		l.host = strings.TrimSuffix(s.Name, ".")
-	}
-	if l.host != "" && !validHost(l.host) {
-		return l, fmt.Errorf("check %q: host %q, want a host name or an IP address", l.text, l.host)
-	}
-	return l, nil
-}
-
-func pathHint(paths bool) string {
-	if paths {
-		return "[/PATH]"
-	}
-	return ""
-}
-
-// shown is a check as errors may show it: without user and query, which are
-// where people keep their tokens.
-func shown(text string) string {
-	text, _, _ = strings.Cut(text, "?")
-	if scheme, rest, ok := strings.Cut(text, "://"); ok {
-		if _, host, ok := strings.Cut(rest, "@"); ok {
-			return scheme + "://...@" + host
-		}
-	}
-	return text
-}
-
-// authority is HOST:PORT, or :PORT where no host is spoken.
-func (l location) authority() string {
-	return net.JoinHostPort(l.host, strconv.Itoa(int(l.port)))
-}
-
-// validHost reports whether host may be spoken to a server: an IP address, or
-// letters, digits, hyphens, underscores and dots. Anything else (a CRLF above
-// all, which net/http turns into an empty Host) has no business there.
-func validHost(host string) bool {
-	if _, err := netip.ParseAddr(host); err == nil {
-		return true
-	}
-	if len(host) > 253 {
-		return false
-	}
-	for label := range strings.SplitSeq(host, ".") {
-		if label == "" || len(label) > 63 {
-			return false
-		}
-		for _, c := range []byte(label) {
-			switch {
-			case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '-', c == '_':
-			default:
-				return false
-			}
-		}
-	}
-	return true
+// printable reports whether text may stand in a log line and in the label of a
+// metric, where text that is not UTF-8 would be a panic.
+func printable(text string) bool {
+	return utf8.ValidString(text) && !strings.ContainsFunc(text, unicode.IsControl)
 }
 
 // list joins words for an error text.
@@ -235,7 +154,7 @@ func id(parts ...string) string {
 
 // optionsID is the part of a Check.ID that the options make.
 func optionsID(options []Option) string {
-	var parts []string
+	parts := make([]string, 0, len(options))
 	for _, o := range options {
 		parts = append(parts, id(append([]string{o.Name}, o.Args...)...))
 	}

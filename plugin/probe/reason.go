@@ -7,8 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
-	"net/netip"
 	"os"
 	"strings"
 	"syscall"
@@ -20,7 +20,7 @@ import (
 // our own (no file descriptor left) from the backend's.
 type failure struct {
 	kind   string
-	target netip.AddrPort
+	target fmt.Stringer // a netip.AddrPort, or a netip.Addr where there are no ports
 	reason string
 	cause  error
 }
@@ -29,12 +29,12 @@ func (f *failure) Error() string { return f.kind + " " + f.target.String() + ": 
 func (f *failure) Unwrap() error { return f.cause }
 
 // failed tells that the server at target answered, but not as it should.
-func failed(kind string, target netip.AddrPort, format string, args ...any) error {
+func failed(kind string, target fmt.Stringer, format string, args ...any) error {
 	return &failure{kind, target, fmt.Sprintf(format, args...), nil}
 }
 
 // broken tells that err came in the way while doing what.
-func broken(kind string, target netip.AddrPort, doing string, err error) error {
+func broken(kind string, target fmt.Stringer, doing string, err error) error {
 	return &failure{kind, target, explain(doing, err), err}
 }
 
@@ -49,11 +49,15 @@ func explain(doing string, err error) string {
 		return errno.Error()
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return "connection closed while " + doing
-	case errors.Is(err, net.ErrClosed):
+	case errors.Is(err, net.ErrClosed), errors.Is(err, context.Canceled):
 		return "given up while " + doing
 	}
 	if reason := explainTLS(err); reason != "" {
 		return reason
+	}
+	var refused *refusal
+	if errors.Is(err, errNotH2) || errors.As(err, &refused) {
+		return err.Error()
 	}
 	return fmt.Sprintf("%s: %q", doing, cut(err.Error()))
 }
@@ -64,7 +68,7 @@ func explainTLS(err error) string {
 		invalid x509.CertificateInvalidError
 		host    x509.HostnameError
 		unknown x509.UnknownAuthorityError
-		alert   tls.AlertError
+		alert   *net.OpError
 		record  tls.RecordHeaderError
 	)
 	switch {
@@ -77,8 +81,8 @@ func explainTLS(err error) string {
 		return fmt.Sprintf("certificate is for %s, not for %s", names(host.Certificate), host.Host)
 	case errors.As(err, &unknown):
 		return "certificate is signed by an authority that is not trusted here"
-	case errors.As(err, &alert):
-		return "server sent the TLS alert: " + strings.TrimPrefix(alert.Error(), "tls: ")
+	case errors.As(err, &alert) && alert.Op == "remote error":
+		return "server sent the TLS alert: " + strings.TrimPrefix(alert.Err.Error(), "tls: ")
 	case errors.As(err, &record):
 		return "the reply is not TLS"
 	}
@@ -107,6 +111,26 @@ func names(c *x509.Certificate) string {
 }
 
 func day(t time.Time) string { return t.UTC().Format(time.DateOnly) }
+
+// plain is err without the call and the file that it is about, for texts that
+// name the file already.
+func plain(err error) error {
+	if file, ok := errors.AsType[*fs.PathError](err); ok {
+		return file.Err
+	}
+	return err
+}
+
+// redact replaces each of the secrets in text. What is shorter than four bytes
+// is left: it is no secret, and would be found everywhere.
+func redact(text string, secrets []string) string {
+	for _, s := range secrets {
+		if len(s) >= 4 {
+			text = strings.ReplaceAll(text, s, "***")
+		}
+	}
+	return text
+}
 
 func isTimeout(err error) bool {
 	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded) ||

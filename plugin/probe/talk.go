@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"regexp"
 	"strings"
 )
@@ -95,10 +96,10 @@ func unescape(text string) ([]byte, error) {
 // errNoMatch says that a reply was read, as far as it is read, and did not match.
 var errNoMatch = errors.New("no match")
 
-// match reads from r until re matches, and returns nil. It returns errNoMatch
-// when the reply ended or went beyond maxReply without a match, and the
-// reader's error when it broke off.
-func match(r io.Reader, re *regexp.Regexp) error {
+// matchBody reads the body of a reply until re matches, and returns nil. It
+// returns errNoMatch when the body ended or went beyond maxReply without a
+// match, and the reader's error when it broke off.
+func matchBody(r io.Reader, re *regexp.Regexp) error {
 	limited := &recorder{r: io.LimitReader(r, maxReply)}
 	if re.MatchReader(bufio.NewReader(limited)) {
 		return nil
@@ -109,39 +110,92 @@ func match(r io.Reader, re *regexp.Regexp) error {
 	return errNoMatch
 }
 
-// A recorder remembers the first bytes and the error that its reader gave:
-// regexp.MatchReader takes any error for the end of the text.
+// A recorder remembers the error that its reader gave: regexp.MatchReader takes
+// any error for the end of the text.
 type recorder struct {
-	r    io.Reader
-	err  error
-	head []byte
+	r   io.Reader
+	err error
 }
 
 func (r *recorder) Read(p []byte) (int, error) {
 	n, err := r.r.Read(p)
-	if room := maxQuoted - len(r.head); room > 0 {
-		r.head = append(r.head, p[:min(n, room)]...)
-	}
 	if err != nil {
 		r.err = err
 	}
 	return n, err
 }
 
-// maxQuoted is how many bytes of a wrong reply the reason quotes.
-const maxQuoted = 40
+// promptPieces is how many pieces a reply may come in and be matched anew with
+// each. Later pieces are matched when the reply has grown by a quarter, or has
+// ended: a server that dribbles bytes must not cost a match of all for each.
+const promptPieces = 256
 
-// talk sends and expects over conn.
-func (d dialogue) talk(conn io.ReadWriter) (reply string, doing string, err error) {
+// hear reads from r until re matches what has arrived, and returns what was
+// read. Unlike matchBody it is for replies without an end: a server that has
+// said "OK" and waits for us has matched "OK", although regexp.MatchReader
+// would first wait for what comes after the K.
+func hear(r io.Reader, re *regexp.Regexp) ([]byte, error) {
+	var (
+		reply []byte
+		tried int
+		piece = make([]byte, 4<<10)
+	)
+	for pieces := 1; len(reply) < maxReply; pieces++ {
+		n, err := r.Read(piece[:min(len(piece), maxReply-len(reply))])
+		reply = append(reply, piece[:n]...)
+		grown := len(reply) - tried
+		if err != nil || pieces <= promptPieces || grown > tried/4 || len(reply) == maxReply {
+			if (grown > 0 || err != nil) && re.Match(reply) {
+				return reply, nil
+			}
+			tried = len(reply)
+		}
+		switch {
+		case errors.Is(err, io.EOF):
+			return reply, errNoMatch
+		case err != nil:
+			return reply, err
+		}
+	}
+	return reply, errNoMatch
+}
+
+// converse says what d says over conn, and listens. It words what went wrong.
+func (d dialogue) converse(kind string, target netip.AddrPort, conn io.ReadWriter) error {
 	if len(d.send) > 0 {
 		if _, err := conn.Write(d.send); err != nil {
-			return "", "sending", err
+			return broken(kind, target, "sending", err)
 		}
 	}
 	if d.expect == nil {
-		return "", "", nil
+		return nil
 	}
-	r := &recorder{r: conn}
-	err = match(r, d.expect)
-	return strings.ToValidUTF8(string(r.head), "?"), "waiting for the expected reply", err
+	reply, err := hear(conn, d.expect)
+	if err == nil {
+		return nil
+	}
+	return d.unmet(kind, target, reply, err)
+}
+
+// unmet words why reply, which ended with err, is not what was expected.
+func (d dialogue) unmet(kind string, target netip.AddrPort, reply []byte, err error) error {
+	switch {
+	case errors.Is(err, errNoMatch) && len(reply) == 0:
+		return failed(kind, target, "connection closed without a reply, want a match of %q", d.expect)
+	case errors.Is(err, errNoMatch), isTimeout(err) && len(reply) > 0:
+		return &failure{kind, target, fmt.Sprintf("reply %q, want a match of %q", d.quote(reply), d.expect), err}
+	}
+	return broken(kind, target, "waiting for the expected reply", err)
+}
+
+// quote is the beginning of reply, as a reason may show it. Servers repeat what
+// they do not like, and what was sent may hold a password: its words are
+// blotted out.
+func (d dialogue) quote(reply []byte) string {
+	const most = 40
+	text := redact(string(reply[:min(len(reply), maxReply)]), strings.Fields(string(d.send)))
+	if len(text) > most {
+		text = text[:most]
+	}
+	return strings.ToValidUTF8(text, "?")
 }

@@ -2,7 +2,6 @@ package probe
 
 import (
 	"context"
-	"errors"
 	"net/netip"
 )
 
@@ -52,24 +51,5 @@ func (t tcp) probe(ctx context.Context, addr netip.Addr) error {
 		_ = conn.SetLinger(0)
 		return nil
 	}
-	return converse("tcp", target, t.dialogue, conn)
-}
-
-// converse holds the dialogue over conn and words what went wrong.
-func converse(kind string, target netip.AddrPort, d dialogue, conn readWriter) error {
-	reply, doing, err := d.talk(conn)
-	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, errNoMatch) && reply == "":
-		return failed(kind, target, "connection closed without a reply, want a match of %q", d.expect)
-	case errors.Is(err, errNoMatch):
-		return failed(kind, target, "reply %q, want a match of %q", reply, d.expect)
-	}
-	return broken(kind, target, doing, err)
-}
-
-type readWriter interface {
-	Read([]byte) (int, error)
-	Write([]byte) (int, error)
+	return t.dialogue.converse("tcp", target, conn)
 }

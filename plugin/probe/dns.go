@@ -1,0 +1,182 @@
+package probe
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/miekg/dns"
+)
+
+// parseDNS reads dns://[HOST][:PORT]/NAME with the options type, rcode and
+// answer. HOST means nothing to DNS and is accepted for uniformity.
+func parseDNS(s Spec) (Check, error) {
+	l, err := parseLocation(s, 53, true)
+	if err != nil {
+		return Check{}, err
+	}
+	l.host = ""
+	d := &dnsCheck{port: l.port, name: dns.Fqdn(strings.TrimPrefix(l.url.Path, "/")), qtype: dns.TypeA, rcodes: []int{dns.RcodeSuccess}}
+	if _, ok := dns.IsDomainName(d.name); !ok || len(l.url.Path) < 2 || l.url.RawQuery != "" || !printable(d.name) {
+		return Check{}, fmt.Errorf("check %q: no name to ask for, want dns://[:PORT]/NAME", l.text)
+	}
+	for _, o := range s.Options {
+		if err := d.option(o); err != nil {
+			return Check{}, err
+		}
+	}
+	if d.answer != nil && !slices.Contains(d.rcodes, dns.RcodeSuccess) {
+		return Check{}, fmt.Errorf("check %q: answer without rcode NOERROR, want one of the two: no other reply has answers", l.text)
+	}
+	return Check{
+		Label: l.text,
+		ID:    id(l.kind, l.authority(), d.name, optionsID(s.Options)),
+		Probe: d.probe,
+	}, nil
+}
+
+// A dnsCheck is one question and what its reply must look like.
+type dnsCheck struct {
+	port   uint16
+	name   string
+	qtype  uint16
+	rcodes []int
+	answer *regexp.Regexp
+}
+
+func (d *dnsCheck) option(o Option) error {
+	switch o.Name {
+	case "type":
+		text, err := o.one("a record type such as A or SOA")
+		if err != nil {
+			return err
+		}
+		var ok bool
+		d.qtype, ok = dns.StringToType[strings.ToUpper(text)]
+		switch {
+		case !ok:
+			return o.errorf("got %q, want a record type such as A or SOA", text)
+		case slices.Contains(notAsked, d.qtype):
+			return o.errorf("got %q, want a type that a query can ask for", text)
+		}
+	case "rcode":
+		if len(o.Args) == 0 {
+			return o.errorf("got none, want codes such as NOERROR or NXDOMAIN")
+		}
+		d.rcodes = nil
+		for _, text := range o.Args {
+			code, ok := dns.StringToRcode[strings.ToUpper(text)]
+			if !ok || code > 15 {
+				return o.errorf("got %q, want codes such as NOERROR or NXDOMAIN", text)
+			}
+			d.rcodes = append(d.rcodes, code)
+		}
+	case "answer":
+		var err error
+		d.answer, err = o.regexp()
+		return err
+	default:
+		return o.errorf("unknown for dns, want one of type, rcode, answer, interval, timeout, rise, fall")
+	}
+	return nil
+}
+
+// notAsked are types that are no questions, or whose answers are not one message.
+var notAsked = []uint16{dns.TypeNone, dns.TypeReserved, dns.TypeAXFR, dns.TypeIXFR, dns.TypeOPT, dns.TypeTSIG, dns.TypeTKEY}
+
+// probe asks over UDP, and again over TCP when the reply is truncated. It
+// passes when the rcode is one of those wanted and, where an answer is wanted,
+// the data of one record of the answer matches.
+func (d *dnsCheck) probe(ctx context.Context, addr netip.Addr) error {
+	target := netip.AddrPortFrom(addr, d.port)
+	r, err := d.askUDP(ctx, target)
+	if err == nil && r.Truncated {
+		if r, err = d.askTCP(ctx, target); err != nil {
+			return truncated(err)
+		}
+	}
+	switch {
+	case err != nil:
+		return err
+	case !slices.Contains(d.rcodes, r.Rcode):
+		return failed("dns", target, "%s for %s %s, want %s", rcodeName(r.Rcode), d.name, dns.TypeToString[d.qtype], d.wanted())
+	case d.answer != nil && !slices.ContainsFunc(r.Answer, d.matches):
+		return failed("dns", target, "%d records for %s %s, but none matches %q", len(r.Answer), d.name, dns.TypeToString[d.qtype], d.answer)
+	}
+	return nil
+}
+
+// truncated says in the reason that TCP was at fault.
+func truncated(err error) error {
+	if f, ok := errors.AsType[*failure](err); ok {
+		f.reason = "truncated over UDP, and over TCP: " + f.reason
+	}
+	return err
+}
+
+// matches reports whether the data of rr, as a zone file would have it, match.
+func (d *dnsCheck) matches(rr dns.RR) bool {
+	return d.answer.MatchString(strings.TrimPrefix(rr.String(), rr.Header().String()))
+}
+
+func (d *dnsCheck) askUDP(ctx context.Context, target netip.AddrPort) (*dns.Msg, error) {
+	conn, done, err := dialUDP(ctx, "dns", target)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	return d.exchange(conn, target)
+}
+
+func (d *dnsCheck) askTCP(ctx context.Context, target netip.AddrPort) (*dns.Msg, error) {
+	conn, done, err := dial(ctx, "dns", target)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	return d.exchange(conn, target)
+}
+
+// exchange asks over conn. Recursion is asked for, so that resolvers can be
+// checked; other servers pay no heed. There is no EDNS: servers that choke on
+// it serve their clients all the same.
+func (d *dnsCheck) exchange(conn net.Conn, target netip.AddrPort) (*dns.Msg, error) {
+	q := new(dns.Msg).SetQuestion(d.name, d.qtype)
+	c := dns.Conn{Conn: conn, UDPSize: maxDatagram}
+	if err := c.WriteMsg(q); err != nil {
+		return nil, broken("dns", target, "sending the query", err)
+	}
+	buf, err := c.ReadMsgHeader(nil)
+	if err != nil && !errors.Is(err, dns.ErrShortRead) {
+		return nil, broken("dns", target, "waiting for the reply", err)
+	}
+	r := new(dns.Msg)
+	if err != nil || r.Unpack(buf) != nil || !r.Response || r.Opcode != dns.OpcodeQuery || r.Id != q.Id {
+		return nil, failed("dns", target, "the reply is not a DNS reply to our query")
+	}
+	if len(r.Question) > 0 && (!strings.EqualFold(r.Question[0].Name, d.name) || r.Question[0].Qtype != d.qtype) {
+		return nil, failed("dns", target, "the reply is to another question: %q", r.Question[0].Name)
+	}
+	return r, nil
+}
+
+// wanted lists the rcodes that pass.
+func (d *dnsCheck) wanted() string {
+	names := make([]string, 0, len(d.rcodes))
+	for _, code := range d.rcodes {
+		names = append(names, rcodeName(code))
+	}
+	return strings.Join(names, " or ")
+}
+
+func rcodeName(code int) string {
+	if name, ok := dns.RcodeToString[code]; ok {
+		return name
+	}
+	return fmt.Sprintf("RCODE%d", code)
+}

@@ -1,0 +1,17 @@
+//go:build !unix
+
+package probe
+
+import (
+	"os"
+	"os/exec"
+)
+
+// ownGroup does nothing where there are no process groups.
+func ownGroup(*exec.Cmd) {}
+
+// killGroup kills the leader alone.
+func killGroup(leader *os.Process) { _ = leader.Kill() }
+
+// reap does nothing where children are nobody's duty.
+func reap(*os.Process) {}

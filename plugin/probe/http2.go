@@ -1,0 +1,223 @@
+package probe
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"io"
+	"net"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/net/http2"
+	"golang.org/x/net/http2/hpack"
+)
+
+const (
+	// theStream is the only stream of a probe's connection.
+	theStream = 1
+	// maxFrame is the largest frame that a server may send unasked.
+	maxFrame = 16 << 10
+	// h2Window is how much body the server may send: as much as is read.
+	h2Window = 2 * maxReply
+)
+
+// errNotH2 says that a server that chose HTTP/2 does not speak it properly.
+var errNotH2 = errors.New("the reply is not proper HTTP/2")
+
+// ask2 asks over HTTP/2, frame by frame: one request on one stream needs
+// neither the goroutines nor the state of a transport, and what a hostile
+// server can make us read and answer stays bounded.
+func (h *httpCheck) ask2(conn net.Conn, target netip.AddrPort) reply {
+	if _, err := conn.Write(h.opening(target)); err != nil {
+		return reply{err: broken(h.kind, target, "sending the request", err)}
+	}
+	s := newStream(conn)
+	status, err := s.status()
+	switch {
+	case err == nil:
+		return reply{status: status, body: s}
+	case errors.Is(err, errTooManyInformational):
+		err = failed(h.kind, target, "more than %d informational (1xx) replies", maxInformational)
+	case errors.Is(err, errTooLong):
+		err = failed(h.kind, target, "more than %d KiB of headers", maxHeader>>10)
+	case s.limited.N <= 0:
+		err = failed(h.kind, target, "more than %d KiB of headers and control frames", maxHeader>>10)
+	default:
+		err = broken(h.kind, target, "waiting for the reply", err)
+	}
+	return reply{err: err}
+}
+
+// opening is all that is ever sent unasked: the preface, our settings, and the
+// request. Writing to a bytes.Buffer does not fail.
+func (h *httpCheck) opening(target netip.AddrPort) []byte {
+	var out bytes.Buffer
+	out.WriteString(http2.ClientPreface)
+	f := http2.NewFramer(&out, nil)
+	_ = f.WriteSettings(
+		http2.Setting{ID: http2.SettingEnablePush, Val: 0},
+		http2.Setting{ID: http2.SettingInitialWindowSize, Val: h2Window},
+		http2.Setting{ID: http2.SettingMaxHeaderListSize, Val: maxHeader},
+	)
+	_ = f.WriteWindowUpdate(0, h2Window)
+	block := h.fields(target)
+	first := block[:min(len(block), maxFrame)]
+	_ = f.WriteHeaders(http2.HeadersFrameParam{
+		StreamID: theStream, BlockFragment: first, EndStream: true, EndHeaders: len(first) == len(block),
+	})
+	for rest := block[len(first):]; len(rest) > 0; {
+		part := rest[:min(len(rest), maxFrame)]
+		rest = rest[len(part):]
+		_ = f.WriteContinuation(theStream, len(rest) == 0, part)
+	}
+	return out.Bytes()
+}
+
+// fields is the request's header block.
+func (h *httpCheck) fields(target netip.AddrPort) []byte {
+	var out bytes.Buffer
+	e := hpack.NewEncoder(&out)
+	add := func(name, value string) { _ = e.WriteField(hpack.HeaderField{Name: name, Value: value}) }
+	add(":method", h.method)
+	add(":scheme", "https")
+	add(":authority", h.authority(target))
+	add(":path", h.url.RequestURI())
+	for name, values := range h.header {
+		if name == "Connection" {
+			continue // has no meaning in HTTP/2, and is forbidden
+		}
+		for _, value := range values {
+			add(strings.ToLower(name), value)
+		}
+	}
+	return out.Bytes()
+}
+
+// A stream reads the reply to the one request on conn.
+type stream struct {
+	limited *io.LimitedReader
+	frames  *http2.Framer
+	data    []byte // of the body, read but not consumed
+	ended   bool
+}
+
+func newStream(conn net.Conn) *stream {
+	limited := &io.LimitedReader{R: conn, N: maxHeader}
+	s := &stream{limited: limited, frames: http2.NewFramer(conn, bufio.NewReader(limited))}
+	s.frames.SetMaxReadFrameSize(maxFrame)
+	s.frames.ReadMetaHeaders = hpack.NewDecoder(4096, nil)
+	s.frames.MaxHeaderListSize = maxHeader
+	return s
+}
+
+var errTooLong = errors.New("headers too long")
+
+// status reads up to the head of the final response.
+func (s *stream) status() (int, error) {
+	for informational := 0; ; {
+		frame, err := s.next()
+		if err != nil {
+			return 0, err
+		}
+		head, ok := frame.(*http2.MetaHeadersFrame)
+		if !ok {
+			return 0, errNotH2 // a body without a head
+		}
+		if head.Truncated {
+			return 0, errTooLong
+		}
+		status, err := strconv.Atoi(head.PseudoValue("status"))
+		if err != nil || status < 100 || status > 999 {
+			return 0, errNotH2
+		}
+		if status >= 200 {
+			s.ended = head.StreamEnded()
+			s.limited.N = h2Window + maxHeader // room for frame headers and trailers
+			return status, nil
+		}
+		if informational++; informational > maxInformational {
+			return 0, errTooManyInformational
+		}
+	}
+}
+
+// Read reads from the body.
+func (s *stream) Read(p []byte) (int, error) {
+	for len(s.data) == 0 {
+		if s.ended {
+			return 0, io.EOF
+		}
+		frame, err := s.next()
+		if err != nil {
+			return 0, err
+		}
+		switch frame := frame.(type) {
+		case *http2.DataFrame:
+			s.data, s.ended = slices.Clone(frame.Data()), frame.StreamEnded()
+		case *http2.MetaHeadersFrame: // trailers
+			s.ended = true
+		}
+	}
+	n := copy(p, s.data)
+	s.data = s.data[n:]
+	return n, nil
+}
+
+// next returns the next headers or data of the stream, and does on the way what
+// the protocol asks of a client.
+func (s *stream) next() (http2.Frame, error) {
+	for {
+		frame, err := s.frames.ReadFrame()
+		if err != nil {
+			return nil, wording(err)
+		}
+		switch frame := frame.(type) {
+		case *http2.MetaHeadersFrame, *http2.DataFrame:
+			if frame.Header().StreamID != theStream {
+				return nil, errNotH2
+			}
+			return frame, nil
+		case *http2.SettingsFrame:
+			if !frame.IsAck() {
+				err = s.frames.WriteSettingsAck()
+			}
+		case *http2.PingFrame:
+			if !frame.IsAck() {
+				err = s.frames.WritePing(true, frame.Data)
+			}
+		case *http2.RSTStreamFrame:
+			return nil, &refusal{"the server reset the stream", frame.ErrCode}
+		case *http2.GoAwayFrame:
+			if frame.ErrCode != http2.ErrCodeNo || frame.LastStreamID < theStream {
+				return nil, &refusal{"the server went away", frame.ErrCode}
+			}
+		case *http2.PushPromiseFrame:
+			return nil, errNotH2
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+}
+
+// A refusal is the server's own word for why there is no reply.
+type refusal struct {
+	what string
+	code http2.ErrCode
+}
+
+func (r *refusal) Error() string { return r.what + " (" + r.code.String() + ")" }
+
+// wording turns the framer's words for broken frames into ours; the errors of
+// the connection stay what they are.
+func wording(err error) error {
+	var connection http2.ConnectionError
+	var stream http2.StreamError
+	if errors.As(err, &connection) || errors.As(err, &stream) || errors.Is(err, http2.ErrFrameTooLarge) {
+		return errNotH2
+	}
+	return err
+}

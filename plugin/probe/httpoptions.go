@@ -1,0 +1,110 @@
+package probe
+
+import (
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"golang.org/x/net/http/httpguts"
+)
+
+func (h *httpCheck) option(o Option, root string) error {
+	var err error
+	switch o.Name {
+	case "method":
+		if h.method, err = o.one("an HTTP method such as GET or HEAD"); err != nil {
+			return err
+		}
+		if !httpguts.ValidHeaderFieldName(h.method) || h.method != strings.ToUpper(h.method) || h.method == http.MethodConnect {
+			return o.errorf("got %q, want an HTTP method such as GET or HEAD", h.method)
+		}
+	case "header":
+		return h.addHeader(o)
+	case "status":
+		h.status, err = parseStatusList(o)
+		return err
+	case "body":
+		h.body, err = o.regexp()
+		return err
+	default:
+		if h.secure {
+			if known, err := h.tls.option(o, root); known {
+				return err
+			}
+			return o.errorf("unknown for https, want one of method, header, status, body, %s, interval, timeout, rise, fall", tlsOptionNames)
+		}
+		return o.errorf("unknown for http, want one of method, header, status, body, interval, timeout, rise, fall")
+	}
+	return nil
+}
+
+// addHeader takes "header NAME VALUE...". The value never appears in an error.
+func (h *httpCheck) addHeader(o Option) error {
+	if len(o.Args) < 2 {
+		return o.errorf("got %d arguments, want a name and a value", len(o.Args))
+	}
+	name, value := http.CanonicalHeaderKey(strings.TrimSuffix(o.Args[0], ":")), strings.Join(o.Args[1:], " ")
+	if !httpguts.ValidHeaderFieldName(name) {
+		return o.errorf("name %q, want a header name", o.Args[0])
+	}
+	if !httpguts.ValidHeaderFieldValue(value) {
+		return o.errorf("the value of %q has a control character, want none", name)
+	}
+	switch name {
+	case "Host":
+		return o.errorf("Host is taken from the URL, want %s://HOST...", h.kind)
+	case "Connection", "Content-Length", "Transfer-Encoding", "Trailer", "Upgrade", "Te":
+		return o.errorf("%s is the transport's own, want another header", name)
+	}
+	if name == "User-Agent" || name == "Accept" {
+		h.header.Del(name)
+	}
+	h.header.Add(name, value)
+	return nil
+}
+
+// A statusList holds the ranges of status codes that pass, ends included.
+type statusList [][2]int
+
+func parseStatusList(o Option) (statusList, error) {
+	var l statusList
+	for word := range strings.FieldsFuncSeq(strings.Join(o.Args, " "), func(r rune) bool { return r == ' ' || r == ',' }) {
+		from, to, isRange := strings.Cut(word, "-")
+		if !isRange {
+			to = from
+		}
+		a, errA := strconv.Atoi(from)
+		b, errB := strconv.Atoi(to)
+		if errA != nil || errB != nil || a < 100 || b > 599 || a > b {
+			return nil, o.errorf("got %q, want codes and ranges from 100 to 599, such as 200 or 200-399", word)
+		}
+		l = append(l, [2]int{a, b})
+	}
+	if l == nil {
+		return nil, o.errorf("got none, want codes and ranges from 100 to 599, such as 200 or 200-399")
+	}
+	return l, nil
+}
+
+func (l statusList) has(code int) bool {
+	for _, r := range l {
+		if code >= r[0] && code <= r[1] {
+			return true
+		}
+	}
+	return false
+}
+
+// String gives the list as the Corefile would.
+func (l statusList) String() string {
+	var words []string
+	for _, r := range l {
+		if r[0] == r[1] {
+			words = append(words, strconv.Itoa(r[0]))
+		} else {
+			words = append(words, fmt.Sprintf("%d-%d", r[0], r[1]))
+		}
+	}
+	return strings.Join(words, " ")
+}

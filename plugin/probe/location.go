@@ -1,0 +1,122 @@
+package probe
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+	"strconv"
+	"strings"
+)
+
+// A location is the URL of a check, read and checked.
+type location struct {
+	kind string
+	host string // without brackets; "" when nothing is spoken
+	port uint16
+	url  *url.URL
+	text string // as the Corefile has it, without the query
+}
+
+// parseLocation reads the one URL of a check line. A defaultPort of 0 means
+// that the port must be given. paths says whether the kind has a use for a path.
+func parseLocation(s Spec, defaultPort uint16, paths bool) (location, error) {
+	text := s.Args[0]
+	if len(s.Args) > 1 {
+		return location{}, fmt.Errorf("check %q: unexpected %q behind the URL, options stand in a block { ... }", shown(text), shown(s.Args[1]))
+	}
+	u, err := url.Parse(text)
+	if err != nil || !printable(text) || u.Opaque != "" || !strings.Contains(text, "://") {
+		return location{}, fmt.Errorf("check %q: not a URL, want KIND://[HOST][:PORT]%s", shown(text), pathHint(paths))
+	}
+	l := location{kind: u.Scheme, host: u.Hostname(), port: defaultPort, url: u, text: shown(text)}
+	if u.User == nil && u.Fragment == "" {
+		l.text, _, _ = strings.Cut(text, "?")
+	}
+	switch {
+	case u.User != nil:
+		return l, fmt.Errorf("check %q: a user in the URL, want none (header Authorization ... sets one)", l.text)
+	case u.Fragment != "":
+		return l, fmt.Errorf("check %q: a #fragment in the URL, want none: it is never sent", l.text)
+	case !paths && (u.Path != "" || u.RawQuery != ""):
+		return l, fmt.Errorf("check %q: a path in the URL, want %s://[HOST]:PORT", l.text, l.kind)
+	}
+	if p := u.Port(); p != "" {
+		n, err := strconv.ParseUint(p, 10, 16)
+		if err != nil || n == 0 {
+			return l, fmt.Errorf("check %q: port %q, want 1 to 65535", l.text, p)
+		}
+		l.port = uint16(n)
+	}
+	if l.port == 0 {
+		return l, fmt.Errorf("check %q: no port, want %s://[HOST]:PORT", l.text, l.kind)
+	}
+	if l.host == "" {
+		l.host = strings.TrimSuffix(s.Name, ".")
+	}
+	if l.host != "" && !validHost(l.host) {
+		return l, fmt.Errorf("check %q: host %q, want a host name or an IP address", l.text, l.host)
+	}
+	return l, nil
+}
+
+func pathHint(paths bool) string {
+	if paths {
+		return "[/PATH]"
+	}
+	return ""
+}
+
+// shown is a check as errors may show it before it is understood: without
+// whatever may be user, password, query or fragment, which are where people
+// keep their secrets. A password with a ?, # or / in it makes the parts hard to
+// tell apart: then more is left out.
+func shown(text string) string {
+	scheme, rest, ok := strings.Cut(text, "://")
+	if ok {
+		scheme += "://"
+	} else {
+		scheme, rest = "", text
+	}
+	kept := rest
+	if end := strings.IndexAny(rest, "?#"); end >= 0 {
+		kept = rest[:end]
+	}
+	if at := strings.LastIndexByte(kept, '@'); at >= 0 {
+		return scheme + "...@" + kept[at+1:]
+	}
+	if !strings.Contains(kept, "/") && strings.Contains(rest, "@") {
+		return scheme + "..."
+	}
+	return scheme + kept
+}
+
+// authority is HOST:PORT, or :PORT where no host is spoken.
+func (l location) authority() string {
+	return net.JoinHostPort(l.host, strconv.Itoa(int(l.port)))
+}
+
+// validHost reports whether host may be spoken to a server: an IP address, or
+// letters, digits, hyphens, underscores and dots. Anything else (a CRLF above
+// all, which net/http turns into an empty Host) has no business there.
+func validHost(host string) bool {
+	if addr, err := netip.ParseAddr(host); err == nil {
+		return addr.Zone() == "" // a zone means something here, but not there
+	}
+	if len(host) > 253 {
+		return false
+	}
+	for label := range strings.SplitSeq(host, ".") {
+		if label == "" || len(label) > 63 {
+			return false
+		}
+		for _, c := range []byte(label) {
+			switch {
+			case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '-', c == '_':
+			default:
+				return false
+			}
+		}
+	}
+	return true
+}

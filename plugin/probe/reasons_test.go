@@ -1,0 +1,118 @@
+package probe
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+)
+
+var update = flag.Bool("update", false, "write what is got into the golden files")
+
+// A row is a server and a check of it: what follows from asking stands in the
+// golden file, worded as in the log.
+type row struct {
+	name    string
+	check   string // PORT is the server's
+	options []string
+	serve   func(*testing.T) (port string)
+	silent  bool // the server never answers: the probe is to time out
+}
+
+// rows are all servers, good and evil, in the order of the golden file. Each
+// kind has a function of its own beside its tests.
+var rows = []func(*testing.T) []row{
+	tcpRows, tlsRows, httpRows, httpsRows, http2Rows, grpcRows, dnsRows, udpRows, execRows,
+}
+
+// mostMemory is what asking the worst of servers may cost, the server's own
+// part included.
+const mostMemory = 4 << 20
+
+// TestEveryServerIsJudgedAndTheReasonCanBeRead asks every server that we could
+// think of. None may make a probe leak, or use memory without bound; what
+// operators read is in testdata/reasons.txt, to be looked over by a human.
+func TestEveryServerIsJudgedAndTheReasonCanBeRead(t *testing.T) {
+	var got strings.Builder
+	for _, of := range rows {
+		for _, r := range of(t) {
+			t.Run(r.name, func(t *testing.T) {
+				fmt.Fprintf(&got, "%-60s %s\n", r.name, r.run(t))
+			})
+		}
+	}
+	golden(t, "reasons.txt", got.String())
+}
+
+func (r row) run(t *testing.T) string {
+	t.Helper()
+	noLeaks(t)
+	port := ""
+	if r.serve != nil {
+		port = r.serve(t)
+	}
+	c := check(t, port, r.check, r.options...)
+	within := enough
+	if r.silent {
+		within = briefs
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	began := time.Now()
+	err := ask(t, c, within)
+	runtime.ReadMemStats(&after)
+	if grown := after.TotalAlloc - before.TotalAlloc; grown > mostMemory {
+		t.Errorf("the probe used %d KiB of memory, want at most %d", grown>>10, mostMemory>>10)
+	}
+	if r.silent && time.Since(began) < briefs {
+		t.Errorf("gave up before its time")
+	}
+	if err == nil {
+		return "passes"
+	}
+	return normal(err.Error(), port)
+}
+
+// normal replaces what differs from run to run.
+func normal(reason, port string) string {
+	if port != "" {
+		reason = strings.ReplaceAll(reason, ":"+port, ":PORT")
+	}
+	reason = dates.ReplaceAllString(reason, "$1 DATE")
+	return strings.ReplaceAll(reason, os.TempDir(), "TMP")
+}
+
+var dates = regexp.MustCompile(`(on|before) \d{4}-\d\d-\d\d`)
+
+// golden compares got with the file of that name.
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	file := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(file, []byte(got), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wanted := strings.Split(string(want), "\n")
+	for i, line := range strings.Split(got, "\n") {
+		if i >= len(wanted) || line != wanted[i] {
+			w := "nothing"
+			if i < len(wanted) {
+				w = wanted[i]
+			}
+			t.Fatalf("%s:%d:\n got %s\nwant %s", file, i+1, line, w)
+		}
+	}
+	if len(got) != len(want) {
+		t.Fatalf("%s has lines that nothing gives", file)
+	}
+}

@@ -1,0 +1,80 @@
+package probe
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+)
+
+// parseUDP reads udp://[HOST]:PORT with the options send and expect, both of
+// which must be given: UDP by itself never says that anybody is there.
+func parseUDP(s Spec) (Check, error) {
+	l, err := parseLocation(s, 0, false)
+	if err != nil {
+		return Check{}, err
+	}
+	l.host = ""
+	u := &udp{port: l.port}
+	for _, o := range s.Options {
+		known, err := u.dialogue.option(o)
+		if err != nil {
+			return Check{}, err
+		}
+		if !known {
+			return Check{}, o.errorf("unknown for udp, want one of send, expect, interval, timeout, rise, fall")
+		}
+	}
+	if len(u.dialogue.send) == 0 || u.dialogue.expect == nil {
+		return Check{}, fmt.Errorf("check %q: want both options, send TEXT and expect REGEX: without a reply nobody knows whether anybody is there", l.text)
+	}
+	return Check{
+		Label: l.text,
+		ID:    id(l.kind, l.authority(), optionsID(s.Options)),
+		Probe: u.probe,
+	}, nil
+}
+
+// maxDatagram is how much of a datagram is read.
+const maxDatagram = 16 << 10
+
+type udp struct {
+	port     uint16
+	dialogue dialogue
+}
+
+// probe passes when the first datagram that comes back matches. The socket is
+// connected: nobody but addr can answer, and a closed port is told by ICMP.
+func (u *udp) probe(ctx context.Context, addr netip.Addr) error {
+	target := netip.AddrPortFrom(addr, u.port)
+	conn, done, err := dialUDP(ctx, "udp", target)
+	if err != nil {
+		return err
+	}
+	defer done()
+	if _, err := conn.Write(u.dialogue.send); err != nil {
+		return broken("udp", target, "sending", err)
+	}
+	buf := make([]byte, maxDatagram)
+	n, err := conn.Read(buf)
+	switch {
+	case err != nil:
+		return broken("udp", target, "waiting for the reply", err)
+	case u.dialogue.expect.Match(buf[:n]):
+		return nil
+	case n == 0:
+		return failed("udp", target, "an empty reply, want a match of %q", u.dialogue.expect)
+	}
+	return u.dialogue.unmet("udp", target, buf[:n], errNoMatch)
+}
+
+// dialUDP is dial for UDP.
+func dialUDP(ctx context.Context, kind string, target netip.AddrPort) (*net.UDPConn, func(), error) {
+	var d net.Dialer
+	conn, err := d.DialUDP(ctx, "udp", netip.AddrPort{}, target)
+	if err != nil {
+		return nil, nil, broken(kind, target, "opening a socket", err)
+	}
+	stop := obey(ctx, conn)
+	return conn, func() { stop(); _ = conn.Close() }, nil
+}
