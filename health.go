@@ -37,6 +37,8 @@ type registry struct {
 	readyBy atomic.Int64                    // unix nanoseconds: when Ready waits no longer
 	running atomic.Pointer[monitor.Monitor] // monitor, for those who do not hold mu
 
+	certificates certificates
+
 	// What follows belongs to the monitor's loop.
 	users   map[*monitor.Target]*use
 	members map[*served][]*member // of each live pool
@@ -47,6 +49,7 @@ type registry struct {
 type use struct {
 	members  []*member
 	duration prometheus.Observer
+	expires  *expiry // of the certificate, nil for checks without TLS
 }
 
 // A member is a backend of a live pool, with the targets that must all be up
@@ -89,17 +92,19 @@ func (r *registry) start(h *RRHealth) {
 func (r *registry) join(p *served) {
 	p.targets = make([][]*monitor.Target, len(p.Backends))
 	p.record.past.Adopt(&p.Config)
+	p.expires = make([][]*expiry, len(p.Backends))
 	for i, b := range p.Backends {
 		m := &member{pool: p, index: i}
 		for _, c := range p.checks {
-			t := r.monitor.Acquire(b.Probe, c.monitor(), monitor.Probe(c.probe.Probe))
+			t := r.monitor.Acquire(b.Probe, c.monitor(), r.certificates.observed(c))
 			m.targets = append(m.targets, t)
 			u := r.users[t]
 			if u == nil {
-				u = &use{duration: probeDuration.WithLabelValues(c.probe.Label)}
+				u = &use{duration: probeDuration.WithLabelValues(c.probe.Label), expires: r.certificates.add(b.Probe, c)}
 				r.users[t] = u
 			}
 			u.members = append(u.members, m)
+			p.expires[i] = append(p.expires[i], u.expires)
 		}
 		m.state = m.health().State
 		m.heard = m.state != verdict.Unknown
@@ -142,11 +147,12 @@ func (r *registry) stopLocked(h *RRHealth) {
 // leave undoes join. It runs on the monitor's loop.
 func (r *registry) leave(p *served) {
 	for _, m := range r.members[p] {
-		for _, t := range m.targets {
+		for i, t := range m.targets {
 			u := r.users[t]
 			u.members = slices.DeleteFunc(u.members, func(o *member) bool { return o == m })
 			if len(u.members) == 0 {
 				delete(r.users, t)
+				r.certificates.remove(t.Addr, p.checks[i])
 			}
 			r.monitor.Release(t)
 		}

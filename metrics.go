@@ -44,11 +44,12 @@ var (
 	transitions   = desc("transitions_total", "Counter of changes of the backend's state.", "pool", "backend", "to")
 	answersTotal  = desc("answers_total", "Counter of answers for the pool's addresses by outcome.", "pool", "outcome")
 	firstAnswers  = desc("first_answers_total", "Counter of answers in which the backend came first.", "pool", "backend")
+	certExpiry    = desc("certificate_expiry_timestamp_seconds", "When the first certificate that the backend shows to a check expires, in Unix time.", "pool", "backend")
 	insecureCheck = desc("check_insecure", "1 for a check that does not verify the certificate.", "pool", "check")
 	backendHeld   = desc("backend_held", "Whether the backend is up, but held back by hold or failback (1), or not (0).", "pool", "backend")
 	placeless     = desc("placeless_answers_total", "Counter of answers under policy nearest to clients whose place is not known: they are rotated.", "pool")
 
-	collected = []*prometheus.Desc{backendUp, backendState, poolBackends, poolAllDown, probesTotal, transitions, answersTotal, firstAnswers, insecureCheck, backendHeld, placeless}
+	collected = []*prometheus.Desc{backendUp, backendState, poolBackends, poolAllDown, probesTotal, transitions, answersTotal, firstAnswers, certExpiry, insecureCheck, backendHeld, placeless}
 )
 
 // maxBackendSeries is how many backends have series of their own. Beyond it
@@ -180,6 +181,7 @@ type backendExhibit struct {
 	first       uint64
 	transitions [len(verdict.States)]uint64
 	checks      map[string][]*monitor.Target // by label
+	expires     int64                        // of its first certificate, 0 for none
 }
 
 // add adds the pool that rec is about.
@@ -213,6 +215,7 @@ func (e *exhibit) add(rec *record) {
 			shown.transitions[to] += counted.transitions[to].Load()
 		}
 		for j, t := range p.targets[i] {
+			shown.expires = earlier(shown.expires, p.expires[i][j])
 			label := p.checks[j].probe.Label
 			if !slices.Contains(shown.checks[label], t) {
 				shown.checks[label] = append(shown.checks[label], t)
@@ -250,6 +253,9 @@ func (e *exhibit) collectBackends(ch chan<- prometheus.Metric) {
 		ch <- counter(firstAnswers, b.first, e.name, backend)
 		if b.patient {
 			ch <- gauge(backendHeld, boolean(b.held), e.name, backend)
+		}
+		if b.expires != 0 {
+			ch <- gauge(certExpiry, float64(b.expires), e.name, backend)
 		}
 		for _, s := range verdict.States {
 			ch <- gauge(backendState, boolean(b.state == s), e.name, backend, s.String())

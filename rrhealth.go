@@ -47,7 +47,8 @@ type served struct {
 	counts  []*backendRecord    // in the order of the backends
 	targets [][]*monitor.Target // of each backend, in the order of the checks
 
-	wake *time.Timer // rebuilds the snapshot; belongs to the monitor's loop
+	wake    *time.Timer // rebuilds the snapshot; belongs to the monitor's loop
+	expires [][]*expiry // of the certificates of targets, nil where there are none
 }
 
 // count makes p count in rec.
