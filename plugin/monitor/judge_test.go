@@ -27,7 +27,7 @@ func TestVerdicts(t *testing.T) {
 		{"PFFPFFF", "U0 U1 U2 U0 U1 U2 D0"},
 		{"PFXFXF", "U0 U1 U1 U2 U2 D0"},
 		{"FPFPP", "D0 D1 D0 D1 U0"},
-		{"PXXXXX", "U0 U0 U0 U0 U0 U0"}, // stale only after the sixth
+		{"PXXXX", "U0 U0 U0 U0 U0"}, // stale only after five intervals
 	}
 	for _, tc := range tests {
 		t.Run(tc.results, func(t *testing.T) {

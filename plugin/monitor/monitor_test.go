@@ -421,8 +421,9 @@ func TestIdleTargetsCostNoGoroutine(t *testing.T) {
 		before := runtime.NumGoroutine()
 		w.acquire(0, 3000, usual, pass)
 		w.wait(time.Minute)
-		if n := runtime.NumGoroutine(); n > before {
-			t.Errorf("%d goroutines for 3,000 idle targets", n-before)
+		// The runtime and other tests may start and end one or the other.
+		if n := runtime.NumGoroutine() - before; n > 10 {
+			t.Errorf("%d goroutines for 3,000 idle targets", n)
 		}
 	})
 }

@@ -25,7 +25,7 @@ type Probe func(context.Context, netip.Addr) error
 
 // A Target is one address under watch. Its fields belong to the loop, but for
 // the counters, which may be read at any time. There may be a hundred thousand:
-// what they have in common is in telder group.
+// what they have in common is in their group.
 type Target struct {
 	Addr   netip.Addr
 	group  *group
@@ -61,7 +61,7 @@ type key struct {
 }
 
 // Acquire returns the target that asks check of addr, and makes it if there is
-// none. Each Acquire is owed a Release. Equal checks ask the same, so of telder
+// none. Each Acquire is owed a Release. Equal checks ask the same, so of their
 // probes the latest is used: after a reload that is the one which has read its
 // files anew.
 func (m *Monitor) Acquire(addr netip.Addr, check Check, probe Probe) *Target {
