@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"net"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -70,7 +71,8 @@ func membersOf(f pool.Family, n int) []pool.Member {
 		if f == pool.V6 {
 			ip = net.IP{0x20, 1, 0xd, 0xb8, 15: byte(i)}
 		}
-		all = append(all, pool.Member{IP: ip})
+		addr, _ := netip.AddrFromSlice(ip)
+		all = append(all, pool.Member{Addr: addr, IP: ip})
 	}
 	return all
 }
