@@ -93,6 +93,18 @@ func (p *served) noData(r *dns.Msg) *dns.Msg {
 	return m
 }
 
+// noData is the same, with a proof for clients that ask for one.
+func (h *RRHealth) noData(ctx context.Context, r *dns.Msg, p *served) *dns.Msg {
+	m := p.noData(r)
+	if h.signer != nil && wantsDNSSEC(r) {
+		q := r.Question[0]
+		if proof := h.signer.denial(q.Name, q.Qtype, m.Ns[0].(*dns.SOA), false, serverOf(ctx)); proof != nil {
+			m.Ns = proof
+		}
+	}
+	return m
+}
+
 // soa returns an SOA record for a zone of which we know nothing but the name.
 func soa(zone string) *dns.SOA {
 	return &dns.SOA{
@@ -160,17 +172,22 @@ func (p *served) why(o pool.Outcome, f pool.Family) string {
 // sees to it that the name exists and that its hints are alive.
 func (h *RRHealth) serveOther(ctx context.Context, w dns.ResponseWriter, r *dns.Msg, p *served) (int, error) {
 	if h.Next != nil {
-		other := &otherWriter{ResponseWriter: w, pool: p, request: r}
+		other := &otherWriter{ResponseWriter: w, handler: h, pool: p, ctx: ctx, dnssec: wantsDNSSEC(r)}
 		rcode, err := plugin.NextOrFailure(h.Name(), h.Next, ctx, other, r)
 		if other.wrote || !nothingBelow(err) {
 			return rcode, err
 		}
 	}
 	p.record.answers[pool.NoData].Add(1)
-	m := p.noData(r)
 	if q := r.Question[0]; q.Qtype == dns.TypeSOA && strings.EqualFold(q.Name, p.zone) {
+		m := p.noData(r)
 		m.Answer, m.Ns = m.Ns, nil
+		if h.signer != nil && wantsDNSSEC(r) {
+			m.Answer = append(m.Answer, h.signer.set(m.Answer, serverOf(ctx))...)
+		}
+		return write(w, m)
 	}
+	m := h.noData(ctx, r, p)
 	ecs, _ := subnetOf(r)
 	echo(m, r, ecs, 0)
 	return write(w, m)
@@ -186,8 +203,10 @@ func nothingBelow(err error) bool {
 // An otherWriter mends what plugins below say of a name that is ours.
 type otherWriter struct {
 	dns.ResponseWriter
+	handler *RRHealth
 	pool    *served
-	request *dns.Msg
+	ctx     context.Context
+	dnssec  bool // the client asks for signatures
 	wrote   bool
 }
 
@@ -201,8 +220,11 @@ func (w *otherWriter) WriteMsg(m *dns.Msg) error {
 		m = w.exists(m)
 	}
 	s := w.pool.Snapshot()
-	m = dropHints(m, func(addr netip.Addr) bool { return s.Down(&w.pool.Config, addr) })
-	return w.ResponseWriter.WriteMsg(m)
+	mended := dropHints(m, func(addr netip.Addr) bool { return s.Down(&w.pool.Config, addr) })
+	if mended != m {
+		mended = w.handler.signer.again(mended, m, w.dnssec, serverOf(w.ctx))
+	}
+	return w.ResponseWriter.WriteMsg(mended)
 }
 
 // Write implements dns.ResponseWriter.

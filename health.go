@@ -1,6 +1,7 @@
 package rrhealth
 
 import (
+	"net/netip"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -20,11 +21,18 @@ const readyWithin = 5 * time.Second
 // live is what the process keeps running, and what survives a reload: the
 // monitor with its targets, and the record of each pool. A new instance starts
 // before the old one stops, so what both use is never let go of.
-var live = &registry{
-	handlers: make(map[*RRHealth]bool),
-	records:  make(map[recordKey]*record),
-	users:    make(map[*monitor.Target]*use),
-	members:  make(map[*served][]*member),
+var live = newRegistry()
+
+func newRegistry() *registry {
+	return &registry{
+		handlers:   make(map[*RRHealth]bool),
+		records:    make(map[recordKey]*record),
+		filters:    make(map[recordKey]*filterRecord),
+		watchLimit: watchLimit,
+		users:      make(map[*monitor.Target]*use),
+		members:    make(map[*served][]*member),
+		watched:    make(map[netip.Addr]int),
+	}
 }
 
 // A registry connects handlers to the monitor.
@@ -33,6 +41,12 @@ type registry struct {
 	monitor  *monitor.Monitor
 	handlers map[*RRHealth]bool
 	records  map[recordKey]*record
+	filters  map[recordKey]*filterRecord
+
+	watchLimit   int
+	watchedCount atomic.Int64 // addresses that are watched
+	watchFull    atomic.Bool  // as many as watchLimit
+	walking      atomic.Int64 // handlers that have not walked their zones yet
 
 	readyBy atomic.Int64                    // unix nanoseconds: when Ready waits no longer
 	running atomic.Pointer[monitor.Monitor] // monitor, for those who do not hold mu
@@ -42,14 +56,16 @@ type registry struct {
 	// What follows belongs to the monitor's loop.
 	users   map[*monitor.Target]*use
 	members map[*served][]*member // of each live pool
+	watched map[netip.Addr]int    // how many filters watch each address
 	told    limiter
 }
 
 // A use is what a target is used for.
 type use struct {
-	members  []*member
-	duration prometheus.Observer
-	expires  *expiry // of the certificate, nil for checks without TLS
+	members   []*member
+	addresses []*address
+	duration  prometheus.Observer
+	expires   *expiry // of the certificate, nil for checks without TLS
 }
 
 // A member is a backend of a live pool, with the targets that must all be up
@@ -86,6 +102,7 @@ func (r *registry) start(h *RRHealth) {
 			r.join(p)
 		}
 	})
+	r.startFilters(h)
 }
 
 // join has p's backends watched. It runs on the monitor's loop.
@@ -96,13 +113,8 @@ func (r *registry) join(p *served) {
 	for i, b := range p.Backends {
 		m := &member{pool: p, index: i}
 		for _, c := range p.checks {
-			t := r.monitor.Acquire(b.Probe, c.monitor(), r.certificates.observed(c))
+			t, u := r.acquire(b.Probe, c)
 			m.targets = append(m.targets, t)
-			u := r.users[t]
-			if u == nil {
-				u = &use{duration: probeDuration.WithLabelValues(c.probe.Label), expires: r.certificates.add(b.Probe, c)}
-				r.users[t] = u
-			}
 			u.members = append(u.members, m)
 			p.expires[i] = append(p.expires[i], u.expires)
 		}
@@ -112,6 +124,26 @@ func (r *registry) join(p *served) {
 		r.members[p] = append(r.members[p], m)
 	}
 	r.rebuild(p)
+}
+
+// acquire has c asked of addr until release. It runs on the monitor's loop.
+func (r *registry) acquire(addr netip.Addr, c check) (*monitor.Target, *use) {
+	t := r.monitor.Acquire(addr, c.monitor(), r.certificates.observed(c))
+	u := r.users[t]
+	if u == nil {
+		u = &use{duration: probeDuration.WithLabelValues(c.probe.Label), expires: r.certificates.add(addr, c)}
+		r.users[t] = u
+	}
+	return t, u
+}
+
+// release undoes acquire. It runs on the monitor's loop.
+func (r *registry) release(t *monitor.Target, c check) {
+	if u := r.users[t]; len(u.members) == 0 && len(u.addresses) == 0 {
+		delete(r.users, t)
+		r.certificates.remove(t.Addr, c)
+	}
+	r.monitor.Release(t)
 }
 
 // stop lets go of what h uses. Its snapshots stay as they are: queries are
@@ -127,6 +159,7 @@ func (r *registry) stopLocked(h *RRHealth) {
 		return
 	}
 	delete(r.handlers, h)
+	r.stopFilters(h)
 	r.monitor.Do(func() {
 		for _, p := range h.pools {
 			r.leave(p)
@@ -136,6 +169,10 @@ func (r *registry) stopLocked(h *RRHealth) {
 	for _, p := range h.pools {
 		r.detach(h.identity, p)
 		forgetDurations(p.checks, used)
+	}
+	for _, f := range h.filters {
+		r.detachFilter(h.identity, f)
+		forgetDurations(f.checks, used)
 	}
 	if len(r.handlers) == 0 {
 		r.running.Store(nil)
@@ -150,11 +187,7 @@ func (r *registry) leave(p *served) {
 		for i, t := range m.targets {
 			u := r.users[t]
 			u.members = slices.DeleteFunc(u.members, func(o *member) bool { return o == m })
-			if len(u.members) == 0 {
-				delete(r.users, t)
-				r.certificates.remove(t.Addr, p.checks[i])
-			}
-			r.monitor.Release(t)
+			r.release(t, p.checks[i])
 		}
 	}
 	delete(r.members, p)
@@ -172,25 +205,34 @@ func (r *registry) checkLabels() map[string]bool {
 				labels[c.probe.Label] = true
 			}
 		}
+		for _, f := range h.filters {
+			for _, c := range f.checks {
+				labels[c.probe.Label] = true
+			}
+		}
 	}
 	return labels
 }
 
 // health combines what the member's targets say.
 func (m *member) health() pool.Health {
-	var h pool.Health
-	states := make([]verdict.State, 0, 4)
-	for _, t := range m.targets {
-		v := t.Verdict()
-		states = append(states, v.State)
-		h.Changing = h.Changing || v.Changing()
-	}
-	h.State = verdict.All(states...)
-	return h
+	state, changing := combine(m.targets)
+	return pool.Health{State: state, Changing: changing}
 }
 
-// rebuild makes the snapshot of p from the latest verdicts and stores it. It is
-// the only place that does, and runs on the monitor's loop.
+// combine says what targets that must all be up amount to.
+func combine(targets []*monitor.Target) (state verdict.State, changing bool) {
+	states := make([]verdict.State, 0, 4)
+	for _, t := range targets {
+		v := t.Verdict()
+		states = append(states, v.State)
+		changing = changing || v.Changing()
+	}
+	return verdict.All(states...), changing
+}
+
+// rebuild has the snapshot of p made from the latest verdicts. It is the only
+// place that does, and runs on the monitor's loop.
 func (r *registry) rebuild(p *served) {
 	members := r.members[p]
 	health := make([]pool.Health, len(members))
@@ -198,8 +240,8 @@ func (r *registry) rebuild(p *served) {
 		health[i] = m.health()
 	}
 	r.settle(p, health)
-	p.tellHeld(p.Snapshot().Health, health)
-	p.Store(pool.Build(&p.Config, health))
+	p.tellHeld(p.state().Health, health)
+	p.store(health)
 }
 
 // Changed implements monitor.Sink: verdicts in, snapshots out.
@@ -218,6 +260,11 @@ func (r *registry) Changed(changes []monitor.Change) {
 			}
 		}
 		r.told.transitions(c, moved)
+		for _, a := range u.addresses {
+			if a.update() {
+				r.told.watched(c, a)
+			}
+		}
 	}
 	for p := range concerned {
 		r.rebuild(p)
@@ -252,7 +299,7 @@ func (h *RRHealth) Ready() bool { return live.ready() }
 
 func (r *registry) ready() bool {
 	m := r.running.Load()
-	return m == nil || m.Awaited() == 0 || time.Now().UnixNano() > r.readyBy.Load()
+	return m == nil || m.Awaited() == 0 && r.walking.Load() == 0 || time.Now().UnixNano() > r.readyBy.Load()
 }
 
 // An instance is one load of the Corefile. CoreDNS (caddy, to be exact) tells

@@ -31,25 +31,33 @@ var (
 		Namespace: plugin.Namespace, Subsystem: pluginName, Name: "probes_late_total",
 		Help: "Counter of probes that started more than 200 ms after they were due.",
 	})
+	unwatchedAddresses = promauto.NewCounter(prometheus.CounterOpts{
+		Namespace: plugin.Namespace, Subsystem: pluginName, Name: "unwatched_addresses_total",
+		Help: "Counter of sightings of addresses that are not watched because too many others are.",
+	})
 )
 
 // Metrics of pools and backends. They are read from the live pools at each
 // scrape, so that series go when their pool goes, whatever way it went.
 var (
-	backendUp     = desc("backend_up", "Whether the backend is up (1), or down or unknown (0).", "pool", "backend")
-	backendState  = desc("backend_state", "1 for the state that the backend is in, 0 for the others.", "pool", "backend", "state")
-	poolBackends  = desc("pool_backends", "Number of backends of the pool in the state.", "pool", "state")
-	poolAllDown   = desc("pool_all_down", "Whether every backend of the pool is down (1) or not (0).", "pool")
-	probesTotal   = desc("probes_total", "Counter of probes by result: pass, fail, or fault (our own).", "pool", "backend", "check", "result")
-	transitions   = desc("transitions_total", "Counter of changes of the backend's state.", "pool", "backend", "to")
-	answersTotal  = desc("answers_total", "Counter of answers for the pool's addresses by outcome.", "pool", "outcome")
-	firstAnswers  = desc("first_answers_total", "Counter of answers in which the backend came first.", "pool", "backend")
-	certExpiry    = desc("certificate_expiry_timestamp_seconds", "When the first certificate that the backend shows to a check expires, in Unix time.", "pool", "backend")
-	insecureCheck = desc("check_insecure", "1 for a check that does not verify the certificate.", "pool", "check")
-	backendHeld   = desc("backend_held", "Whether the backend is up, but held back by hold or failback (1), or not (0).", "pool", "backend")
-	placeless     = desc("placeless_answers_total", "Counter of answers under policy nearest to clients whose place is not known: they are rotated.", "pool")
+	backendUp        = desc("backend_up", "Whether the backend is up (1), or down or unknown (0).", "pool", "backend")
+	backendState     = desc("backend_state", "1 for the state that the backend is in, 0 for the others.", "pool", "backend", "state")
+	poolBackends     = desc("pool_backends", "Number of backends of the pool in the state.", "pool", "state")
+	poolAllDown      = desc("pool_all_down", "Whether every backend of the pool is down (1) or not (0).", "pool")
+	probesTotal      = desc("probes_total", "Counter of probes by result: pass, fail, or fault (our own).", "pool", "backend", "check", "result")
+	transitions      = desc("transitions_total", "Counter of changes of the backend's state.", "pool", "backend", "to")
+	answersTotal     = desc("answers_total", "Counter of answers for the pool's addresses by outcome.", "pool", "outcome")
+	firstAnswers     = desc("first_answers_total", "Counter of answers in which the backend came first.", "pool", "backend")
+	filteredRecords  = desc("filtered_records_total", "Counter of addresses, those in hints included, that were left out of other plugins' answers because they are down.", "zone")
+	signedRecords    = desc("signed_records_total", "Counter of addresses that are down and were answered all the same, behind the others, because somebody else has signed them.", "zone")
+	shadowRecords    = desc("shadow_records_total", "Counter of addresses that would have been left out of answers, were it not for shadow.", "zone")
+	watchedAddresses = desc("watched_addresses", "Number of addresses that are watched because other plugins answer them.")
+	certExpiry       = desc("certificate_expiry_timestamp_seconds", "When the first certificate that the backend shows to a check expires, in Unix time.", "pool", "backend")
+	insecureCheck    = desc("check_insecure", "1 for a check that does not verify the certificate.", "pool", "check")
+	backendHeld      = desc("backend_held", "Whether the backend is up, but held back by hold or failback (1), or not (0).", "pool", "backend")
+	placeless        = desc("placeless_answers_total", "Counter of answers under policy nearest to clients whose place is not known: they are rotated.", "pool")
 
-	collected = []*prometheus.Desc{backendUp, backendState, poolBackends, poolAllDown, probesTotal, transitions, answersTotal, firstAnswers, certExpiry, insecureCheck, backendHeld, placeless}
+	collected = []*prometheus.Desc{backendUp, backendState, poolBackends, poolAllDown, probesTotal, transitions, answersTotal, firstAnswers, certExpiry, insecureCheck, backendHeld, placeless, filteredRecords, signedRecords, shadowRecords, watchedAddresses}
 )
 
 // maxBackendSeries is how many backends have series of their own. Beyond it
@@ -71,6 +79,7 @@ type record struct {
 	past      *pool.Past // belongs to the monitor's loop
 	answers   [pool.OutcomeCount]atomic.Uint64
 	placeless atomic.Uint64
+	shadow    atomic.Uint64
 	backends  map[netip.Addr]*backendRecord
 }
 
@@ -145,6 +154,7 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	c.registry.mu.Lock()
 	defer c.registry.mu.Unlock()
 	byName := make(map[string]*exhibit)
+	shadow := make(map[string]uint64) // addresses that it left in answers, by zone
 	for key, rec := range c.registry.records {
 		e := byName[key.pool]
 		if e == nil {
@@ -152,6 +162,13 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 			byName[key.pool] = e
 		}
 		e.add(rec)
+		if rec.pools[len(rec.pools)-1].shadow {
+			shadow[key.pool] += rec.shadow.Load()
+		}
+	}
+	c.registry.collectFilters(ch, shadow)
+	for name, n := range shadow {
+		ch <- counter(shadowRecords, n, name)
 	}
 	room := maxBackendSeries
 	for _, name := range slices.Sorted(maps.Keys(byName)) {
@@ -187,7 +204,7 @@ type backendExhibit struct {
 // add adds the pool that rec is about.
 func (e *exhibit) add(rec *record) {
 	p := rec.pools[len(rec.pools)-1]
-	s := p.Snapshot()
+	s := p.state()
 	e.allDown = e.allDown || s.AllDown
 	e.nearest = e.nearest || p.Policy == pool.Nearest
 	e.placeless += rec.placeless.Load()

@@ -72,6 +72,9 @@ func TestMetrics(t *testing.T) {
 	}`, strings.Join(ips(backends...), " "), port)
 	s := start(t, corefile(stanza))
 	s.settled("www.example.org.", dns.TypeA, backends[0].ip())
+	eventually(t, "the other backend has been heard of too", func() bool {
+		return series(t)["backend_up{backend="+backends[0].ip()+",pool=www.example.org.}"] == 1
+	})
 	before := series(t)["answers_total{outcome=served,pool=www.example.org.}"]
 	for range 5 {
 		s.ask("www.example.org.", dns.TypeA)
@@ -304,7 +307,7 @@ func TestTheREADMEListsTheMetrics(t *testing.T) {
 		documented[m[1]] = strings.ReplaceAll(m[2], " ", "")
 	}
 	ch := make(chan *prometheus.Desc, 100)
-	for _, c := range []prometheus.Collector{collector{live}, probeDuration, localFaults, probesLate} {
+	for _, c := range []prometheus.Collector{collector{live}, probeDuration, localFaults, probesLate, unwatchedAddresses} {
 		c.Describe(ch)
 	}
 	close(ch)

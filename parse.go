@@ -46,6 +46,8 @@ type stanza struct {
 	at     line
 	names  []string
 	pool   pool.Config // without a name
+	watch  scope       // of a filter
+	shadow bool
 	checks []check
 	pace   pace
 }
@@ -72,7 +74,7 @@ func (c check) monitor() monitor.Check {
 func parse(c *caddy.Controller, root string) ([]stanza, error) {
 	zones := plugin.OriginsFromArgsOrServerBlock(nil, c.ServerBlockKeys)
 	var stanzas []stanza
-	claimed := make(map[string]line)
+	claimed := map[bool]map[string]line{false: {}, true: {}}
 	for c.Next() {
 		l, err := readLine(c)
 		if err != nil {
@@ -86,6 +88,8 @@ func parse(c *caddy.Controller, root string) ([]stanza, error) {
 			return nil, err
 		}
 		for _, name := range s.names {
+			// The same name may be served and stand at the top of a filter.
+			claimed := claimed[s.filters()]
 			if first, ok := claimed[name]; ok {
 				return nil, l.errorf("name %q is claimed by the stanza at %s already, want each name once", name, first.pos())
 			}
@@ -113,14 +117,12 @@ var words = map[string]func(*stanza, line) error{
 	"slow_start": (*stanza).parsePatience,
 	"hold":       (*stanza).parsePatience,
 	"failback":   (*stanza).parsePatience,
+	"watch":      (*stanza).parseWatch,
+	"shadow":     (*stanza).parseShadow,
 }
 
 // wordNames lists the words for an error text, in the order of the README.
-const wordNames = "backend, check, interval, timeout, rise, fall, fall_hard, policy, answers, ttl, all_down, min_up, slow_start, hold, failback"
-
-// unbuilt are words of the grammar that this version does not know what to do
-// with. They are refused: a word that is silently ignored is a promise broken.
-var unbuilt = []string{"watch"}
+const wordNames = "backend, watch, check, interval, timeout, rise, fall, fall_hard, policy, answers, ttl, all_down, min_up, slow_start, hold, failback, shadow"
 
 // repeatable are the words that may stand more than once in a stanza.
 var repeatable = []string{"backend", "check"}
@@ -134,7 +136,7 @@ func parseStanza(l line, zones []string, root string) (stanza, error) {
 		pace: pace{rule: verdict.Rule{Rise: defaultRise, Fall: defaultFall}},
 	}
 	if len(l.block) == 0 {
-		return s, l.errorf("%s: no backend given, want a block { backend ADDRESS... }", pluginName)
+		return s, l.errorf("%s: no backend given, want a block { backend ADDRESS... } or { watch CIDR... }", pluginName)
 	}
 	var err error
 	if s.names, err = parseNames(l, zones); err != nil {
@@ -149,9 +151,6 @@ func parseStanza(l line, zones []string, root string) (stanza, error) {
 		seen[w] = inner
 		if w == "check" {
 			continue // needs the pace, wherever that stands
-		}
-		if slices.Contains(unbuilt, w) {
-			return s, inner.errorf("%s: specified, but not built yet, want one of %s", w, wordNames)
 		}
 		read, ok := words[w]
 		if !ok {
@@ -169,8 +168,14 @@ func parseStanza(l line, zones []string, root string) (stanza, error) {
 
 // complete fills in what depends on several words, and checks the whole.
 func (s *stanza) complete(l line, root string) error {
+	if s.filters() {
+		if err := s.completeFilter(l); err != nil {
+			return err
+		}
+		return s.completeChecks(l, root)
+	}
 	if len(s.pool.Backends) == 0 {
-		return l.errorf("%s: no backend given, want at least one line backend ADDRESS...", pluginName)
+		return l.errorf("%s: no backend given, want at least one line backend ADDRESS..., or watch CIDR... to judge what other plugins answer", pluginName)
 	}
 	if !slices.ContainsFunc(s.pool.Backends, func(b pool.Backend) bool { return !b.Drain }) {
 		return l.errorf("%s: every backend is drained, want at least one that may be answered", pluginName)
@@ -183,6 +188,11 @@ func (s *stanza) complete(l line, root string) error {
 	if most := s.largestFamily(); !s.pool.MinUp.Percent && s.pool.MinUp.N > most {
 		return l.find("min_up").errorf("min_up: got %d, want at most %d, the backends of one address family: with fewer up than that all are answered, dead or not", s.pool.MinUp.N, most)
 	}
+	return s.completeChecks(l, root)
+}
+
+// completeChecks reads the checks, now that the pace is known.
+func (s *stanza) completeChecks(l line, root string) error {
 	pace, err := s.pace.complete(l)
 	if err != nil {
 		return err
@@ -228,7 +238,7 @@ func parseNames(l line, zones []string) ([]string, error) {
 		switch _, ok := dns.IsDomainName(name); {
 		case !ok || strings.Contains(base, "*") || strings.ContainsAny(name, "/:@\\ "):
 			return nil, l.errorf("name %q: want a domain name such as www.example.org or *.example.org", arg)
-		case name == ".":
+		case name == "." && l.find("watch").word() != "watch":
 			return nil, l.errorf("name %q: nobody asks for the addresses of the root, want rrhealth NAME... { ... }", arg)
 		case !plugin.Zones(zones).Contains(base):
 			return nil, l.errorf("name %q: not inside the server block (%s), want a full name that is: relative names are not completed", arg, strings.Join(zones, " "))
@@ -357,7 +367,7 @@ func backendAddr(addr netip.Addr) (netip.Addr, error) {
 func (s *stanza) parseCheck(l line, root string) (check, error) {
 	c := check{pace: s.pace}
 	spec := probe.Spec{Args: l.args(), Root: root}
-	if name := s.names[0]; !strings.HasPrefix(name, "*.") {
+	if name := s.names[0]; !strings.HasPrefix(name, "*.") && !s.filters() {
 		spec.Name = name
 	}
 	var own []line

@@ -15,6 +15,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/coredns/coredns/plugin"
@@ -31,9 +32,19 @@ type RRHealth struct {
 	zones    []string // of the server block
 	pools    []*served
 	names    names
+	filters  []*filter
+	rules    rules
+	several  bool // filters
+	learned  chan sighting
 	instance *instance
 	identity string // of the server block, the same after a reload
 	metadata bool   // the metadata plugin is in the server block
+
+	// Set when the handler starts, before it serves.
+	registry  *registry
+	signer    *signer
+	sources   []transfers // plugins below whose zones can be walked
+	discovery *discovery
 }
 
 // A served is a pool with what serving it takes.
@@ -41,6 +52,8 @@ type served struct {
 	*pool.Pool
 	zone   string // owner of the SOA in negative answers
 	checks []check
+	shadow bool
+	judged atomic.Pointer[judged] // under shadow
 
 	// Set when the handler starts, before it serves.
 	record  *record
@@ -57,17 +70,26 @@ func (p *served) count(rec *record) { p.record, p.counts = rec, rec.of(p.Pool) }
 var _ plugin.Handler = (*RRHealth)(nil)
 
 func newHandler(zones []string, stanzas []stanza) *RRHealth {
-	h := &RRHealth{zones: zones, names: newNames()}
+	h := &RRHealth{zones: zones, names: newNames(), rules: newRules(), registry: live}
 	for _, s := range stanzas {
 		for _, name := range s.names {
+			if s.filters() {
+				f := newFilter(name, s)
+				h.filters = append(h.filters, f)
+				h.rules.add(f)
+				continue
+			}
 			config := s.pool
 			config.Name = name
-			p := &served{Pool: pool.New(config), zone: h.zoneOf(name), checks: s.checks}
+			p := &served{Pool: pool.New(config), zone: h.zoneOf(name), checks: s.checks, shadow: s.shadow}
 			p.count(newRecord())
 			p.targets = make([][]*monitor.Target, len(p.Backends))
 			h.pools = append(h.pools, p)
 			h.names.add(p)
 		}
+	}
+	if h.several = len(h.filters) > 1; len(h.filters) > 0 {
+		h.learned = make(chan sighting, sightingsAtOnce)
 	}
 	return h
 }
@@ -91,6 +113,9 @@ func (h *RRHealth) Name() string { return pluginName }
 func (h *RRHealth) ServeDNS(ctx context.Context, w dns.ResponseWriter, r *dns.Msg) (int, error) {
 	p := h.match(r)
 	if p == nil {
+		if f := h.filterFor(r); f != nil {
+			return h.filtered(ctx, w, r, f)
+		}
 		return plugin.NextOrFailure(h.Name(), h.Next, ctx, w, r)
 	}
 	if _, ok := subnetOf(r); !ok {
@@ -111,17 +136,30 @@ func (h *RRHealth) ServeDNS(ctx context.Context, w dns.ResponseWriter, r *dns.Ms
 	}
 }
 
-// match returns the pool that answers r, or nil when r is none of ours:
-// transfers, updates, notifications and classes other than IN never are.
+// match returns the pool that answers r, or nil when r is none of ours.
 func (h *RRHealth) match(r *dns.Msg) *served {
-	if r.Opcode != dns.OpcodeQuery || len(r.Question) != 1 {
+	if !ordinary(r) {
 		return nil
+	}
+	return h.names.match(r.Question[0].Name)
+}
+
+// filterFor returns the filter that judges the answer to r, or nil.
+func (h *RRHealth) filterFor(r *dns.Msg) *filter {
+	if !ordinary(r) {
+		return nil
+	}
+	return h.rules.match(r.Question[0].Name)
+}
+
+// ordinary reports whether r may be our business at all: transfers, updates,
+// notifications and classes other than IN never are.
+func ordinary(r *dns.Msg) bool {
+	if r.Opcode != dns.OpcodeQuery || len(r.Question) != 1 {
+		return false
 	}
 	q := &r.Question[0]
-	if q.Qclass != dns.ClassINET || q.Qtype == dns.TypeAXFR || q.Qtype == dns.TypeIXFR {
-		return nil
-	}
-	return h.names.match(q.Name)
+	return q.Qclass == dns.ClassINET && q.Qtype != dns.TypeAXFR && q.Qtype != dns.TypeIXFR
 }
 
 // serve answers r with p's addresses of one family.
@@ -138,7 +176,11 @@ func (h *RRHealth) serve(ctx context.Context, w dns.ResponseWriter, r *dns.Msg, 
 	if h.metadata {
 		p.publish(ctx, choice, order)
 	}
-	if choice.Outcome == pool.Served && ecs == nil && r.Question[0].Qtype != dns.TypeANY && writeRaw(w, r, s.TTL, choice.Members, order) {
+	if p.shadow {
+		p.note(f)
+	}
+	signing := h.signer != nil && wantsDNSSEC(r)
+	if choice.Outcome == pool.Served && ecs == nil && !signing && r.Question[0].Qtype != dns.TypeANY && writeRaw(w, r, s.TTL, choice.Members, order) {
 		return dns.RcodeSuccess, nil
 	}
 	var m *dns.Msg
@@ -146,13 +188,16 @@ func (h *RRHealth) serve(ctx context.Context, w dns.ResponseWriter, r *dns.Msg, 
 	case pool.Dropped:
 		return dns.RcodeSuccess, nil // nothing written, and nothing to be written
 	case pool.NoData:
-		m = p.noData(r)
+		m = h.noData(ctx, r, p)
 	case pool.Servfail:
 		m = p.failure(r, dns.RcodeServerFailure)
 	case pool.Refused:
 		m = p.failure(r, dns.RcodeRefused)
 	default:
 		m = answer(r, s.TTL, choice.Members, order, f)
+		if signing {
+			m.Answer = append(m.Answer, h.signer.set(m.Answer, serverOf(ctx))...)
+		}
 	}
 	p.explain(m, r, choice.Outcome, f)
 	echo(m, r, ecs, p.scope(choice, ecs))

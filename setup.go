@@ -43,6 +43,8 @@ func setup(c *caddy.Controller) error {
 		h.metadata = config.Handler("metadata") != nil
 		h.warn(config)
 		h.warnPolicies(config)
+		h.signer = findSigner(config)
+		h.sources = findTransfers(config)
 		h.identity = identity(config, c.ServerBlockKeys)
 		live.start(h)
 		return nil
@@ -91,6 +93,13 @@ func (h *RRHealth) warn(config *dnsserver.Config) {
 		for _, c := range p.checks {
 			if c.probe.Insecure {
 				log.Warningf("check %s of %s does not verify the certificate: insecure", c.probe.Label, p.Name)
+			}
+		}
+	}
+	for _, f := range h.filters {
+		for _, c := range f.checks {
+			if c.probe.Insecure {
+				log.Warningf("check %s of %s does not verify the certificate: insecure", c.probe.Label, f.Name)
 			}
 		}
 	}

@@ -43,7 +43,12 @@ func transition(c monitor.Change, moved []*member) string {
 	if more := len(moved) - 1; more > 0 {
 		text += fmt.Sprintf(" and %d more", more)
 	}
-	text += " is " + m.state.String()
+	return text + " is " + m.state.String() + because(c) + inShadow(m.pool.shadow)
+}
+
+// because words why a change came about.
+func because(c monitor.Change) string {
+	text := ""
 	if c.Err != nil {
 		text += ": " + c.Err.Error()
 	}
@@ -51,6 +56,14 @@ func transition(c monitor.Change, moved []*member) string {
 		text += fmt.Sprintf(" (%d in a row)", n)
 	}
 	return text
+}
+
+// inShadow says that a change changes no answer.
+func inShadow(shadow bool) string {
+	if shadow {
+		return ", answered as before: shadow"
+	}
+	return ""
 }
 
 // inARow returns how many results in a row brought the change about.

@@ -1,0 +1,199 @@
+package rrhealth
+
+import (
+	"slices"
+
+	"github.com/coredns/coredns/plugin"
+	"github.com/miekg/dns"
+
+	"github.com/rrhealth/rrhealth/plugin/pool"
+)
+
+// replace returns what is answered instead of m, whose i-th set is asked for
+// and is all down: nil for no answer at all. It reports false where the set is
+// to be answered all the same, because the filter says so or because what it
+// says cannot be had.
+func (w *filterWriter) replace(m *dns.Msg, i int) (*dns.Msg, bool) {
+	set := &w.answer.sets[i]
+	outcome := set.outcome
+	if w.sisterLives(set) {
+		outcome = pool.NoData // so that clients use the living family
+	}
+	var out *dns.Msg
+	switch outcome {
+	case pool.Servfail:
+		out = w.failure(dns.RcodeServerFailure)
+	case pool.Refused:
+		out = w.failure(dns.RcodeRefused)
+	case pool.Dropped:
+	case pool.NoData:
+		out = w.empty(m, i)
+	case pool.ServedFallback:
+		out = w.fallback(m, i)
+	default:
+		return nil, false
+	}
+	if out == nil && outcome != pool.Dropped {
+		return nil, false
+	}
+	set.filter.counts.filtered.Add(set.dead)
+	return out, true
+}
+
+// sisterLives reports whether the owner of set has addresses of the other
+// family that are not down. Only the plugins below know them.
+func (w *filterWriter) sisterLives(set *rrset) bool {
+	other := dns.TypeAAAA
+	if set.rrtype == dns.TypeAAAA {
+		other = dns.TypeA
+	}
+	m := w.lookup(set.owner, other)
+	if m == nil || m.Rcode != dns.RcodeSuccess {
+		return false
+	}
+	return slices.ContainsFunc(m.Answer, func(rr dns.RR) bool {
+		return rr != nil && rr.Header().Rrtype == other && !w.handler.health(set.filter, addrOf(rr)).down
+	})
+}
+
+// lookup asks the plugins below for name and qtype, as the client would. It
+// returns nil when there is no answer.
+func (w *filterWriter) lookup(name string, qtype uint16) *dns.Msg {
+	r := &dns.Msg{
+		MsgHdr:   w.request.MsgHdr,
+		Question: []dns.Question{{Name: name, Qtype: qtype, Qclass: dns.ClassINET}},
+	}
+	if o := w.request.IsEdns0(); o != nil {
+		r.Extra = []dns.RR{dns.Copy(o)}
+	}
+	c := &capture{ResponseWriter: w.ResponseWriter}
+	_, _ = plugin.NextOrFailure(w.handler.Name(), w.handler.Next, w.ctx, c, r)
+	return c.msg
+}
+
+// A capture keeps the message that is written.
+type capture struct {
+	dns.ResponseWriter
+	msg *dns.Msg
+}
+
+// WriteMsg implements dns.ResponseWriter.
+func (c *capture) WriteMsg(m *dns.Msg) error {
+	c.msg = m
+	return nil
+}
+
+// Write implements dns.ResponseWriter. What it is given is not for the client.
+func (c *capture) Write(b []byte) (int, error) { return len(b), nil }
+
+// empty returns m without the i-th set and with a proof that there is no such
+// set, or nil where that cannot be had: where the zone's SOA cannot (an empty
+// answer without one is cached for who knows how long), or where somebody else
+// has signed the set.
+func (w *filterWriter) empty(m *dns.Msg, i int) *dns.Msg {
+	set := &w.answer.sets[i]
+	start := w.startOfAuthority(set.owner)
+	if start == nil {
+		return nil
+	}
+	start.Hdr.Ttl = min(start.Hdr.Ttl, start.Minttl, set.ttl, negativeTTL)
+	out := *m
+	out.Ns = []dns.RR{start}
+	if set.signed && w.dnssec {
+		out.Ns = w.handler.signer.denial(set.owner, set.rrtype, start, true, serverOf(w.ctx))
+		if !w.answer.signedBy(i, out.Ns) {
+			return nil
+		}
+	}
+	return w.without(&out, i, nil)
+}
+
+// startOfAuthority returns a copy of the SOA of the zone that name is in, as
+// the plugins below tell it, or nil.
+func (w *filterWriter) startOfAuthority(name string) *dns.SOA {
+	m := w.lookup(name, dns.TypeSOA)
+	if m == nil {
+		return nil
+	}
+	for _, rrs := range [...][]dns.RR{m.Answer, m.Ns} {
+		for _, rr := range rrs {
+			if start, ok := rr.(*dns.SOA); ok && dns.IsSubDomain(start.Hdr.Name, name) {
+				return dns.Copy(start).(*dns.SOA)
+			}
+		}
+	}
+	return nil
+}
+
+// fallback returns m with the filter's own addresses instead of the i-th set,
+// or nil where that cannot be had.
+func (w *filterWriter) fallback(m *dns.Msg, i int) *dns.Msg {
+	set := &w.answer.sets[i]
+	var records []dns.RR
+	for _, addr := range set.filter.Fallback {
+		header := dns.RR_Header{Name: set.owner, Rrtype: set.rrtype, Class: dns.ClassINET, Ttl: set.ttl}
+		switch {
+		case addr.Is4() && set.rrtype == dns.TypeA:
+			records = append(records, &dns.A{Hdr: header, A: addr.AsSlice()})
+		case addr.Is6() && set.rrtype == dns.TypeAAAA:
+			records = append(records, &dns.AAAA{Hdr: header, AAAA: addr.AsSlice()})
+		}
+	}
+	if records == nil {
+		return w.empty(m, i) // the fallback is of the other family
+	}
+	if set.signed && w.dnssec {
+		sigs := w.handler.signer.set(records, serverOf(w.ctx))
+		if !w.answer.signedBy(i, sigs) {
+			return nil
+		}
+		records = append(records, sigs...)
+	}
+	out := *m
+	return w.explained(w.without(&out, i, records), "all addresses of this name and type are down: answered the fallback")
+}
+
+// without makes the answer section of m the one it was, without the i-th set
+// and with records in its place. What stood beside it is about that set.
+func (w *filterWriter) without(m *dns.Msg, i int, records []dns.RR) *dns.Msg {
+	w.answer.sets[i].changed, w.answer.sets[i].records = true, records
+	m.Answer = w.answer.appendTo(make([]dns.RR, 0, w.answer.size()))
+	m.AuthenticatedData = false
+	var extra []dns.RR
+	for _, rr := range m.Extra {
+		if opt, ok := rr.(*dns.OPT); ok {
+			extra = append(extra, opt)
+		}
+	}
+	m.Extra = extra
+	return m
+}
+
+// failure answers with rcode because all is down.
+func (w *filterWriter) failure(rcode int) *dns.Msg {
+	m := new(reply).start(w.request)
+	m.Authoritative = false
+	m.Rcode = rcode
+	return w.explained(m, "all addresses of this name and type are down")
+}
+
+// explained returns m with a word on why it is as it is, for clients that
+// speak EDNS. m is not changed.
+func (w *filterWriter) explained(m *dns.Msg, why string) *dns.Msg {
+	if w.request.IsEdns0() == nil {
+		return m
+	}
+	out := *m
+	out.Extra = slices.Clip(slices.Clone(m.Extra))
+	for i, rr := range out.Extra {
+		if opt, ok := rr.(*dns.OPT); ok {
+			opt = dns.Copy(opt).(*dns.OPT)
+			opt.Option = append(opt.Option, &dns.EDNS0_EDE{InfoCode: dns.ExtendedErrorCodeOther, ExtraText: why})
+			out.Extra[i] = opt
+			return &out
+		}
+	}
+	opt := ownOPT(&out, w.request)
+	opt.Option = append(opt.Option, &dns.EDNS0_EDE{InfoCode: dns.ExtendedErrorCodeOther, ExtraText: why})
+	return &out
+}

@@ -1,0 +1,110 @@
+package rrhealth
+
+import (
+	"net/netip"
+	"strings"
+
+	"github.com/miekg/dns"
+
+	"github.com/rrhealth/rrhealth/plugin/pool"
+	"github.com/rrhealth/rrhealth/plugin/verdict"
+)
+
+// A filter is a stanza with watch, at one of its names: it judges what plugins
+// below answer for every name at or below that one. Its pool.Config holds the
+// words of the stanza; it has no backends, those come with each answer.
+type filter struct {
+	pool.Config
+	shadow bool
+	scope  scope
+	checks []check
+
+	watched *watchlist
+	// Set when the handler starts, before it serves.
+	counts *filterRecord
+}
+
+func newFilter(name string, s stanza) *filter {
+	f := &filter{Config: s.pool, shadow: s.shadow, scope: s.watch, checks: s.checks, watched: newWatchlist(), counts: newFilterRecord()}
+	f.Name = name
+	return f
+}
+
+// rules finds the filter for a name. It is fixed when the Corefile is parsed.
+type rules struct {
+	at    map[string]*filter // names at or below the key
+	below map[string]*filter // names below the key: written with "*."
+}
+
+func newRules() rules { return rules{make(map[string]*filter), make(map[string]*filter)} }
+
+func (r rules) add(f *filter) {
+	if name, ok := strings.CutPrefix(f.Name, "*."); ok {
+		r.below[name] = f
+		return
+	}
+	r.at[f.Name] = f
+}
+
+// match returns the filter for name, in whatever case, or nil. The longest
+// name wins.
+func (r rules) match(name string) *filter {
+	if len(r.at)+len(r.below) == 0 {
+		return nil
+	}
+	var room [256]byte // as in names.match
+	lower := appendLower(room[:0], name)
+	for off, end := 0, false; !end; off, end = dns.NextLabel(name, off) {
+		if off > 0 {
+			if f := r.below[string(lower[off:])]; f != nil {
+				return f
+			}
+		}
+		if f := r.at[string(lower[off:])]; f != nil {
+			return f
+		}
+	}
+	if f := r.below["."]; f != nil && name != "." {
+		return f
+	}
+	return r.at["."]
+}
+
+// A condition is what a query sees of one address.
+type condition struct {
+	watched bool // the filter is concerned with it
+	down    bool
+	short   bool // down or changing: the answer should not live long
+}
+
+// health looks addr up, marks it as seen, and has it learned when it is new.
+// An address that nothing is known of is taken for up.
+func (h *RRHealth) health(f *filter, addr netip.Addr) condition {
+	if a := f.watched.find(addr); a != nil {
+		if !a.seen.Load() { // a write to a line that many queries share costs
+			a.seen.Store(true)
+		}
+		down := a.State() == verdict.Down
+		return condition{watched: true, down: down, short: down || a.changing.Load()}
+	}
+	if !addr.IsValid() || !f.scope.has(addr) {
+		return condition{}
+	}
+	if len(f.checks) > 0 {
+		h.learn(f, addr)
+	}
+	return condition{watched: true}
+}
+
+// learn has addr watched for f, soon. When there are more new addresses than
+// can be taken in, some are dropped: they are learned from a later answer.
+func (h *RRHealth) learn(f *filter, addr netip.Addr) {
+	if h.registry.watchFull.Load() {
+		unwatchedAddresses.Inc()
+		return
+	}
+	select {
+	case h.learned <- sighting{f, addr}:
+	default:
+	}
+}

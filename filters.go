@@ -1,0 +1,148 @@
+package rrhealth
+
+import (
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	clog "github.com/coredns/coredns/plugin/pkg/log"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/rrhealth/rrhealth/plugin/monitor"
+)
+
+// A filterRecord is what is counted about a filter. It outlives the filter:
+// after a reload its successor goes on with it, and with what it watches.
+type filterRecord struct {
+	filters  []*filter     // that use it, the latest last
+	filtered atomic.Uint64 // dead addresses that were left out
+	signed   atomic.Uint64 // dead addresses that were not, for their signatures
+	shadow   atomic.Uint64 // dead addresses that were not, for shadow
+}
+
+func newFilterRecord() *filterRecord { return new(filterRecord) }
+
+// startFilters brings the filters of h to life. r.mu is held.
+func (r *registry) startFilters(h *RRHealth) {
+	if len(h.filters) == 0 {
+		return
+	}
+	h.registry = r
+	for _, f := range h.filters {
+		before := r.attachFilter(h.identity, f)
+		if before != nil {
+			r.monitor.Do(func() { r.inherit(f, before) })
+		}
+	}
+	h.discovery = startDiscovery(h, r)
+}
+
+// stopFilters lets go of what the filters of h watch. What queries see stays
+// as it is. r.mu is held.
+func (r *registry) stopFilters(h *RRHealth) {
+	if h.discovery == nil {
+		return
+	}
+	h.discovery.stop()
+	r.monitor.Do(func() {
+		for _, f := range h.filters {
+			r.forget(f, func(*address) bool { return true })
+		}
+	})
+}
+
+// attachFilter lets f count in the record of its block and name. It returns
+// the filter that f replaces, or nil.
+func (r *registry) attachFilter(block string, f *filter) (before *filter) {
+	key := recordKey{block, f.Name}
+	rec := r.filters[key]
+	if rec == nil {
+		rec = newFilterRecord()
+		r.filters[key] = rec
+	}
+	if n := len(rec.filters); n > 0 {
+		before = rec.filters[n-1]
+	}
+	rec.filters = append(rec.filters, f)
+	f.counts = rec
+	return before
+}
+
+// detachFilter undoes attachFilter.
+func (r *registry) detachFilter(block string, f *filter) {
+	key := recordKey{block, f.Name}
+	rec := r.filters[key]
+	rec.filters = slices.DeleteFunc(rec.filters, func(o *filter) bool { return o == f })
+	if len(rec.filters) == 0 {
+		delete(r.filters, key)
+	}
+}
+
+// collectFilters shows the live filters to Prometheus, those of one name as
+// one, and counts under shadow what they would have left out. r.mu is held.
+func (r *registry) collectFilters(ch chan<- prometheus.Metric, shadow map[string]uint64) {
+	if len(r.filters) == 0 {
+		return
+	}
+	filtered, signed := make(map[string]uint64), make(map[string]uint64)
+	for key, rec := range r.filters {
+		filtered[key.pool] += rec.filtered.Load()
+		signed[key.pool] += rec.signed.Load()
+		if rec.filters[len(rec.filters)-1].shadow {
+			shadow[key.pool] += rec.shadow.Load()
+		}
+	}
+	for name, n := range filtered {
+		ch <- counter(filteredRecords, n, name)
+		ch <- counter(signedRecords, signed[name], name)
+	}
+	ch <- gauge(watchedAddresses, float64(r.watchedCount.Load()))
+}
+
+// watched logs that a watched address has changed its state.
+func (l *limiter) watched(c monitor.Change, a *address) {
+	if !l.allowed(time.Now()) {
+		return
+	}
+	log.Info(fmt.Sprintf("backend %s below %s is %s", a.addr, a.filter.Name, a.State()) + because(c) + inShadow(a.filter.shadow))
+}
+
+// linesOf bounds a listing: addresses in a line, and in all.
+const (
+	listedPerLine = 50
+	listedAtMost  = 1000
+)
+
+// listWatched logs what is watched, and how it is, under debug.
+func (h *RRHealth) listWatched() {
+	if !clog.D.Value() {
+		return
+	}
+	for _, f := range h.filters {
+		for _, line := range f.listing() {
+			log.Debug(line)
+		}
+	}
+}
+
+// listing returns lines that say what f watches, in the order of addresses.
+func (f *filter) listing() []string {
+	table := *f.watched.table.Load()
+	addrs := slices.SortedFunc(maps.Keys(table), netip.Addr.Compare)
+	lines := []string{fmt.Sprintf("watching %d addresses below %s, of %s", len(addrs), f.Name, f.scope)}
+	for part := range slices.Chunk(addrs[:min(len(addrs), listedAtMost)], listedPerLine) {
+		words := make([]string, len(part))
+		for i, addr := range part {
+			words[i] = addr.String() + " " + table[addr].State().String()
+		}
+		lines = append(lines, "below "+f.Name+": "+strings.Join(words, ", "))
+	}
+	if more := len(addrs) - listedAtMost; more > 0 {
+		lines = append(lines, fmt.Sprintf("below %s: and %d more", f.Name, more))
+	}
+	return lines
+}

@@ -1,0 +1,77 @@
+package rrhealth
+
+import (
+	"net/netip"
+	"slices"
+
+	"github.com/rrhealth/rrhealth/plugin/pool"
+)
+
+// filters reports whether s is a filter's stanza.
+func (s *stanza) filters() bool { return s.watch.any || len(s.watch.prefixes) > 0 }
+
+const watchForm = "watch CIDR... such as 192.0.2.0/24, or watch any"
+
+// parseWatch reads which addresses a filter may probe.
+func (s *stanza) parseWatch(l line) error {
+	if len(l.args()) == 0 {
+		return l.errorf("watch: got nothing, want %s", watchForm)
+	}
+	if slices.Contains(l.args(), "any") {
+		if len(l.args()) > 1 {
+			return l.errorf("watch: any beside networks, want %s", watchForm)
+		}
+		s.watch.any = true
+		return nil
+	}
+	for _, arg := range l.args() {
+		prefix, err := netip.ParsePrefix(arg)
+		if err != nil {
+			addr, err := netip.ParseAddr(arg)
+			if err != nil || addr.Zone() != "" {
+				return l.errorf("watch: got %q, want %s", arg, watchForm)
+			}
+			prefix = netip.PrefixFrom(addr, addr.BitLen())
+		}
+		switch {
+		case prefix.Addr().Is4In6():
+			return l.errorf("watch: %q is an IPv4 network in IPv6 form, want it as IPv4", arg)
+		case prefix != prefix.Masked():
+			return l.errorf("watch: %q has bits set behind its length, want %s", arg, prefix.Masked())
+		case slices.Contains(s.watch.prefixes, prefix):
+			return l.errorf("watch: %q given twice, want each network once", arg)
+		}
+		s.watch.prefixes = append(s.watch.prefixes, prefix)
+	}
+	return nil
+}
+
+// parseShadow reads the word that keeps a stanza from changing any answer.
+func (s *stanza) parseShadow(l line) error {
+	if len(l.args()) > 0 {
+		return l.errorf("shadow: got %s, want nothing behind it", quoted(l.args()))
+	}
+	s.shadow = true
+	return nil
+}
+
+// completeFilter checks what a filter's stanza says as a whole.
+func (s *stanza) completeFilter(l line) error {
+	if len(s.pool.Backends) > 0 {
+		return l.find("backend").errorf("backend: beside watch, want one of them: backend to answer addresses, watch to judge those that other plugins answer")
+	}
+	switch s.pool.Policy {
+	case pool.Rotate, pool.Shuffle, pool.First:
+	default:
+		return l.find("policy").errorf("policy: %s needs to know the backends, want rotate, shuffle or first beside watch", s.pool.Policy)
+	}
+	for _, word := range []string{"slow_start", "hold", "failback"} {
+		if at := l.find(word); at.word() == word {
+			return at.errorf("%s: is for pools, want it beside backend only", word)
+		}
+	}
+	if l.find("answers").word() != "answers" {
+		s.pool.Answers = 0 // all that the plugins below answer
+	}
+	return nil
+}

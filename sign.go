@@ -1,0 +1,187 @@
+package rrhealth
+
+import (
+	"bytes"
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/coredns/coredns/core/dnsserver"
+	"github.com/coredns/coredns/request"
+	"github.com/miekg/dns"
+)
+
+// A signer signs what we made or changed with the keys of the dnssec plugin,
+// which stands below us and has seen neither. Without that plugin it is nil,
+// and signs nothing.
+type signer struct{ dnssec signs }
+
+// signs is what the dnssec plugin's handler does.
+type signs interface {
+	Sign(state request.Request, now time.Time, server string) *dns.Msg
+}
+
+// findSigner returns the signer of a server block, or nil.
+func findSigner(config *dnsserver.Config) *signer {
+	if d, ok := config.Handler("dnssec").(signs); ok {
+		return &signer{d}
+	}
+	return nil
+}
+
+// signedTTL is the TTL that records have while they are signed. The plugin's
+// signatures do not depend on it (they carry a fixed original TTL), but its
+// cache of signatures does: with the TTLs that leave, which count down in the
+// cache below us, there would be a new signature every second.
+const signedTTL = 3600
+
+// wantsDNSSEC reports whether the client that sent r asks for signatures. Ask
+// before r is answered: the server clears the bit when it writes.
+func wantsDNSSEC(r *dns.Msg) bool {
+	o := r.IsEdns0()
+	return o != nil && o.Do()
+}
+
+// serverOf names the server that handles a query, for the plugin's metrics.
+func serverOf(ctx context.Context) string {
+	if s, ok := ctx.Value(dnsserver.Key{}).(*dnsserver.Server); ok {
+		return s.Addr
+	}
+	return ""
+}
+
+// set returns the signatures for an RRset, with its owner and TTL, or none
+// when the set is in no zone of the plugin's. The set is not changed.
+//
+// It is signed in canonical order and in lower case, whatever order and case
+// it leaves in: a signature is good for all of them, and the cache of
+// signatures is keyed by the records as they come.
+func (s *signer) set(rrs []dns.RR, server string) []dns.RR {
+	if s == nil || len(rrs) == 0 {
+		return nil
+	}
+	header := *rrs[0].Header()
+	owner := strings.ToLower(header.Name)
+	canonical := make([]dns.RR, len(rrs))
+	for i, rr := range rrs {
+		canonical[i] = withHeader(rr, owner, signedTTL)
+	}
+	slices.SortStableFunc(canonical, func(a, b dns.RR) int { return bytes.Compare(addressOf(a), addressOf(b)) })
+	m := &dns.Msg{
+		MsgHdr:   dns.MsgHdr{Response: true},
+		Question: []dns.Question{{Name: owner, Qtype: header.Rrtype, Qclass: dns.ClassINET}},
+		Answer:   canonical,
+	}
+	signed := s.dnssec.Sign(request.Request{Req: m}, time.Now().UTC(), server)
+	var sigs []dns.RR
+	for _, rr := range signed.Answer {
+		if rr.Header().Rrtype == dns.TypeRRSIG {
+			sigs = append(sigs, withHeader(rr, header.Name, header.Ttl))
+		}
+	}
+	return sigs
+}
+
+// zone returns the zone of the plugin's that name belongs to, or "".
+func (s *signer) zone(name, server string) string {
+	// The plugin does not tell its zones, but who signs: any record will do.
+	for _, sig := range s.set([]dns.RR{soa(name)}, server) {
+		if sig, ok := sig.(*dns.RRSIG); ok {
+			return strings.ToLower(sig.SignerName)
+		}
+	}
+	return ""
+}
+
+// denial returns the authority section that proves that name has no record of
+// the type: the zone's SOA and what the plugin adds to it. It returns nil when
+// name is in no zone of the plugin's. start is the SOA to put there, and is
+// not changed; where it is not the zone's, one is made up unless strict.
+func (s *signer) denial(name string, qtype uint16, start *dns.SOA, strict bool, server string) []dns.RR {
+	zone := s.zone(name, server)
+	if zone == "" {
+		return nil
+	}
+	if !strings.EqualFold(start.Hdr.Name, zone) {
+		if strict {
+			return nil
+		}
+		start = soa(zone)
+	}
+	m := &dns.Msg{
+		MsgHdr:   dns.MsgHdr{Response: true},
+		Question: []dns.Question{{Name: strings.ToLower(name), Qtype: qtype, Qclass: dns.ClassINET}},
+		Ns:       []dns.RR{withHeader(start, zone, signedTTL)},
+	}
+	signed := s.dnssec.Sign(request.Request{Req: m, Zone: zone}, time.Now().UTC(), server)
+	// For a question about NSEC the plugin moves the proof to the answer.
+	proof := slices.Concat(signed.Answer, signed.Ns)
+	for i, rr := range proof {
+		proof[i] = withHeader(rr, rr.Header().Name, start.Hdr.Ttl)
+	}
+	return proof
+}
+
+// again returns mended, of which some SVCB or HTTPS records are not what they
+// were in m, with their signatures put right. Where somebody else has made
+// those, it returns m: a client that checks them would believe neither the
+// records nor us.
+func (s *signer) again(mended, m *dns.Msg, dnssec bool, server string) *dns.Msg {
+	var now section
+	now.group(mended.Answer, hintType)
+	for i := range now.sets {
+		set := &now.sets[i]
+		if !set.signed || !slices.ContainsFunc(set.at, func(place int) bool { return mended.Answer[place] != m.Answer[place] }) {
+			continue
+		}
+		for _, place := range set.at {
+			set.records = append(set.records, mended.Answer[place])
+		}
+		if dnssec {
+			sigs := s.set(set.records, server)
+			if !now.signedBy(i, sigs) {
+				return m
+			}
+			set.records = append(set.records, sigs...)
+		}
+		set.changed = true
+	}
+	if now.changed() {
+		mended.Answer = now.appendTo(make([]dns.RR, 0, now.size()))
+	}
+	mended.AuthenticatedData = false
+	return mended
+}
+
+// withHeader returns a copy of rr with another owner and TTL. What the header
+// does not hold is shared with rr.
+func withHeader(rr dns.RR, owner string, ttl uint32) dns.RR {
+	switch r := rr.(type) {
+	case *dns.A:
+		c := *r
+		rr = &c
+	case *dns.AAAA:
+		c := *r
+		rr = &c
+	case *dns.RRSIG:
+		c := *r
+		rr = &c
+	default:
+		rr = dns.Copy(rr)
+	}
+	h := rr.Header()
+	h.Name, h.Ttl = owner, ttl
+	return rr
+}
+
+// addressOf returns the address in an A or AAAA record, else nil.
+func addressOf(rr dns.RR) []byte {
+	switch rr := rr.(type) {
+	case *dns.A:
+		return rr.A
+	case *dns.AAAA:
+		return rr.AAAA
+	}
+	return nil
+}

@@ -1,0 +1,49 @@
+package rrhealth
+
+import (
+	"math/rand/v2"
+	"sync/atomic"
+)
+
+// turns says where the rotation of names stands that other plugins answer.
+var turns = newRotation()
+
+// A rotation counts the answers for each name and type, without knowing which
+// names there are: it has a fixed number of counters, and names that hash to
+// the same one share it. With names in the thousands that is rare; those
+// concerned then turn by more than one now and then. It survives reloads.
+type rotation struct {
+	seed     uint64
+	counters [1 << 15]atomic.Uint32
+}
+
+func newRotation() *rotation { return &rotation{seed: rand.Uint64()} }
+
+// next returns where the rotation of owner stands, and moves it on. Each name
+// starts somewhere else, and elsewhere in each process: replicas that start
+// together would otherwise all favour the same address.
+func (r *rotation) next(owner string, rrtype uint16) uint64 {
+	h := r.hash(owner, rrtype)
+	counter := &r.counters[h%uint64(len(r.counters))]
+	// The step wraps at 2^32, where a list of a length that is no power of two
+	// skips a little, once in four billion answers.
+	return uint64(counter.Add(1)-1) + h>>32
+}
+
+// hash is FNV-1a, in lower case, with more mixing at its end: the low bits
+// choose a counter and the high bits a start.
+func (r *rotation) hash(owner string, rrtype uint16) uint64 {
+	const prime = 1099511628211
+	h := r.seed
+	for i := range len(owner) {
+		c := owner[i]
+		if 'A' <= c && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		h = (h ^ uint64(c)) * prime
+	}
+	h = (h ^ uint64(rrtype)) * prime
+	h ^= h >> 32
+	h *= 0x9e3779b97f4a7c15
+	return h ^ h>>29
+}

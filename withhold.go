@@ -1,0 +1,191 @@
+package rrhealth
+
+import (
+	"net/netip"
+	"slices"
+
+	"github.com/miekg/dns"
+
+	"github.com/rrhealth/rrhealth/plugin/pool"
+)
+
+// apply makes of a set what judge found. In the additional section no order is
+// dealt and no list is cut, and a set that is all down goes: clients that need
+// it ask for it, and get the answer that the filter has for that.
+func (w *filterWriter) apply(s *section, i int, answering bool) {
+	set := &s.sets[i]
+	if set.overlooked {
+		return
+	}
+	if set.filter.shadow {
+		w.note(set)
+		return
+	}
+	if set.hints() {
+		w.applyHints(s, i)
+		return
+	}
+	kept := set.at
+	switch {
+	case set.outcome == pool.Served:
+		kept = set.living
+	case !answering && len(set.living) == 0:
+		set.changed, set.withdrawn = true, true
+		set.filter.counts.filtered.Add(set.dead)
+		return
+	}
+	if answering {
+		kept = w.arrange(set, kept)
+	}
+	if len(kept) == len(set.at) {
+		w.keep(s, i, kept)
+		return
+	}
+	w.withdraw(s, i, kept)
+}
+
+// arrange puts places into the order of the policy and cuts them to size.
+func (w *filterWriter) arrange(set *rrset, places []int) []int {
+	f := set.filter
+	if len(places) > 1 && f.Policy != pool.First {
+		var step uint64
+		if f.Policy == pool.Rotate {
+			step = turns.next(set.owner, set.rrtype)
+		}
+		if &places[0] == &set.at[0] { // at tells where the set stands, it must stay
+			places = slices.Clone(places)
+		}
+		f.Arrange(places, step)
+	}
+	if f.Answers > 0 && f.Answers < len(places) {
+		places = places[:f.Answers]
+	}
+	return places
+}
+
+// keep makes set the same records in the order of places, with its TTL.
+func (w *filterWriter) keep(s *section, i int, places []int) {
+	set := &s.sets[i]
+	same := slices.Equal(places, set.at)
+	for _, place := range set.at {
+		same = same && s.rrs[place].Header().Ttl == set.ttl
+	}
+	if same {
+		return
+	}
+	set.changed = true
+	set.records = lowered(s, places, set.ttl)
+	if set.signed {
+		for sig := range s.signatures(i) {
+			set.records = append(set.records, withHeader(sig, sig.Hdr.Name, min(set.ttl, sig.Hdr.Ttl)))
+		}
+	}
+}
+
+// withdraw makes set the records at places only. A set that somebody else has
+// signed is left whole for clients that check: the living come first in it.
+func (w *filterWriter) withdraw(s *section, i int, places []int) {
+	set := &s.sets[i]
+	records := lowered(s, places, set.ttl)
+	if set.signed && w.dnssec {
+		sigs := w.handler.signer.set(records, serverOf(w.ctx))
+		if !s.signedBy(i, sigs) {
+			set.filter.counts.signed.Add(set.dead)
+			w.keep(s, i, livingFirst(s, set, places))
+			return
+		}
+		records = append(records, sigs...)
+	}
+	set.changed, set.withdrawn, set.records = true, true, records
+	if set.outcome == pool.Served { // else the dead stay, as far as answers lets them
+		set.filter.counts.filtered.Add(set.dead)
+	}
+}
+
+// livingFirst returns all places of set: those given, then the other living
+// ones, then the rest.
+func livingFirst(s *section, set *rrset, places []int) []int {
+	all := make([]int, 0, len(set.at))
+	taken := make([]bool, len(s.rrs))
+	for _, lot := range [...][]int{places, set.living, set.at} {
+		for _, place := range lot {
+			if !taken[place] {
+				taken[place] = true
+				all = append(all, place)
+			}
+		}
+	}
+	return all
+}
+
+// applyHints takes dead hints out of the SVCB or HTTPS records of a set.
+func (w *filterWriter) applyHints(s *section, i int) {
+	set := &s.sets[i]
+	if set.dead == 0 {
+		w.keep(s, i, set.at)
+		return
+	}
+	records := make([]dns.RR, 0, len(set.at)+1)
+	for _, place := range set.at {
+		rr := s.rrs[place]
+		if record := living(rr, func(addr netip.Addr) bool { return w.handler.health(set.filter, addr).down }); record != nil {
+			rr = record
+		}
+		records = append(records, withHeader(rr, rr.Header().Name, set.ttl))
+	}
+	if set.signed && w.dnssec {
+		sigs := w.handler.signer.set(records, serverOf(w.ctx))
+		if !s.signedBy(i, sigs) {
+			set.filter.counts.signed.Add(set.dead)
+			w.keep(s, i, set.at)
+			return
+		}
+		records = append(records, sigs...)
+	}
+	set.changed, set.withdrawn, set.records = true, true, records
+	set.filter.counts.filtered.Add(set.dead)
+}
+
+// note counts what would be taken out of set, were it not for shadow.
+func (w *filterWriter) note(set *rrset) {
+	switch set.outcome {
+	case pool.ServedMinUp, pool.ServedAllDown:
+		return
+	}
+	set.filter.counts.shadow.Add(set.dead)
+}
+
+// lowered returns the records at places with the TTL given: the records
+// themselves where they have it, else copies.
+func lowered(s *section, places []int, ttl uint32) []dns.RR {
+	records := make([]dns.RR, 0, len(places)+1)
+	var v4 []dns.A // all copies in one allocation
+	var v6 []dns.AAAA
+	for _, place := range places {
+		rr := s.rrs[place]
+		if rr.Header().Ttl == ttl {
+			records = append(records, rr)
+			continue
+		}
+		switch r := rr.(type) {
+		case *dns.A:
+			if v4 == nil {
+				v4 = make([]dns.A, 0, len(places))
+			}
+			v4 = append(v4, *r)
+			rr = &v4[len(v4)-1]
+			rr.Header().Ttl = ttl
+		case *dns.AAAA:
+			if v6 == nil {
+				v6 = make([]dns.AAAA, 0, len(places))
+			}
+			v6 = append(v6, *r)
+			rr = &v6[len(v6)-1]
+			rr.Header().Ttl = ttl
+		default:
+			rr = withHeader(rr, rr.Header().Name, ttl)
+		}
+		records = append(records, rr)
+	}
+	return records
+}
