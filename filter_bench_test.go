@@ -1,0 +1,100 @@
+package rrhealth
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"github.com/coredns/coredns/plugin"
+	"github.com/coredns/coredns/plugin/test"
+	"github.com/miekg/dns"
+
+	"github.com/rrhealth/rrhealth/plugin/pool"
+	"github.com/rrhealth/rrhealth/plugin/verdict"
+)
+
+// A discard takes messages and forgets them.
+type discard struct{ test.ResponseWriter }
+
+func (*discard) WriteMsg(*dns.Msg) error { return nil }
+
+// benchFilter returns a handler that filters an answer of n addresses, with
+// the given TTL and policy, dead of which are down.
+func benchFilter(tb testing.TB, n, dead int, ttl int, policy pool.Policy) (plugin.Handler, *dns.Msg) {
+	tb.Helper()
+	r := question("www.example.org.", dns.TypeA, false)
+	m := answerTo(r)
+	states := make(map[string]verdict.State)
+	for i := range n {
+		addr := fmt.Sprintf("192.0.2.%d", i+1)
+		m.Answer = append(m.Answer, rrs(tb, fmt.Sprintf("www.example.org. %d IN A %s", ttl, addr))...)
+		states[addr] = verdict.Up
+		if i < dead {
+			states[addr] = verdict.Down
+		}
+	}
+	config := plainConfig
+	config.Policy = policy
+	return filtering(config, m, states), r
+}
+
+func BenchmarkFilter(b *testing.B) {
+	for _, n := range []int{3, 30} {
+		for _, bc := range []struct {
+			name   string
+			dead   int
+			ttl    int
+			policy pool.Policy
+		}{
+			{"nothing to do", 0, 30, pool.First},
+			{"rotated", 0, 30, pool.Rotate},
+			{"rotated, TTL capped", 0, 300, pool.Rotate},
+			{"one dead", 1, 300, pool.Rotate},
+		} {
+			b.Run(fmt.Sprintf("%d records/%s", n, bc.name), func(b *testing.B) {
+				h, r := benchFilter(b, n, bc.dead, bc.ttl, bc.policy)
+				w, ctx := new(discard), context.Background()
+				b.ReportAllocs()
+				for b.Loop() {
+					_, _ = h.ServeDNS(ctx, w, r)
+				}
+			})
+		}
+		b.Run(fmt.Sprintf("%d records/no filter", n), func(b *testing.B) {
+			h, r := benchFilter(b, n, 0, 30, pool.First)
+			next := h.(*RRHealth).Next
+			w, ctx := new(discard), context.Background()
+			b.ReportAllocs()
+			for b.Loop() {
+				_, _ = plugin.NextOrFailure("test", next, ctx, w, r)
+			}
+		})
+	}
+}
+
+func TestJudgingAnAnswerHardlyAllocates(t *testing.T) {
+	for _, tc := range []struct {
+		name         string
+		n, dead, ttl int
+		policy       pool.Policy
+		want         float64 // with the two that a wrapped writer costs
+	}{
+		{"nothing to do", 3, 0, 30, pool.First, 2},
+		{"rotated", 3, 0, 30, pool.Rotate, 4},
+		{"one dead, TTL capped", 3, 1, 300, pool.Rotate, 5},
+		{"30 records, one dead", 30, 1, 300, pool.Rotate, 6},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			w := new(discard)
+			h, r := benchFilter(t, tc.n, tc.dead, tc.ttl, tc.policy)
+			// The least of many: a collection empties the pool of drafts.
+			got := testing.AllocsPerRun(1, func() { _, _ = h.ServeDNS(context.Background(), w, r) })
+			for range 50 {
+				got = min(got, testing.AllocsPerRun(1, func() { _, _ = h.ServeDNS(context.Background(), w, r) }))
+			}
+			if got > tc.want {
+				t.Errorf("%v allocations, want at most %v", got, tc.want)
+			}
+		})
+	}
+}

@@ -1,0 +1,339 @@
+package rrhealth
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/miekg/dns"
+)
+
+// newKey writes a signing key for example.org the way the dnssec plugin reads
+// it. It returns the name of its files, without extension, and its DNSKEY.
+func newKey(t *testing.T) (base string, key *dns.DNSKEY) {
+	t.Helper()
+	key = &dns.DNSKEY{
+		Hdr:   dns.RR_Header{Name: "example.org.", Rrtype: dns.TypeDNSKEY, Class: dns.ClassINET, Ttl: 3600},
+		Flags: 257, Protocol: 3, Algorithm: dns.ECDSAP256SHA256,
+	}
+	private, err := key.Generate(256)
+	if err != nil {
+		t.Fatal(err)
+	}
+	base = filepath.Join(t.TempDir(), fmt.Sprintf("Kexample.org.+%03d+%05d", key.Algorithm, key.KeyTag()))
+	for name, text := range map[string]string{
+		base + ".key":     key.String() + "\n",
+		base + ".private": key.PrivateKeyString(private),
+	} {
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return base, key
+}
+
+// unbound starts a validating resolver that knows example.org's key and asks
+// the server at addr for it. It keeps nothing, so that every query shows what
+// the server says now.
+func unbound(t *testing.T, addr string, key *dns.DNSKEY) *asker {
+	t.Helper()
+	path := program(t, "unbound", "unbound")
+	dir, port := t.TempDir(), freePort(t, "127.0.0.1")
+	host, serverPort, _ := strings.Cut(addr, ":")
+	config := filepath.Join(dir, "unbound.conf")
+	text := fmt.Sprintf(`server:
+	interface: 127.0.0.1@%s
+	port: %s
+	directory: %q
+	chroot: ""
+	username: ""
+	pidfile: ""
+	use-syslog: no
+	do-daemonize: no
+	do-ip6: no
+	num-threads: 1
+	do-not-query-localhost: no
+	module-config: "validator iterator"
+	trust-anchor: %q
+	val-log-level: 2
+	cache-max-ttl: 0
+	cache-max-negative-ttl: 0
+	aggressive-nsec: no
+	local-zone: "example.net." static
+stub-zone:
+	name: "example.org"
+	stub-addr: %s@%s
+remote-control:
+	control-enable: no
+`, port, port, dir, strings.ReplaceAll(key.String(), "\t", " "), host, serverPort)
+	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	background(t, path, "-d", "-c", config)
+	eventually(t, "unbound answers", func() bool {
+		_, err := exchange(question("example.org.", dns.TypeSOA, true), "udp", "127.0.0.1:"+port)
+		return err == nil
+	})
+	return newAsker(t, "127.0.0.1:"+port)
+}
+
+// delv has BIND's validator look at one answer of the server at addr.
+func delv(t *testing.T, addr string, key *dns.DNSKEY, name string, qtype uint16) string {
+	t.Helper()
+	path := program(t, "delv", "bind9-dnsutils")
+	anchors := filepath.Join(t.TempDir(), "anchors")
+	text := fmt.Sprintf("trust-anchors { \"example.org.\" static-key %d %d %d %q; };\n", key.Flags, key.Protocol, key.Algorithm, key.PublicKey)
+	if err := os.WriteFile(anchors, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	host, port, _ := strings.Cut(addr, ":")
+	return run(t, "", path, "@"+host, "-p", port, "-a", anchors, "+root=example.org", name, dns.TypeToString[qtype])
+}
+
+// validatable drops the names that a resolver would go elsewhere for: those
+// that are delegated, to servers that do not exist, and the aliases of names
+// in other zones.
+func validatable(ask []string) []string {
+	return slices.DeleteFunc(slices.Clone(ask), func(name string) bool {
+		labels := dns.SplitDomainName(name)
+		host := func(label, digit string) bool {
+			return strings.HasPrefix(label, "h") && strings.HasSuffix(label, digit)
+		}
+		return host(labels[0], "8") || slices.ContainsFunc(labels, func(l string) bool { return host(l, "7") })
+	})
+}
+
+// A lookedUp is what a validating resolver thinks of a name and type.
+type lookedUp struct {
+	name   string
+	qtype  uint16
+	rcode  int
+	secure bool
+}
+
+// survey asks for every name and type.
+func survey(t *testing.T, resolver *asker, ask []string, f *farm) map[string]lookedUp {
+	t.Helper()
+	all := make(map[string]lookedUp)
+	for _, name := range ask {
+		for _, qtype := range zoneTypes {
+			if qtype == dns.TypeANY || (qtype == dns.TypeDS && name == "example.org.") { // the parent's business
+				continue
+			}
+			r := resolver.exchange(question(name, qtype, true))
+			all[fmt.Sprint(name, " ", dns.TypeToString[qtype])] = lookedUp{name, qtype, r.Rcode, r.AuthenticatedData}
+			if f == nil {
+				continue
+			}
+			// A set holds dead addresses only if it holds no other ones.
+			if slices.ContainsFunc(r.Answer, f.isDead) && slices.ContainsFunc(r.Answer, func(rr dns.RR) bool {
+				return rr.Header().Rrtype == qtype && addrOf(rr).IsValid() && !f.isDead(rr)
+			}) {
+				t.Errorf("%s %s: dead addresses beside living ones: %v", name, dns.TypeToString[qtype], r.Answer)
+			}
+		}
+	}
+	return all
+}
+
+// agree fails the test where got is less secure than want.
+func agree(t *testing.T, when string, got, want map[string]lookedUp) {
+	t.Helper()
+	secure := 0
+	for key, w := range want {
+		g := got[key]
+		if g.rcode != w.rcode || (w.secure && !g.secure) {
+			t.Errorf("%s: %s: %s, secure %v, want %s, secure %v", when, key, dns.RcodeToString[g.rcode], g.secure, dns.RcodeToString[w.rcode], w.secure)
+		}
+		if g.secure {
+			secure++
+		}
+		if g.rcode == dns.RcodeServerFailure {
+			t.Errorf("%s: %s is bogus", when, key)
+		}
+	}
+	t.Logf("%s: %d of %d secure", when, secure, len(want))
+	if secure < len(want)/2 {
+		t.Errorf("%s: only %d of %d secure: that proves little", when, secure, len(want))
+	}
+}
+
+func TestThinnedSetsValidateBehindDnssec(t *testing.T) {
+	f := newFarm(t, 60)
+	names := 100
+	if testing.Short() {
+		names = 30
+	}
+	file, ask := f.zone(t, names)
+	ask = validatable(ask)
+	base, key := newKey(t)
+	below := fmt.Sprintf("dnssec {\nkey file %s\n}\nfile %s example.org", base, file)
+	plain := start(t, corefile(below))
+	want := survey(t, unbound(t, plain.addr, key), ask, nil)
+	s := start(t, corefile(f.stanza("")+below))
+	resolver := unbound(t, s.addr, key)
+	f.settled()
+	agree(t, "before", survey(t, resolver, ask, f), want)
+	f.kill(f.third()...)
+	agree(t, "while a third dies", survey(t, resolver, ask, nil), want)
+	f.settled()
+	agree(t, "with a third dead", survey(t, resolver, ask, f), want)
+	for _, q := range []lookedUp{
+		{name: "h20.example.org", qtype: dns.TypeA}, {name: "h22.example.org", qtype: dns.TypeA},
+		{name: "h5.example.org", qtype: dns.TypeHTTPS}, {name: "y.h6.example.org", qtype: dns.TypeA},
+	} {
+		if out := delv(t, s.addr, key, q.name, q.qtype); !strings.Contains(out, "fully validated") {
+			t.Errorf("delv %s %s:\n%s", q.name, dns.TypeToString[q.qtype], out)
+		}
+	}
+	f.kill(f.all...)
+	f.settled()
+	agree(t, "with all dead", survey(t, resolver, ask, nil), want)
+	f.revive(f.all...)
+	f.settled()
+	agree(t, "after", survey(t, resolver, ask, f), want)
+}
+
+// presigned signs a zone file with a key that the server does not have.
+func presigned(t *testing.T, file string) (signed string, key *dns.DNSKEY) {
+	t.Helper()
+	path := program(t, "ldns-signzone", "ldnsutils")
+	base, key := newKey(t)
+	signed = filepath.Join(t.TempDir(), "db.example.org.signed")
+	run(t, "", path, "-o", "example.org.", "-f", signed, file, base)
+	return signed, key
+}
+
+func TestASetSignedByOthersIsOnlyReorderedForThoseWhoCheck(t *testing.T) {
+	f := newFarm(t, 60)
+	names := 100
+	if testing.Short() {
+		names = 30
+	}
+	file, ask := f.zone(t, names)
+	ask = validatable(ask)
+	file, key := presigned(t, file)
+	plain := start(t, corefile("file "+file+" example.org"))
+	plainAsker := newAsker(t, plain.addr)
+	want := survey(t, unbound(t, plain.addr, key), ask, nil)
+	s := start(t, corefile(f.stanza("")+"file "+file+" example.org"))
+	resolver := unbound(t, s.addr, key)
+	f.settled()
+	agree(t, "before", survey(t, resolver, ask, nil), want)
+	f.kill(f.third()...)
+	f.settled()
+	agree(t, "with a third dead", survey(t, resolver, ask, nil), want)
+	asker := newAsker(t, s.addr)
+	reordered, thinned := 0, 0
+	for _, name := range ask {
+		whole := plainAsker.exchange(question(name, dns.TypeA, true))
+		got := asker.exchange(question(name, dns.TypeA, true))
+		if text := difference(got, whole); text != "" {
+			t.Errorf("%s with DO: %s differs:\n%v", name, text, got)
+		}
+		dead := false
+		for _, rr := range got.Answer {
+			if dead && addrOf(rr).IsValid() && !f.isDead(rr) {
+				t.Errorf("%s with DO: a living address behind a dead one: %v", name, got.Answer)
+			}
+			if dead = dead || f.isDead(rr); dead {
+				reordered++
+			}
+		}
+		got = asker.exchange(question(name, dns.TypeA, false))
+		if f.allDead(got.Answer, dns.TypeA) == "" && slices.ContainsFunc(got.Answer, f.isDead) {
+			t.Errorf("%s without DO: dead addresses: %v", name, got.Answer)
+		}
+		thinned += len(whole.Answer) - len(got.Answer)
+	}
+	if reordered == 0 || thinned == 0 {
+		t.Errorf("%d dead addresses put last, %d taken out: the zone tests nothing", reordered, thinned)
+	}
+	f.kill(f.all...)
+	f.settled()
+	agree(t, "with all dead", survey(t, resolver, ask, nil), want)
+}
+
+func TestAServedPoolIsSignedByTheDnssecPlugin(t *testing.T) {
+	base, key := newKey(t)
+	zone := tempZone(t, "@ IN SOA ns hostmaster 1 7200 1800 86400 60\n@ IN NS ns\nns IN A 192.0.2.53\nother IN TXT \"text\"\nwww IN HTTPS 1 . alpn=h2")
+	for name, below := range map[string]string{"with a zone below": "file " + zone + " example.org", "with nothing below": ""} {
+		t.Run(name, func(t *testing.T) {
+			f := newFarm(t, 3)
+			s := start(t, corefile(fmt.Sprintf("rrhealth www.example.org *.pool.example.org {\nbackend %s\ncheck tcp://:%s\n%s}\ndnssec {\nkey file %s\n}\n%s",
+				strings.Join(f.all, " "), f.port, quick, base, below)))
+			resolver := unbound(t, s.addr, key)
+			check := func(when string) {
+				t.Helper()
+				for _, name := range []string{"www.example.org.", "WwW.example.org.", "a.pool.example.org.", "b.c.pool.example.org."} {
+					for _, qtype := range []uint16{dns.TypeA, dns.TypeAAAA, dns.TypeHTTPS, dns.TypeTXT, dns.TypeMX, dns.TypeDS} {
+						r := resolver.exchange(question(name, qtype, true))
+						if !r.AuthenticatedData || r.Rcode != dns.RcodeSuccess {
+							t.Errorf("%s: %s %s is not secure:\n%v", when, name, dns.TypeToString[qtype], r)
+						}
+						if out := delv(t, s.addr, key, name, qtype); !strings.Contains(out, "fully validated") {
+							t.Errorf("%s: delv %s %s:\n%s", when, name, dns.TypeToString[qtype], out)
+						}
+					}
+				}
+			}
+			s.settled("www.example.org.", dns.TypeA, f.all...)
+			check("all up")
+			f.kill(f.all[1])
+			s.settled("www.example.org.", dns.TypeA, f.all[0], f.all[2])
+			check("one down")
+			if r := s.exchange(question("www.example.org.", dns.TypeA, false), "udp"); len(r.Answer) != 2 {
+				t.Errorf("without DO: %v, want two addresses and no signature", r.Answer)
+			}
+		})
+	}
+}
+
+func TestADenialAndAFallbackValidate(t *testing.T) {
+	base, key := newKey(t)
+	for _, allDown := range []string{"nodata", "192.0.2.99", "2001:db8::99", "answer"} {
+		t.Run(allDown, func(t *testing.T) {
+			f := newFarm(t, 2)
+			zone := tempZone(t, fmt.Sprintf("@ IN SOA ns hostmaster 1 7200 1800 86400 60\n@ IN NS ns\nns IN A 192.0.2.53\nwww IN A %s\nwww IN A %s\nalias IN CNAME www", f.all[0], f.all[1]))
+			s := start(t, corefile(f.stanza("all_down "+allDown)+fmt.Sprintf("cache\ndnssec {\nkey file %s\n}\nfile %s example.org", base, zone)))
+			resolver := unbound(t, s.addr, key)
+			f.kill(f.all...)
+			f.settled()
+			for _, name := range []string{"www.example.org.", "alias.example.org."} {
+				r := resolver.exchange(question(name, dns.TypeA, true))
+				if !r.AuthenticatedData || r.Rcode != dns.RcodeSuccess {
+					t.Errorf("%s is not secure:\n%v", name, r)
+				}
+				want := map[string][]string{"192.0.2.99": {"192.0.2.99"}, "answer": f.all}[allDown]
+				got := addrs(r)
+				slices.Sort(got)
+				if !slices.Equal(got, want) {
+					t.Errorf("%s: got %v, want %v", name, got, want)
+				}
+				if out := delv(t, s.addr, key, name, dns.TypeA); !strings.Contains(out, "fully validated") {
+					t.Errorf("delv %s:\n%s", name, out)
+				}
+			}
+		})
+	}
+}
+
+func TestHintsOfAServedNameAreSignedAgain(t *testing.T) {
+	base, key := newKey(t)
+	f := newFarm(t, 2)
+	zone := tempZone(t, soaLine+"www IN HTTPS 1 . ipv4hint="+strings.Join(f.all, ","))
+	s := start(t, corefile(fmt.Sprintf("rrhealth www.example.org {\nbackend %s\ncheck tcp://:%s\n%s}\ndnssec {\nkey file %s\n}\nfile %s example.org",
+		strings.Join(f.all, " "), f.port, quick, base, zone)))
+	f.kill(f.all[0])
+	s.settled("www.example.org.", dns.TypeA, f.all[1])
+	m := s.exchange(question("www.example.org.", dns.TypeHTTPS, true), "udp")
+	if text := m.Answer[0].String(); strings.Contains(text, f.all[0]) || !strings.Contains(text, f.all[1]) {
+		t.Errorf("got %s, want the living hint alone", text)
+	}
+	if out := delv(t, s.addr, key, "www.example.org", dns.TypeHTTPS); !strings.Contains(out, "fully validated") {
+		t.Errorf("delv:\n%s", out)
+	}
+}

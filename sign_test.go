@@ -1,0 +1,89 @@
+package rrhealth
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/coredns/coredns/request"
+	"github.com/miekg/dns"
+
+	"github.com/rrhealth/rrhealth/plugin/pool"
+)
+
+// A pen signs for example.org with key 7, and keeps what it was given.
+type pen struct{ signed []string }
+
+func (p *pen) Sign(state request.Request, _ time.Time, _ string) *dns.Msg {
+	m := state.Req
+	p.signed = append(p.signed, fmt.Sprint(m.Answer))
+	if first := m.Answer[0].Header(); dns.IsSubDomain("example.org.", first.Name) {
+		m.Answer = append(m.Answer, &dns.RRSIG{
+			Hdr:         dns.RR_Header{Name: first.Name, Rrtype: dns.TypeRRSIG, Class: dns.ClassINET, Ttl: first.Ttl},
+			TypeCovered: first.Rrtype, Algorithm: dns.ECDSAP256SHA256, KeyTag: 7, SignerName: "example.org.", Signature: "AAAA",
+		})
+	}
+	return m
+}
+
+// The plugin's cache of signatures is keyed by the records as they come.
+func TestWhateverOrderCaseAndTTLASetHasItIsSignedTheSame(t *testing.T) {
+	p := new(pen)
+	s := &signer{p}
+	for _, lines := range [][]string{
+		{"www.example.org. 30 IN A 192.0.2.1", "www.example.org. 30 IN A 192.0.2.2"},
+		{"www.example.org. 30 IN A 192.0.2.2", "www.example.org. 30 IN A 192.0.2.1"},
+		{"wWw.eXample.org. 7 IN A 192.0.2.2", "wWw.eXample.org. 7 IN A 192.0.2.1"},
+	} {
+		set := rrs(t, lines...)
+		sigs := s.set(set, "")
+		if len(sigs) != 1 || sigs[0].Header().Name != set[0].Header().Name || sigs[0].Header().Ttl != set[0].Header().Ttl {
+			t.Errorf("%v: signatures %v, want one with the owner and the TTL of the set", set, sigs)
+		}
+		if got := fmt.Sprint(set); got != fmt.Sprint(rrs(t, lines...)) {
+			t.Errorf("the set was changed: %s", got)
+		}
+	}
+	for _, signed := range p.signed {
+		if signed != p.signed[0] {
+			t.Errorf("signed %s and %s, want the same each time", p.signed[0], signed)
+		}
+	}
+}
+
+func TestOnlyWhoHasSignedASetSignsItAgain(t *testing.T) {
+	for keyTag, want := range map[int]string{7: "192.0.2.2", 1: "192.0.2.2 192.0.2.1"} {
+		r := question("www.example.org.", dns.TypeA, true)
+		m := answerTo(r, rrs(t, "www.example.org. 300 IN A 192.0.2.1", "www.example.org. 300 IN A 192.0.2.2",
+			fmt.Sprintf("www.example.org. 300 IN RRSIG A 13 3 300 20300101000000 20200101000000 %d example.org. BBBB", keyTag))...)
+		config := plainConfig
+		config.Policy = pool.First
+		h := filtering(config, m, down)
+		h.signer = &signer{new(pen)}
+		got := written(t, h, r)
+		if text := strings.Join(addrs(got), " "); text != want {
+			t.Errorf("signed with key %d: %s, want %s", keyTag, text, want)
+		}
+		if sig, ok := got.Answer[len(got.Answer)-1].(*dns.RRSIG); !ok || int(sig.KeyTag) != keyTag || sig.Hdr.Ttl != 10 {
+			t.Errorf("signed with key %d: %v", keyTag, got.Answer)
+		}
+		signed := h.filters[0].counts.signed.Load()
+		if (signed == 1) != (keyTag == 1) {
+			t.Errorf("signed with key %d: %d addresses counted as left for their signatures", keyTag, signed)
+		}
+	}
+}
+
+func TestWithoutThePluginNothingIsSigned(t *testing.T) {
+	var s *signer
+	if sigs := s.set(rrs(t, "www.example.org. 30 IN A 192.0.2.1"), ""); sigs != nil {
+		t.Errorf("signatures %v", sigs)
+	}
+	if proof := s.denial("www.example.org.", dns.TypeA, soa("example.org."), false, ""); proof != nil {
+		t.Errorf("proof %v", proof)
+	}
+	if sigs := (&signer{new(pen)}).set(rrs(t, "www.example.net. 30 IN A 192.0.2.1"), ""); sigs != nil {
+		t.Errorf("signatures %v for a name in no zone of the plugin's", sigs)
+	}
+}

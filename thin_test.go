@@ -1,0 +1,333 @@
+package rrhealth
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"reflect"
+	"slices"
+	"testing"
+
+	"github.com/coredns/coredns/plugin"
+	"github.com/coredns/coredns/plugin/test"
+	"github.com/miekg/dns"
+
+	"github.com/rrhealth/rrhealth/plugin/pool"
+	"github.com/rrhealth/rrhealth/plugin/verdict"
+)
+
+// filtering returns a handler with one filter for every name, of which the
+// verdicts are given, above a plugin that writes m.
+func filtering(config pool.Config, m *dns.Msg, states map[string]verdict.State) *RRHealth {
+	h := newHandler([]string{"."}, []stanza{{names: []string{"."}, pool: config, watch: scope{any: true}}})
+	h.Next = plugin.HandlerFunc(func(_ context.Context, w dns.ResponseWriter, _ *dns.Msg) (int, error) {
+		return dns.RcodeSuccess, w.WriteMsg(m)
+	})
+	judge(h.filters[0], states)
+	return h
+}
+
+// judge gives f's addresses their verdicts.
+func judge(f *filter, states map[string]verdict.State) {
+	for text, state := range states {
+		a := &address{addr: netip.MustParseAddr(text), filter: f}
+		a.state.Store(uint32(state))
+		f.watched.all[a.addr] = a
+	}
+	f.watched.stale = true
+	f.watched.publish()
+}
+
+// plainConfig is a filter's without any words.
+var plainConfig = pool.Config{TTL: 30, ShortTTL: 10, MinUp: pool.MinUp{N: 1}}
+
+// written returns what h makes of the answer to r.
+func written(tb testing.TB, h *RRHealth, r *dns.Msg) *dns.Msg {
+	tb.Helper()
+	recorder := &capture{ResponseWriter: &test.ResponseWriter{}}
+	if rcode, err := h.ServeDNS(tb.Context(), recorder, r); rcode != dns.RcodeSuccess || err != nil {
+		tb.Fatalf("rcode %d, error %v", rcode, err)
+	}
+	return recorder.msg
+}
+
+// rrs parses records.
+func rrs(tb testing.TB, lines ...string) []dns.RR {
+	tb.Helper()
+	var all []dns.RR
+	for _, line := range lines {
+		rr, err := dns.NewRR(line)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		all = append(all, rr)
+	}
+	return all
+}
+
+// answerTo returns a positive answer to r.
+func answerTo(r *dns.Msg, answer ...dns.RR) *dns.Msg {
+	m := new(dns.Msg)
+	m.SetReply(r)
+	m.Answer = answer
+	return m
+}
+
+var down = map[string]verdict.State{"192.0.2.1": verdict.Down, "192.0.2.2": verdict.Up, "192.0.2.3": verdict.Down, "2001:db8::1": verdict.Down}
+
+func TestWhatIsNoPositiveAnswerPassesAsItIs(t *testing.T) {
+	r := question("www.example.org.", dns.TypeA, false)
+	set := rrs(t, "www.example.org. 300 IN A 192.0.2.1", "www.example.org. 300 IN A 192.0.2.2")
+	change := func(f func(*dns.Msg)) *dns.Msg {
+		m := answerTo(r, set...)
+		f(m)
+		return m
+	}
+	for name, m := range map[string]*dns.Msg{
+		"nil":           nil,
+		"empty":         new(dns.Msg),
+		"NXDOMAIN":      change(func(m *dns.Msg) { m.Rcode = dns.RcodeNameError }),
+		"SERVFAIL":      change(func(m *dns.Msg) { m.Rcode = dns.RcodeServerFailure }),
+		"truncated":     change(func(m *dns.Msg) { m.Truncated = true }),
+		"no question":   change(func(m *dns.Msg) { m.Question = nil }),
+		"two questions": change(func(m *dns.Msg) { m.Question = append(m.Question, m.Question[0]) }),
+		"a query":       change(func(m *dns.Msg) { m.Response = false }),
+		"a referral": change(func(m *dns.Msg) {
+			m.Answer, m.Ns, m.Extra = nil, rrs(t, "example.org. 300 IN NS ns.example.org."), rrs(t, "ns.example.org. 300 IN A 192.0.2.1")
+		}),
+		"name servers": change(func(m *dns.Msg) {
+			m.Answer, m.Extra = rrs(t, "example.org. 300 IN NS ns.example.org."), rrs(t, "ns.example.org. 300 IN A 192.0.2.1")
+		}),
+		"NODATA":   change(func(m *dns.Msg) { m.Answer, m.Ns = nil, rrs(t, "example.org. 300 IN SOA a. b. 1 2 3 4 5") }),
+		"an alias": change(func(m *dns.Msg) { m.Answer = rrs(t, "www.example.org. 300 IN CNAME www.example.net.") }),
+		"unwatched": change(func(m *dns.Msg) {
+			m.Answer = rrs(t, "www.example.org. 300 IN A 127.0.0.1", "www.example.org. 300 IN A 169.254.169.254")
+		}),
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := written(t, filtering(plainConfig, m, down), r); got != m {
+				t.Errorf("got another message:\n%v\nwant\n%v", got, m)
+			}
+		})
+	}
+}
+
+func TestOnlyQueriesForInternetNamesAreJudged(t *testing.T) {
+	for name, change := range map[string]func(*dns.Msg){
+		"NOTIFY": func(r *dns.Msg) { r.Opcode = dns.OpcodeNotify },
+		"UPDATE": func(r *dns.Msg) { r.Opcode = dns.OpcodeUpdate },
+		"CHAOS":  func(r *dns.Msg) { r.Question[0].Qclass = dns.ClassCHAOS },
+		"AXFR":   func(r *dns.Msg) { r.Question[0].Qtype = dns.TypeAXFR },
+		"IXFR":   func(r *dns.Msg) { r.Question[0].Qtype = dns.TypeIXFR },
+	} {
+		r := question("www.example.org.", dns.TypeA, false)
+		change(r)
+		m := answerTo(r, rrs(t, "www.example.org. 300 IN A 192.0.2.1", "www.example.org. 300 IN A 192.0.2.2")...)
+		m.Rcode = dns.RcodeSuccess
+		if got := written(t, filtering(plainConfig, m, down), r); got != m {
+			t.Errorf("%s: got another message:\n%v", name, got)
+		}
+	}
+}
+
+// The cases are answers as they come from below, and what leaves.
+func TestAnswersAreThinned(t *testing.T) {
+	const www, sig = "www.example.org. 300 IN ", "www.example.org. 300 IN RRSIG "
+	signature := sig + "A 13 3 300 20300101000000 20200101000000 1 example.org. AAAA"
+	for _, tc := range []struct {
+		name                                 string
+		qtype                                uint16
+		do                                   bool
+		answer, extra, wantAnswer, wantExtra []string
+		ad                                   bool // survives
+	}{
+		{
+			name: "one set", qtype: dns.TypeA,
+			answer:     []string{www + "A 192.0.2.1", www + "A 192.0.2.2"},
+			wantAnswer: []string{"www.example.org. 10 IN A 192.0.2.2"},
+		},
+		{
+			name: "an alias stays first", qtype: dns.TypeA,
+			answer:     []string{"a.example.org. 300 IN CNAME www.example.org.", www + "A 192.0.2.1", www + "A 192.0.2.2"},
+			wantAnswer: []string{"a.example.org. 300 IN CNAME www.example.org.", "www.example.org. 10 IN A 192.0.2.2"},
+		},
+		{
+			name: "case does not part a set", qtype: dns.TypeA,
+			answer:     []string{www + "A 192.0.2.1", "WWW.example.org. 300 IN A 192.0.2.2"},
+			wantAnswer: []string{"WWW.example.org. 10 IN A 192.0.2.2"},
+		},
+		{
+			name: "a set in pieces", qtype: dns.TypeANY,
+			answer:     []string{www + "A 192.0.2.1", www + "TXT \"t\"", www + "A 192.0.2.2", www + "AAAA 2001:db8::9"},
+			wantAnswer: []string{"www.example.org. 10 IN A 192.0.2.2", www + "TXT \"t\"", "www.example.org. 30 IN AAAA 2001:db8::9"},
+		},
+		{
+			name: "ANY keeps a set that is all down", qtype: dns.TypeANY,
+			answer:     []string{www + "A 192.0.2.1", www + "AAAA 2001:db8::9"},
+			wantAnswer: []string{"www.example.org. 10 IN A 192.0.2.1", "www.example.org. 30 IN AAAA 2001:db8::9"},
+			ad:         true,
+		},
+		{
+			name: "one TTL for all of a set", qtype: dns.TypeA,
+			answer:     []string{www + "A 192.0.2.2", "www.example.org. 20 IN A 192.0.2.4"},
+			wantAnswer: []string{"www.example.org. 20 IN A 192.0.2.2", "www.example.org. 20 IN A 192.0.2.4"},
+			ad:         true,
+		},
+		{
+			name: "a signature goes with a set that has changed, for those who do not check", qtype: dns.TypeA,
+			answer:     []string{www + "A 192.0.2.1", www + "A 192.0.2.2", signature},
+			wantAnswer: []string{"www.example.org. 10 IN A 192.0.2.2"},
+		},
+		{
+			name: "a strange signature keeps a set whole", qtype: dns.TypeA, do: true,
+			answer:     []string{www + "A 192.0.2.1", www + "A 192.0.2.2", signature},
+			wantAnswer: []string{"www.example.org. 10 IN A 192.0.2.2", "www.example.org. 10 IN A 192.0.2.1", "www.example.org. 10 IN RRSIG A 13 3 300 20300101000000 20200101000000 1 example.org. AAAA"},
+			ad:         true,
+		},
+		{
+			name: "additional addresses", qtype: dns.TypeSRV,
+			answer:     []string{www + "SRV 1 1 1 a.example.org.", www + "SRV 1 1 1 b.example.org."},
+			extra:      []string{"a.example.org. 300 IN A 192.0.2.1", "a.example.org. 300 IN A 192.0.2.2", "b.example.org. 300 IN A 192.0.2.3", "b.example.org. 300 IN AAAA 2001:db8::9"},
+			wantAnswer: []string{www + "SRV 1 1 1 a.example.org.", www + "SRV 1 1 1 b.example.org."},
+			wantExtra:  []string{"a.example.org. 10 IN A 192.0.2.2", "b.example.org. 30 IN AAAA 2001:db8::9"},
+		},
+		{
+			name: "hints", qtype: dns.TypeHTTPS,
+			answer:     []string{www + "HTTPS 1 . mandatory=alpn,ipv6hint alpn=h2 ipv4hint=192.0.2.1,192.0.2.2 ipv6hint=2001:db8::1"},
+			wantAnswer: []string{"www.example.org. 10 IN HTTPS 1 . mandatory=alpn alpn=h2 ipv4hint=192.0.2.2"},
+		},
+		{
+			name: "hints with a strange signature", qtype: dns.TypeHTTPS, do: true,
+			answer:     []string{www + "HTTPS 1 . ipv4hint=192.0.2.1", sig + "HTTPS 13 3 300 20300101000000 20200101000000 1 example.org. AAAA"},
+			wantAnswer: []string{"www.example.org. 10 IN HTTPS 1 . ipv4hint=192.0.2.1", "www.example.org. 10 IN RRSIG HTTPS 13 3 300 20300101000000 20200101000000 1 example.org. AAAA"},
+			ad:         true,
+		},
+		{
+			name: "an IPv4 address in IPv6 form is none of ours", qtype: dns.TypeAAAA,
+			answer:     []string{www + "AAAA ::ffff:192.0.2.1", www + "AAAA 2001:db8::9"},
+			wantAnswer: []string{"www.example.org. 30 IN AAAA ::ffff:192.0.2.1", "www.example.org. 30 IN AAAA 2001:db8::9"},
+			ad:         true,
+		},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			r := question("www.example.org.", tc.qtype, tc.do)
+			m := answerTo(r, rrs(t, tc.answer...)...)
+			m.AuthenticatedData = true
+			m.Extra = rrs(t, tc.extra...)
+			before := m.Copy()
+			config := plainConfig
+			config.Policy = pool.First
+			got := written(t, filtering(config, m, down), r)
+			if !reflect.DeepEqual(m.Copy(), before) {
+				t.Errorf("the message from below was changed:\n%v\nwas\n%v", m, before)
+			}
+			for section, pair := range map[string][2][]dns.RR{"answer": {got.Answer, rrs(t, tc.wantAnswer...)}, "additional": {got.Extra, rrs(t, tc.wantExtra...)}} {
+				if g, w := fmt.Sprint(pair[0]), fmt.Sprint(pair[1]); g != w {
+					t.Errorf("%s:\n%s\nwant\n%s", section, g, w)
+				}
+			}
+			if got.AuthenticatedData != tc.ad {
+				t.Errorf("AD is %v, want %v", got.AuthenticatedData, tc.ad)
+			}
+		})
+	}
+}
+
+func TestAnUnchangedAnswerIsTheVerySameMessage(t *testing.T) {
+	r := question("www.example.org.", dns.TypeA, false)
+	m := answerTo(r, rrs(t, "www.example.org. 30 IN A 192.0.2.2", "www.example.org. 30 IN A 192.0.2.4")...)
+	config := plainConfig
+	config.Policy = pool.First
+	if got := written(t, filtering(config, m, down), r); got != m {
+		t.Errorf("got a copy:\n%v", got)
+	}
+}
+
+// Whatever is written from below, it leaves with records taken out, reordered
+// and lowered in TTL, and with hints taken out. Nothing else.
+func FuzzFilter(f *testing.F) {
+	for _, lines := range [][]string{
+		{"www.example.org. 300 IN A 192.0.2.1", "www.example.org. 300 IN A 192.0.2.2"},
+		{"www.example.org. 300 IN CNAME x.example.org.", "x.example.org. 3 IN A 192.0.2.1", "x.example.org. 2 IN A 192.0.2.3"},
+		{"www.example.org. 300 IN HTTPS 1 . mandatory=ipv4hint ipv4hint=192.0.2.1 ipv6hint=2001:db8::1,2001:db8::2"},
+		{"www.example.org. 300 IN A 192.0.2.1", "www.example.org. 300 IN A 192.0.2.2", "www.example.org. 300 IN RRSIG A 13 3 300 20300101000000 20200101000000 1 example.org. AAAA"},
+		{"www.example.org. 300 IN SRV 1 1 1 x.example.org."},
+	} {
+		m := answerTo(question("www.example.org.", dns.TypeA, true), rrs(f, lines...)...)
+		m.Extra = rrs(f, "x.example.org. 300 IN A 192.0.2.1", "x.example.org. 300 IN A 192.0.2.2")
+		packed, err := m.Pack()
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(packed, uint8(0), true)
+		f.Add(packed, uint8(3), false)
+	}
+	f.Fuzz(func(t *testing.T, packed []byte, words uint8, do bool) {
+		m := new(dns.Msg)
+		if m.Unpack(packed) != nil {
+			return
+		}
+		config := plainConfig
+		config.Policy = pool.Policy(words & 1) // rotate or shuffle
+		config.Answers = int(words >> 1 & 3)
+		config.AllDown = pool.Action(words >> 3 % 6)
+		config.Fallback = []netip.Addr{netip.MustParseAddr("192.0.2.99")}
+		h := filtering(config, m, down)
+		before := m.Copy()
+		r := question("www.example.org.", dns.TypeA, do)
+		if len(m.Question) > 0 {
+			r.Question[0] = m.Question[0]
+		}
+		recorder := &capture{ResponseWriter: &test.ResponseWriter{}}
+		_, _ = h.ServeDNS(t.Context(), recorder, r)
+		if !reflect.DeepEqual(m.Copy(), before) {
+			t.Fatalf("the message from below was changed:\n%v\nwas\n%v", m, before)
+		}
+		if got := recorder.msg; got != nil && got != m {
+			nothingInvented(t, got, m)
+		}
+	})
+}
+
+// nothingInvented fails the test if got holds what m does not.
+func nothingInvented(t *testing.T, got, m *dns.Msg) {
+	t.Helper()
+	if _, err := got.Pack(); err != nil {
+		if _, was := m.Pack(); was == nil {
+			t.Fatalf("cannot be packed: %v\n%v", err, got)
+		}
+	}
+	if got.Rcode != dns.RcodeSuccess {
+		return // servfail and refused carry nothing
+	}
+	for _, pair := range [][2][]dns.RR{{got.Answer, m.Answer}, {got.Ns, slices.Concat(m.Ns, m.Answer)}, {got.Extra, m.Extra}} {
+		for _, rr := range pair[0] {
+			if !slices.ContainsFunc(pair[1], func(from dns.RR) bool { return stemsFrom(rr, from) }) && !mayBeAdded(rr) {
+				t.Fatalf("invented %v\nfrom\n%v", rr, m)
+			}
+		}
+	}
+}
+
+// mayBeAdded reports whether rr is one that the filter may add.
+func mayBeAdded(rr dns.RR) bool {
+	if a, ok := rr.(*dns.A); ok {
+		return a.A.Equal(net.IPv4(192, 0, 2, 99)) // the fallback
+	}
+	return rr.Header().Rrtype == dns.TypeOPT
+}
+
+// stemsFrom reports whether got can be what a filter makes of from.
+func stemsFrom(got, from dns.RR) bool {
+	if got.Header().Ttl > from.Header().Ttl {
+		return false
+	}
+	got, from = dns.Copy(got), dns.Copy(from)
+	got.Header().Ttl, from.Header().Ttl = 0, 0
+	if values := svcbValues(from); values != nil && svcbValues(got) != nil {
+		// Hints and what calls them mandatory may be missing.
+		*values, *svcbValues(got) = nil, nil
+	}
+	return got.String() == from.String()
+}

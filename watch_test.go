@@ -1,0 +1,247 @@
+package rrhealth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/miekg/dns"
+
+	"github.com/rrhealth/rrhealth/plugin/pool"
+	"github.com/rrhealth/rrhealth/plugin/probe"
+	"github.com/rrhealth/rrhealth/plugin/verdict"
+)
+
+// A zoneBelow is a plugin whose zone can be walked, and changes.
+type zoneBelow struct {
+	mu      sync.Mutex
+	name    string
+	records []dns.RR
+	panics  bool
+}
+
+// change changes the zone.
+func (z *zoneBelow) change(f func()) {
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	f()
+}
+
+func (z *zoneBelow) Transfer(zone string, _ uint32) (<-chan []dns.RR, error) {
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	if zone != z.name {
+		return nil, errors.New("not authoritative")
+	}
+	if z.panics {
+		panic("a fault of the plugin's")
+	}
+	ch := make(chan []dns.RR)
+	records := z.records
+	go func() {
+		defer close(ch)
+		for _, rr := range records {
+			ch <- []dns.RR{rr}
+		}
+	}()
+	return ch, nil
+}
+
+// watching starts a handler with one filter, whose probes fail for addresses
+// that end in an odd number, in a registry of its own.
+func watching(t *testing.T, below *zoneBelow) (*RRHealth, *registry) {
+	t.Helper()
+	ask := func(_ context.Context, addr netip.Addr) error {
+		if addr.As4()[3]%2 == 1 {
+			return errors.New("odd")
+		}
+		return nil
+	}
+	s := stanza{
+		names: []string{"example.org."}, pool: pool.Config{MinUp: pool.MinUp{N: 1}}, watch: scope{any: true},
+		checks: []check{{
+			probe: probe.Check{Label: "fake", ID: "fake", Probe: ask},
+			pace:  pace{interval: 10 * time.Second, fast: time.Second, timeout: time.Second, rule: verdict.Rule{Rise: 1, Fall: 1}},
+		}},
+	}
+	h := newHandler([]string{"example.org."}, []stanza{s})
+	h.instance = new(instance)
+	h.sources = []transfers{below}
+	r := newRegistry()
+	r.start(h)
+	return h, r
+}
+
+func (h *RRHealth) states() string {
+	text := ""
+	for i := range 10 {
+		if a := h.filters[0].watched.find(netip.AddrFrom4([4]byte{192, 0, 2, byte(i)})); a != nil {
+			text += fmt.Sprintf("%d %s ", i, a.State())
+		}
+	}
+	return text
+}
+
+func TestAddressesAreForgottenTenMinutesAfterTheyWereLastSeen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		below := &zoneBelow{name: "example.org.", records: rrs(t, "a.example.org. 1 IN A 192.0.2.1", "b.example.org. 1 IN A 192.0.2.2", "c.example.org. 1 IN HTTPS 1 . ipv4hint=192.0.2.3")}
+		h, r := watching(t, below)
+		expect := func(after time.Duration, want string) {
+			t.Helper()
+			time.Sleep(after)
+			synctest.Wait()
+			if got := h.states(); got != want {
+				t.Errorf("watched: %s, want %s", got, want)
+			}
+		}
+		expect(2*time.Second, "1 down 2 up 3 down ")
+		expect(30*time.Minute, "1 down 2 up 3 down ") // each walk sees them
+		below.change(func() {
+			below.records = rrs(t, "b.example.org. 1 IN A 192.0.2.2", "d.example.org. 1 IN A 192.0.2.4")
+		})
+		expect(time.Minute, "1 down 2 up 3 down 4 up ")
+		// An answer that still holds 192.0.2.3 keeps it.
+		h.health(h.filters[0], netip.MustParseAddr("192.0.2.3"))
+		expect(9*time.Minute+30*time.Second, "2 up 3 down 4 up ")
+		expect(time.Minute, "2 up 3 down 4 up ")
+		expect(time.Minute, "2 up 4 up ")
+		if got := r.watchedCount.Load(); got != 2 {
+			t.Errorf("%d addresses counted, want 2", got)
+		}
+		r.stop(h)
+		if len(r.users) != 0 || len(r.watched) != 0 {
+			t.Errorf("after the stop %d targets are in use and %d addresses watched", len(r.users), len(r.watched))
+		}
+		if got := h.states(); got != "2 up 4 up " {
+			t.Errorf("after the stop queries see %s, want what was last known", got)
+		}
+	})
+}
+
+func TestAddressesFromAnswersAreWatchedSoon(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, r := watching(t, &zoneBelow{name: "example.net."})
+		defer r.stop(h)
+		synctest.Wait()
+		for range 3 {
+			for i := range 2000 { // more than find room at once
+				h.health(h.filters[0], netip.AddrFrom4([4]byte{192, 0, byte(2 + i/256), byte(i)}))
+			}
+			time.Sleep(2 * gatherFor)
+			synctest.Wait()
+		}
+		if got := r.watchedCount.Load(); got != 2000 {
+			t.Errorf("%d addresses watched, want 2000", got)
+		}
+		time.Sleep(3 * time.Second)
+		synctest.Wait()
+		if got := h.states(); got != "0 up 1 down 2 up 3 down 4 up 5 down 6 up 7 down 8 up 9 down " {
+			t.Errorf("watched: %s", got)
+		}
+	})
+}
+
+// A plugin that fetches its zone may not have it yet when the server starts.
+func TestAZoneThatIsNotThereIsTriedAgainSoon(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		below := &zoneBelow{name: "later.", records: rrs(t, "a.example.org. 1 IN A 192.0.2.1")}
+		h, r := watching(t, below)
+		defer r.stop(h)
+		time.Sleep(time.Second)
+		below.change(func() { below.name = "example.org." })
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		if got := h.states(); got != "1 down " {
+			t.Errorf("watched three seconds after the start: %q, want 192.0.2.1", got)
+		}
+	})
+}
+
+func TestAPanicInAZoneIsNotTheServers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		below := &zoneBelow{name: "example.org.", panics: true, records: rrs(t, "a.example.org. 1 IN A 192.0.2.1")}
+		h, r := watching(t, below)
+		defer r.stop(h)
+		time.Sleep(time.Second)
+		below.change(func() { below.panics = false })
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if got := h.states(); got != "1 down " {
+			t.Errorf("watched: %q, want 192.0.2.1 from a later walk", got)
+		}
+	})
+}
+
+func TestScopes(t *testing.T) {
+	prefixes := scope{prefixes: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("127.0.0.1/32"), netip.MustParsePrefix("::/0")}}
+	for text, want := range map[string][2]bool{ // any, prefixes
+		"192.0.2.1":       {true, true},
+		"192.0.3.1":       {true, false},
+		"127.0.0.1":       {false, true},
+		"127.0.0.2":       {false, false},
+		"::1":             {false, true},
+		"2001:db8::1":     {true, true},
+		"169.254.169.254": {false, false},
+		"fe80::1":         {false, true},
+		"fe80::1%eth0":    {false, false},
+		"224.0.0.1":       {false, false},
+		"ff02::1":         {false, false},
+		"0.0.0.0":         {false, false},
+		"::":              {false, false},
+		"255.255.255.255": {false, false},
+		"10.0.0.1":        {true, false},
+	} {
+		addr := netip.MustParseAddr(text)
+		if got := [2]bool{scope{any: true}.has(addr), prefixes.has(addr)}; got != want {
+			t.Errorf("%s: watched by any and by the prefixes: %v, want %v", text, got, want)
+		}
+	}
+}
+
+func TestRulesFindTheLongestName(t *testing.T) {
+	r := newRules()
+	for _, name := range []string{".", "example.org.", "*.example.org.", "deep.example.org.", "*.net."} {
+		f := &filter{}
+		f.Name = name
+		r.add(f)
+	}
+	for name, want := range map[string]string{
+		".": ".", "com.": ".", "example.org.": "example.org.", "www.example.org.": "*.example.org.", "a.b.example.org.": "*.example.org.",
+		"deep.example.org.": "deep.example.org.", "x.deep.example.org.": "deep.example.org.", "net.": ".", "a.net.": "*.net.", "notexample.org.": ".",
+	} {
+		if got := r.match(name); got == nil || got.Name != want {
+			t.Errorf("%s: %+v, want the filter of %s", name, got, want)
+		}
+	}
+	if got := newRules().match("example.org."); got != nil {
+		t.Errorf("without rules: %v", got)
+	}
+}
+
+func TestTurnsCountEachNameAndTypeForItself(t *testing.T) {
+	r := newRotation()
+	a, b := r.next("www.example.org.", dns.TypeA), r.next("www.example.org.", dns.TypeAAAA)
+	for i := uint64(1); i < 5; i++ {
+		if got := r.next("wWw.example.ORG.", dns.TypeA); got != a+i {
+			t.Errorf("step %d of A: %d, want %d", i, got, a+i)
+		}
+		if got := r.next("www.example.org.", dns.TypeAAAA); got != b+i {
+			t.Errorf("step %d of AAAA: %d, want %d", i, got, b+i)
+		}
+	}
+	// Names must not all start at the same place.
+	starts := make(map[uint64]int)
+	for i := range 3000 {
+		starts[r.next(fmt.Sprintf("h%d.example.org.", i), dns.TypeA)%3]++
+	}
+	for place, n := range starts {
+		if n < 800 || n > 1200 {
+			t.Errorf("%d of 3000 names start at place %d of 3, want about a third", n, place)
+		}
+	}
+}
