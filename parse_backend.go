@@ -1,0 +1,119 @@
+package rrhealth
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"github.com/rrhealth/rrhealth/plugin/pool"
+)
+
+const backendForm = "backend ADDRESS... [weight N] [tier N] [location LATITUDE LONGITUDE|CONTINENT[/COUNTRY]] [probe ADDRESS] [drain]"
+
+// parseBackend reads one backend line: addresses, then what holds for them.
+func (s *stanza) parseBackend(l line) error {
+	args := l.args()
+	var addrs []netip.Addr
+	for len(args) > 0 {
+		addr, err := netip.ParseAddr(args[0])
+		if err != nil {
+			break
+		}
+		if addr, err = backendAddr(addr); err != nil {
+			return l.errorf("backend %q: %v", args[0], err)
+		}
+		if s.backends[addr] {
+			return l.errorf("backend %q: given twice, want each address once", args[0])
+		}
+		s.backends[addr] = true
+		addrs = append(addrs, addr)
+		args = args[1:]
+	}
+	if len(addrs) == 0 {
+		return l.errorf("backend: got %s, want an IP address: %s", quoted(args), backendForm)
+	}
+	b := pool.Backend{Weight: 1, Tier: 1}
+	if err := s.parseBackendOptions(l, args, &b, len(addrs)); err != nil {
+		return err
+	}
+	for _, addr := range addrs {
+		one := b
+		one.Addr = addr
+		if !one.Probe.IsValid() {
+			one.Probe = addr
+		}
+		s.pool.Backends = append(s.pool.Backends, one)
+	}
+	return nil
+}
+
+// parseBackendOptions reads what stands behind the addresses.
+func (s *stanza) parseBackendOptions(l line, args []string, b *pool.Backend, addrs int) error {
+	seen := make(map[string]bool)
+	for len(args) > 0 {
+		word := args[0]
+		if seen[word] {
+			return l.errorf("backend: %s given twice, want it once", word)
+		}
+		seen[word] = true
+		var value string
+		if len(args) > 1 {
+			value = args[1]
+		}
+		used := 2
+		var err error
+		switch word {
+		case "weight":
+			if value == "0" {
+				return l.errorf("backend: weight 0, want 1 to %d; to answer it no longer, write drain", maxWeight)
+			}
+			b.Weight, err = number(value, 1, maxWeight)
+			s.weighted()
+		case "tier":
+			b.Tier, err = number(value, 1, maxTier)
+		case "probe":
+			if addrs > 1 {
+				return l.errorf("backend: probe behind %d addresses, want one address on the line", addrs)
+			}
+			if b.Probe, err = netip.ParseAddr(value); err == nil {
+				b.Probe, err = backendAddr(b.Probe)
+			} else {
+				err = fmt.Errorf("got %q, want an IP address", value)
+			}
+		case "drain":
+			b.Drain, used = true, 1
+		case "location":
+			b.Place, used, err = parsePlace(args[1:])
+			used++
+		default:
+			return l.errorf("backend: unexpected %q, want %s", word, backendForm)
+		}
+		if err != nil {
+			return l.errorf("backend: %s: %v", word, err)
+		}
+		args = args[used:]
+	}
+	return nil
+}
+
+// weighted makes weighted the policy, unless the stanza names another.
+func (s *stanza) weighted() {
+	named := slices.ContainsFunc(s.at.block, func(l line) bool { return l.word() == "policy" })
+	if !named {
+		s.pool.Policy = pool.Weighted
+	}
+}
+
+// backendAddr checks that addr can be answered and probed.
+func backendAddr(addr netip.Addr) (netip.Addr, error) {
+	switch {
+	case addr.Zone() != "":
+		return addr, errors.New("has a zone, want an address that means the same everywhere")
+	case addr.Is4In6():
+		return addr, fmt.Errorf("an IPv4 address in IPv6 form, want %s", addr.Unmap())
+	case addr.IsUnspecified(), addr.IsMulticast(), addr == netip.AddrFrom4([4]byte{255, 255, 255, 255}):
+		return addr, errors.New("not the address of one host, want one that is")
+	}
+	return addr, nil
+}
