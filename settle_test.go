@@ -211,7 +211,7 @@ func TestSlowStartLetsTheShareGrow(t *testing.T) {
 		up := b.flap(1)
 		var shares []int
 		for i := range 66 {
-			time.Sleep(b.start.Add(up + time.Duration(i)*time.Second + 100*time.Millisecond).Sub(time.Now()))
+			time.Sleep(time.Until(b.start.Add(up + time.Duration(i)*time.Second + 100*time.Millisecond)))
 			shares = append(shares, share())
 		}
 		want := []int{1}

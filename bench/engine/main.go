@@ -42,7 +42,7 @@ func loads() []load {
 	if os.Getenv("QUICK") != "" {
 		sizes = []load{{"", 1000, time.Second, 3 * time.Second}, {"", 2000, 2 * time.Second, 3 * time.Second}}
 	}
-	var all []load
+	all := make([]load, 0, 2*len(sizes))
 	for _, kind := range []string{"tcp", "http"} {
 		for _, l := range sizes {
 			l.kind = kind

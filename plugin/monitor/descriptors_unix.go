@@ -14,5 +14,6 @@ func descriptorsForProbes() int {
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &r); err != nil {
 		return unlimited
 	}
+	//nolint:unconvert // a signed number on some systems
 	return int(min(max(uint64(r.Cur)/2, 1), unlimited)) // #nosec G115 -- bounded
 }

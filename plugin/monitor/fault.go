@@ -31,8 +31,7 @@ var faults = map[syscall.Errno]string{
 
 // faultOf names the fault of ours that err is, or returns "".
 func faultOf(err error) string {
-	var errno syscall.Errno
-	if errors.As(err, &errno) {
+	if errno, ok := errors.AsType[syscall.Errno](err); ok {
 		return faults[errno]
 	}
 	return ""

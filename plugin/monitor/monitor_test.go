@@ -50,6 +50,7 @@ type watch struct {
 }
 
 func newWatch(t *testing.T) *watch {
+	t.Helper()
 	w := &watch{t: t, starts: make(map[netip.Addr][]time.Duration), flying: make(map[netip.Addr]int)}
 	w.Monitor = New(w)
 	w.limit(1 << 20)

@@ -80,7 +80,7 @@ func (t *Target) slotAfter(at time.Duration) time.Duration {
 	if at < slot {
 		return slot
 	}
-	return slot + ((at-slot)/interval+1)*interval
+	return at - (at-slot)%interval + interval
 }
 
 // wobble returns d, lengthened or shortened by at most the given part of it.

@@ -125,15 +125,16 @@ func (s spots) rank(r ranking, client Place, need int) ranking {
 func (s spots) inTurn(dst []int, r ranking, k int, turns []atomic.Uint64) []int {
 	var turn uint64
 	most := len(dst) + k
-	for begin, end := 0, 0; begin < len(r) && len(dst) < most; begin = end {
-		size := 0
-		for end = begin; end < len(r) && r[end].key == r[begin].key; end++ {
+	for begin := 0; begin < len(r) && len(dst) < most; {
+		size, end := 0, begin
+		for ; end < len(r) && r[end].key == r[begin].key; end++ {
 			size += len(s[r[end].place].members)
 		}
 		if begin == 0 && size > 1 {
 			turn = turns[s[r[0].place].members[0]].Add(1)
 		}
 		dst = s.group(dst, r[begin:end], int(turn%uint64(size)), size, most) // #nosec G115 -- less than size
+		begin = end
 	}
 	return dst
 }

@@ -186,6 +186,6 @@ func (m *memory) grow(duration time.Duration, ready bool, now time.Time, next *a
 		return 0
 	}
 	step := max(duration/fullGrowth, growthStep)
-	next.at(m.grows.Add((age/step+1)*step), now)
+	next.at(m.grows.Add(age-age%step+step), now)
 	return max(int(fullGrowth*age/duration), 1)
 }

@@ -20,6 +20,7 @@ type story struct {
 }
 
 func tell(t *testing.T, backends string, patience Patience) *story {
+	t.Helper()
 	c := config(t, Weighted, backends)
 	c.Patience = patience
 	start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)

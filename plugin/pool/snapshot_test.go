@@ -14,43 +14,43 @@ import (
 // config returns a pool of backends, each written ADDRESS[*WEIGHT][@TIER][!]
 // with ! for drain. An address may be a mere number: 7 is 192.0.2.7, 6:7 is
 // 2001:db8::7.
-func config(t testing.TB, policy Policy, backends string) *Config {
-	t.Helper()
+func config(tb testing.TB, policy Policy, backends string) *Config {
+	tb.Helper()
 	c := &Config{Name: "www.example.org.", Policy: policy, TTL: 30, ShortTTL: 10, MinUp: MinUp{N: 1}, Networks: Networks{24, 56}}
-	for _, word := range strings.Fields(backends) {
+	for word := range strings.FieldsSeq(backends) {
 		b := Backend{Weight: 1, Tier: 1}
 		word, b.Drain = strings.CutSuffix(word, "!")
 		if rest, tier, ok := strings.Cut(word, "@"); ok {
 			word = rest
-			scan(t, tier, &b.Tier)
+			scan(tb, tier, &b.Tier)
 		}
 		if rest, weight, ok := strings.Cut(word, "*"); ok {
 			word = rest
-			scan(t, weight, &b.Weight)
+			scan(tb, weight, &b.Weight)
 		}
-		b.Addr = address(t, word)
+		b.Addr = address(tb, word)
 		b.Probe = b.Addr
 		c.Backends = append(c.Backends, b)
 	}
 	return c
 }
 
-func scan(t testing.TB, text string, n *int) {
-	t.Helper()
+func scan(tb testing.TB, text string, n *int) {
+	tb.Helper()
 	if _, err := fmt.Sscan(text, n); err != nil {
-		t.Fatalf("%q: %v", text, err)
+		tb.Fatalf("%q: %v", text, err)
 	}
 }
 
-func address(t testing.TB, word string) netip.Addr {
-	t.Helper()
+func address(tb testing.TB, word string) netip.Addr {
+	tb.Helper()
 	text := "192.0.2." + word
 	if n, ok := strings.CutPrefix(word, "6:"); ok {
 		text = "2001:db8::" + n
 	}
 	addr, err := netip.ParseAddr(text)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return addr
 }

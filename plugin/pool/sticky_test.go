@@ -104,6 +104,7 @@ func TestStickyMovesOnlyTheClientsOfALostMember(t *testing.T) {
 
 // digest sums up where all networks are stuck, with and without weights.
 func digest(t *testing.T) string {
+	t.Helper()
 	h := sha256.New()
 	for _, backends := range []string{"11 12 13 14 15 16 17 18 19 20", "11*5 12 13*3 14*2 15*4 16 17*2 18*3 19*5 20*4"} {
 		for _, a := range stuck(New(*config(t, Sticky, backends))) {

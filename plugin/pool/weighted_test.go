@@ -142,8 +142,8 @@ func TestDealingTakesAsManyNodesAsItMust(t *testing.T) {
 	weights := slices.Repeat([]uint64{5}, 64)
 	s := newShares(weights)
 	depth := make([]int, len(s.nodes))
-	for i := len(s.nodes) - 1; i >= 0; i-- {
-		for _, side := range []int32{s.nodes[i].left, s.nodes[i].right} {
+	for i, node := range slices.Backward(s.nodes) {
+		for _, side := range []int32{node.left, node.right} {
 			if side >= 0 {
 				depth[side] = depth[i] + 1
 			} else if depth[i]+1 != 6 {
