@@ -32,3 +32,15 @@ fuzz: ## fuzz each fuzz target for FUZZTIME (60s)
 .PHONY: bench
 bench: ## run the Go benchmarks, ready for benchstat
 	go test -run '^$$' -bench '$(BENCH)' -benchmem -count 6 ./...
+
+.PHONY: bench-dns
+bench-dns: ## measure queries beside whoami, file, gdnsd, ... (15 minutes; QUICK=1: 2)
+	go run ./bench/dns $(BENCHFLAGS)
+
+.PHONY: bench-engine
+bench-engine: ## measure what probing costs, beside HAProxy (6 minutes; QUICK=1: 1)
+	go run ./bench/engine
+
+.PHONY: peers
+peers: ## install the servers that tests talk to where they are there (Debian)
+	scripts/peers
