@@ -1,0 +1,98 @@
+// Command assemble lays out the root folder of the image: the programs, what
+// they need, what they may do, and a list of what is in them.
+//
+//	assemble -from FOLDER -root FOLDER
+//
+// The folder -from is what deploy/image/build filled. It runs in the build
+// stage of the Dockerfile, which has Go and little else: so it sets the file
+// capability and writes the SBOM itself instead of asking for tools.
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+func main() {
+	from := flag.String("from", "", "folder of the built programs")
+	root := flag.String("root", "", "folder to lay the image out in")
+	flag.Parse()
+	if *from == "" || *root == "" || flag.NArg() > 0 {
+		flag.Usage()
+		os.Exit(2)
+	}
+	if err := assemble(*from, *root); err != nil {
+		fmt.Fprintln(os.Stderr, "assemble:", err)
+		os.Exit(1)
+	}
+}
+
+// bundles are where the systems that people build on keep their CA certificates.
+var bundles = []string{
+	"/etc/ssl/certs/ca-certificates.crt", // Debian, Alpine
+	"/etc/pki/tls/certs/ca-bundle.crt",   // Fedora
+	"/etc/ssl/ca-bundle.pem",             // SUSE
+}
+
+func assemble(from, root string) error {
+	certs, err := firstOf(bundles)
+	if err != nil {
+		return fmt.Errorf("CA certificates: %w", err)
+	}
+	coredns := filepath.Join(root, "coredns")
+	for _, f := range []struct {
+		from, to string
+		mode     os.FileMode
+	}{
+		{filepath.Join(from, "coredns"), coredns, 0o755},
+		{filepath.Join(from, "healthcheck"), filepath.Join(root, "healthcheck"), 0o755},
+		{certs, filepath.Join(root, "etc/ssl/certs/ca-certificates.crt"), 0o644},
+		{"LICENSE", filepath.Join(root, "usr/share/licenses/rrhealth/LICENSE"), 0o644},
+	} {
+		content, err := os.ReadFile(f.from)
+		if err != nil {
+			return err
+		}
+		if err := place(f.to, content, f.mode); err != nil {
+			return err
+		}
+	}
+	bom, err := sbom(coredns)
+	if err != nil {
+		return fmt.Errorf("SBOM: %w", err)
+	}
+	if err := place(filepath.Join(root, "usr/share/sbom/coredns.cdx.json"), bom, 0o644); err != nil {
+		return err
+	}
+	// Last: writing to a file takes its capabilities away.
+	return allowBind(coredns)
+}
+
+func firstOf(paths []string) (string, error) {
+	for _, p := range paths {
+		if _, err := os.Stat(p); err == nil {
+			return p, nil
+		} else if !errors.Is(err, os.ErrNotExist) {
+			return "", err
+		}
+	}
+	return "", fmt.Errorf("none of %v is there", paths)
+}
+
+// place writes a file that looks the same whenever it was made.
+func place(path string, content []byte, mode os.FileMode) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil { // #nosec G301 -- the image's user must get in
+		return err
+	}
+	if err := os.WriteFile(path, content, mode); err != nil {
+		return err
+	}
+	if err := os.Chmod(path, mode); err != nil { // whatever the umask
+		return err
+	}
+	return os.Chtimes(path, time.Unix(0, 0), time.Unix(0, 0))
+}

@@ -1,0 +1,74 @@
+package main
+
+import (
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/miekg/dns"
+)
+
+func TestTheQueryIsOneThatCoreDNSRefusesItself(t *testing.T) {
+	m := new(dns.Msg)
+	if err := m.Unpack(query); err != nil {
+		t.Fatal(err)
+	}
+	want := dns.Question{Name: "version.server.", Qtype: dns.TypeTXT, Qclass: dns.ClassCHAOS}
+	if len(m.Question) != 1 || m.Question[0] != want || m.Response || m.Opcode != dns.OpcodeQuery {
+		t.Errorf("the query is %v, want one for %v", m, want)
+	}
+}
+
+func TestAServerThatRepliesIsUp(t *testing.T) {
+	for _, rcode := range []int{dns.RcodeRefused, dns.RcodeServerFailure, dns.RcodeSuccess} {
+		addr := serve(t, func(w dns.ResponseWriter, r *dns.Msg) {
+			_, _ = w.Write([]byte("stray"))
+			_ = w.WriteMsg(new(dns.Msg).SetRcode(r, rcode))
+		})
+		if err := ask(addr, 10*time.Second); err != nil {
+			t.Errorf("a server that says %s: %v, want none", dns.RcodeToString[rcode], err)
+		}
+	}
+}
+
+func TestALostQueryIsAskedAgain(t *testing.T) {
+	n := 0
+	addr := serve(t, func(w dns.ResponseWriter, r *dns.Msg) {
+		if n++; n > 1 {
+			_ = w.WriteMsg(new(dns.Msg).SetReply(r))
+		}
+	})
+	if err := ask(addr, 2*time.Second); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestAServerThatIsNotThereIsDown(t *testing.T) {
+	l, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if err := ask(l.LocalAddr().String(), 20*time.Millisecond); err == nil || !strings.Contains(err.Error(), "no reply") {
+		t.Errorf("a silent server: %v, want no reply", err)
+	}
+	l.Close()
+	if err := ask(l.LocalAddr().String(), time.Minute); err == nil || !strings.Contains(err.Error(), "refused") {
+		t.Errorf("a closed port: %v, want refused", err)
+	}
+}
+
+func serve(t *testing.T, h dns.HandlerFunc) string {
+	t.Helper()
+	l, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	started := make(chan struct{})
+	s := &dns.Server{PacketConn: l, Handler: h, NotifyStartedFunc: func() { close(started) }}
+	go func() { _ = s.ActivateAndServe() }()
+	<-started
+	t.Cleanup(func() { _ = s.Shutdown() })
+	return l.LocalAddr().String()
+}

@@ -1,0 +1,336 @@
+package deploy_test
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/runtime/serializer/json"
+	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
+	"k8s.io/client-go/kubernetes/scheme"
+	"sigs.k8s.io/yaml"
+)
+
+// kustomizeVersion is run from source where there is no kubectl.
+const kustomizeVersion = "sigs.k8s.io/kustomize/kustomize/v5@v5.5.0"
+
+// render is what `kubectl apply -k` would send for a folder of kubernetes/.
+func render(t *testing.T, folder string) []byte {
+	t.Helper()
+	folder = filepath.Join("kubernetes", folder)
+	cmd := exec.Command("go", "run", kustomizeVersion, "build", folder) // #nosec G204 -- our own words
+	if _, err := exec.LookPath("kubectl"); err == nil {
+		cmd = exec.Command("kubectl", "kustomize", folder) // #nosec G204 -- our own words
+	} else if testing.Short() && os.Getenv("CI") == "" {
+		t.Skip("no kubectl here, and with -short nothing is downloaded")
+	}
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%v: %v\n%s", cmd.Args, err, stderr.String())
+	}
+	return out
+}
+
+// decode reads rendered objects as the API server does, but strictly: a field
+// that it does not know, or that is given twice, is an error.
+func decode(t *testing.T, rendered []byte) []runtime.Object {
+	t.Helper()
+	known := runtime.NewScheme()
+	if err := scheme.AddToScheme(known); err != nil {
+		t.Fatal(err)
+	}
+	known.AddKnownTypeWithName(schema.GroupVersionKind{Group: "monitoring.coreos.com", Version: "v1", Kind: "ServiceMonitor"}, &serviceMonitor{})
+	strict := json.NewSerializerWithOptions(json.DefaultMetaFactory, known, known, json.SerializerOptions{Yaml: true, Strict: true})
+	var all []runtime.Object
+	for r := utilyaml.NewYAMLReader(bufio.NewReader(bytes.NewReader(rendered))); ; {
+		doc, err := r.Read()
+		if errors.Is(err, io.EOF) {
+			return all
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		o, _, err := strict.Decode(doc, nil, nil)
+		if err != nil {
+			t.Fatalf("%v, in:\n%s", err, doc)
+		}
+		all = append(all, o)
+	}
+}
+
+// A serviceMonitor is as much of the Prometheus operator's type as we use.
+type serviceMonitor struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata"`
+	Spec              struct {
+		Selector  metav1.LabelSelector `json:"selector"`
+		Endpoints []struct {
+			Port     string `json:"port"`
+			Interval string `json:"interval"`
+		} `json:"endpoints"`
+	} `json:"spec"`
+}
+
+func (m *serviceMonitor) DeepCopyObject() runtime.Object { c := *m; return &c }
+
+// one returns the only object of type T.
+func one[T runtime.Object](t *testing.T, all []runtime.Object) T {
+	t.Helper()
+	var found []T
+	for _, o := range all {
+		if o, ok := o.(T); ok {
+			found = append(found, o)
+		}
+	}
+	if len(found) != 1 {
+		t.Fatalf("%d objects of type %T, want one", len(found), *new(T))
+	}
+	return found[0]
+}
+
+func TestTheBaseIsAsCarefulAsItSays(t *testing.T) {
+	all := decode(t, render(t, "base"))
+	d := one[*appsv1.Deployment](t, all)
+	if *d.Spec.Replicas < 2 || len(d.Spec.Template.Spec.TopologySpreadConstraints) == 0 {
+		t.Error("one failing node takes the service away")
+	}
+	c := d.Spec.Template.Spec.Containers[0]
+	careful(t, c.SecurityContext)
+	if c.LivenessProbe.HTTPGet.Path != "/health" || c.ReadinessProbe.HTTPGet.Path != "/ready" {
+		t.Error("the probes are not those of the plugins health and ready")
+	}
+	if c.Resources.Requests.Cpu().IsZero() || c.Resources.Limits.Memory().IsZero() {
+		t.Error("no resources")
+	}
+
+	// What joins the objects must fit.
+	pod := d.Spec.Template
+	s := one[*corev1.Service](t, all)
+	var protocols []corev1.Protocol
+	for _, p := range s.Spec.Ports {
+		if !slices.ContainsFunc(c.Ports, func(cp corev1.ContainerPort) bool { return cp.Name == p.TargetPort.StrVal && cp.Protocol == p.Protocol }) {
+			t.Errorf("port %s of the Service has no %s port %q in the pod", p.Name, p.Protocol, p.TargetPort.StrVal)
+		}
+		if p.Port == 53 {
+			protocols = append(protocols, p.Protocol)
+		}
+	}
+	if len(protocols) != 2 {
+		t.Errorf("port 53 is there for %v, want UDP and TCP", protocols)
+	}
+	for k, v := range s.Spec.Selector {
+		if pod.Labels[k] != v {
+			t.Errorf("the Service selects %s=%s, the pod has %q", k, v, pod.Labels[k])
+		}
+	}
+	if config := one[*corev1.ConfigMap](t, all); config.Name != pod.Spec.Volumes[0].ConfigMap.Name {
+		t.Errorf("the pod mounts the ConfigMap %s, want %s", pod.Spec.Volumes[0].ConfigMap.Name, config.Name)
+	}
+}
+
+// careful checks what every container of ours must not do.
+func careful(t *testing.T, s *corev1.SecurityContext) {
+	t.Helper()
+	if !*s.ReadOnlyRootFilesystem || *s.AllowPrivilegeEscalation ||
+		!slices.Equal(s.Capabilities.Drop, []corev1.Capability{"ALL"}) ||
+		!slices.Equal(s.Capabilities.Add, []corev1.Capability{"NET_BIND_SERVICE"}) {
+		t.Errorf("security context %v", s)
+	}
+}
+
+func TestTheMonitorFindsTheService(t *testing.T) {
+	all := decode(t, render(t, "overlays/monitored"))
+	m, s := one[*serviceMonitor](t, all), one[*corev1.Service](t, all)
+	for k, v := range m.Spec.Selector.MatchLabels {
+		if s.Labels[k] != v {
+			t.Errorf("the ServiceMonitor selects %s=%s, the Service has %q", k, v, s.Labels[k])
+		}
+	}
+	port := m.Spec.Endpoints[0].Port
+	if !slices.ContainsFunc(s.Spec.Ports, func(p corev1.ServicePort) bool { return p.Name == port }) {
+		t.Errorf("the Service has no port %q", port)
+	}
+}
+
+func TestTheSidecarIsThePodsResolver(t *testing.T) {
+	pod := one[*appsv1.Deployment](t, decode(t, render(t, "overlays/sidecar"))).Spec.Template.Spec
+	if pod.DNSPolicy != corev1.DNSNone || !slices.Equal(pod.DNSConfig.Nameservers, []string{"127.0.0.1"}) {
+		t.Errorf("policy %s, nameservers %v, want the pod's own", pod.DNSPolicy, pod.DNSConfig.Nameservers)
+	}
+	if len(pod.Containers) != 1 || len(pod.InitContainers) != 1 {
+		t.Fatalf("%d containers and %d init containers, want one of each", len(pod.Containers), len(pod.InitContainers))
+	}
+	sidecar := pod.InitContainers[0]
+	careful(t, sidecar.SecurityContext)
+	if *sidecar.RestartPolicy != corev1.ContainerRestartPolicyAlways {
+		t.Error("the sidecar ends before the application starts")
+	}
+}
+
+func TestTheClusterDNSChangesTheImageAlone(t *testing.T) {
+	all := decode(t, render(t, "overlays/cluster-dns"))
+	d := one[*appsv1.Deployment](t, all)
+	if d.Name != "coredns" || d.Namespace != "kube-system" || d.Spec.Replicas != nil || d.Spec.Selector != nil {
+		t.Errorf("the overlay says more than it should of %s/%s", d.Namespace, d.Name)
+	}
+	if config := one[*corev1.ConfigMap](t, all); config.Name != "coredns" {
+		t.Errorf("the ConfigMap is %q, want the name that kubeadm's Deployment mounts", config.Name)
+	}
+}
+
+// TestEveryCorefileStarts starts CoreDNS on the Corefile of each ConfigMap, and
+// of the chart's values.
+func TestEveryCorefileStarts(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds CoreDNS")
+	}
+	coredns := buildCoreDNS(t)
+	corefiles := map[string]string{"helm": chartCorefile(t)}
+	for _, folder := range []string{"base", "overlays/monitored", "overlays/sidecar", "overlays/cluster-dns"} {
+		config := one[*corev1.ConfigMap](t, decode(t, render(t, folder)))
+		corefiles[folder] = config.Data["Corefile"]
+	}
+	corefiles["compose"] = read(t, "compose/Corefile")
+	api := fakeAPI(t)
+	for name, corefile := range corefiles {
+		t.Run(name, func(t *testing.T) { starts(t, coredns, adapt(t, corefile, api)) })
+	}
+}
+
+// adapt makes a Corefile for a cluster one for this test: it may not take the
+// ports of the machine, and there is no API server to be found from inside.
+func adapt(t *testing.T, corefile, api string) string {
+	t.Helper()
+	var lines []string
+	for line := range strings.Lines(corefile) {
+		switch words := strings.Fields(line); {
+		case len(words) == 0:
+		case words[0] == "loop":
+			continue // would find this machine's resolver, or none
+		case words[0] == "prometheus":
+			line = "prometheus 127.0.0.1:0\n"
+		case words[0] == "ready":
+			line = "ready 127.0.0.1:0\n"
+		case words[0] == "health":
+			line = strings.Replace(strings.Replace(line, "health :8080", "health", 1), "health", "health 127.0.0.1:0", 1)
+		case words[0] == "bind":
+			continue
+		case words[0] == "kubernetes":
+			line += "endpoint " + api + "\n"
+		}
+		lines = append(lines, line)
+	}
+	return strings.ReplaceAll(strings.ReplaceAll(strings.Join(lines, ""), ".:53 {", ". {"), "lameduck 5s", "lameduck 1s")
+}
+
+// starts starts CoreDNS, waits until it serves, and stops it.
+func starts(t *testing.T, coredns, corefile string) {
+	path := filepath.Join(t.TempDir(), "Corefile")
+	if err := os.WriteFile(path, []byte(corefile), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(coredns, "-conf", path, "-dns.port", "0") // #nosec G204 -- our own build
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd.Stderr = cmd.Stdout
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	killer := time.AfterFunc(time.Minute, func() { _ = cmd.Process.Kill() })
+	defer killer.Stop()
+
+	var said strings.Builder
+	serving := false
+	for lines := bufio.NewScanner(out); lines.Scan(); {
+		fmt.Fprintln(&said, lines.Text())
+		// The banner comes when every server block listens.
+		if strings.HasPrefix(lines.Text(), "CoreDNS-") {
+			serving = true
+			_ = cmd.Process.Signal(os.Interrupt)
+		}
+	}
+	err = cmd.Wait()
+	if !serving || err != nil {
+		t.Errorf("serving: %v, exit: %v, of\n%s\n%s", serving, err, corefile, said.String())
+	}
+}
+
+// buildCoreDNS returns the program of this repository: $RRHEALTH_COREDNS, or
+// one built for the test.
+func buildCoreDNS(t *testing.T) string {
+	t.Helper()
+	if path := os.Getenv("RRHEALTH_COREDNS"); path != "" {
+		return path
+	}
+	path := filepath.Join(t.TempDir(), "coredns")
+	run(t, 10*time.Minute, "go", "build", "-o", path, "../cmd/coredns")
+	return path
+}
+
+// chartCorefile is the Corefile that the official chart makes of helm/values.yaml
+// (templates/configmap.yaml and _helpers.tpl).
+func chartCorefile(t *testing.T) string {
+	t.Helper()
+	var values struct {
+		Servers []struct {
+			Zones []struct {
+				Zone string `json:"zone"`
+			} `json:"zones"`
+			Port    int `json:"port"`
+			Plugins []struct {
+				Name        string `json:"name"`
+				Parameters  any    `json:"parameters"`
+				ConfigBlock string `json:"configBlock"`
+			} `json:"plugins"`
+		} `json:"servers"`
+	}
+	if err := yaml.Unmarshal([]byte(read(t, "kubernetes/helm/values.yaml")), &values); err != nil {
+		t.Fatal(err)
+	}
+	var b strings.Builder
+	for _, s := range values.Servers {
+		for _, z := range s.Zones {
+			fmt.Fprintf(&b, "%s:%d ", z.Zone, s.Port)
+		}
+		b.WriteString("{\n")
+		for _, p := range s.Plugins {
+			b.WriteString(p.Name)
+			if p.Parameters != nil {
+				fmt.Fprintf(&b, " %v", p.Parameters)
+			}
+			if p.ConfigBlock != "" {
+				fmt.Fprintf(&b, " {\n%s\n}", p.ConfigBlock)
+			}
+			b.WriteString("\n")
+		}
+		b.WriteString("}\n")
+	}
+	return b.String()
+}
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(content)
+}
