@@ -1,0 +1,195 @@
+//go:build linux
+
+// Package lab builds little networks for the examples' tests: hosts in network
+// namespaces, joined by a switch that can drop all packets of one of them.
+//
+// Namespaces, and not addresses of loopback, because of what "cut off" means:
+// a machine that is gone sends no "connection refused", it sends nothing.
+package lab
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// A Lab is one network. It is gone when its test has ended.
+type Lab struct {
+	T      *testing.T
+	Dir    string // for files of the programs
+	prefix string // of its namespaces
+	hosts  []*Host
+
+	mu   sync.Mutex
+	said bytes.Buffer // by the programs, shown when the test fails
+}
+
+// New makes a network with nobody in it. It skips the test unless EXAMPLES is
+// set, so that `go test ./...` stays quick and asks for no privileges; and
+// without root or one of the programs, unless CI is set: there, what cannot be
+// tested is a failure.
+func New(t *testing.T, programs ...string) *Lab {
+	t.Helper()
+	if os.Getenv("EXAMPLES") == "" {
+		t.Skip("needs root and other programs: run it with ./run, or all with make examples")
+	}
+	lack := func(what string) {
+		t.Helper()
+		if os.Getenv("CI") != "" {
+			t.Fatal(what)
+		}
+		t.Skip(what)
+	}
+	if os.Getuid() != 0 {
+		lack("needs root, for network namespaces")
+	}
+	for _, p := range append([]string{"ip", "nft"}, programs...) {
+		if _, err := exec.LookPath(p); err != nil {
+			lack("needs " + p + " (examples/README.md lists the packages)")
+		}
+	}
+	sweep()
+	dir, err := os.MkdirTemp("", "rrh-lab-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := &Lab{T: t, Dir: dir, prefix: fmt.Sprintf("rrh-%d-", os.Getpid())}
+	if err := os.Chmod(dir, 0o755); err != nil { // #nosec G302 -- programs that drop root read here
+		t.Fatal(err)
+	}
+	t.Cleanup(l.close)
+	l.must("ip", "netns", "add", l.prefix+"sw")
+	l.inSwitch("ip", "link", "add", "name", "sw0", "type", "bridge")
+	l.inSwitch("ip", "link", "set", "sw0", "up")
+	l.inSwitch("nft", "add table bridge cut; add chain bridge cut forward { type filter hook forward priority 0; }")
+	return l
+}
+
+// close ends every program, removes every namespace, and tells what was said
+// if the test failed.
+func (l *Lab) close() {
+	for _, h := range l.hosts {
+		h.kill()
+	}
+	for _, h := range l.hosts {
+		remove(l.prefix + h.Name)
+	}
+	remove(l.prefix + "sw")
+	_ = os.RemoveAll(l.Dir)
+	if l.T.Failed() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.T.Logf("the programs said:\n%s", l.said.String())
+	}
+}
+
+var ours = regexp.MustCompile(`^rrh-(\d+)-`)
+
+// sweep removes what a test that was killed could not.
+func sweep() {
+	out, _ := exec.Command("ip", "netns", "list").Output()
+	for line := range strings.Lines(string(out)) {
+		name := strings.Fields(line + " -")[0]
+		m := ours.FindStringSubmatch(name)
+		if m == nil {
+			continue
+		}
+		pid, _ := strconv.Atoi(m[1])
+		if syscall.Kill(pid, 0) != nil {
+			pids, _ := exec.Command("ip", "netns", "pids", name).Output() // #nosec G204 -- our own names
+			for _, p := range strings.Fields(string(pids)) {
+				if n, err := strconv.Atoi(p); err == nil {
+					_ = syscall.Kill(n, syscall.SIGKILL)
+				}
+			}
+			remove(name)
+		}
+	}
+}
+
+func remove(namespace string) {
+	_ = exec.Command("ip", "netns", "delete", namespace).Run() // #nosec G204 -- our own names
+	_ = os.RemoveAll(filepath.Join("/etc/netns", namespace))
+}
+
+// must runs a program of the lab's own.
+func (l *Lab) must(name string, args ...string) {
+	l.T.Helper()
+	if out, err := exec.Command(name, args...).CombinedOutput(); err != nil { // #nosec G204 -- our own words
+		l.T.Fatalf("%s %s: %v\n%s", name, strings.Join(args, " "), err, out)
+	}
+}
+
+func (l *Lab) inSwitch(args ...string) {
+	l.T.Helper()
+	l.must("ip", append([]string{"netns", "exec", l.prefix + "sw"}, args...)...)
+}
+
+// File writes a file for a program, and returns its path.
+func (l *Lab) File(name, content string) string {
+	l.T.Helper()
+	path := filepath.Join(l.Dir, name)
+	if err := os.WriteFile(path, []byte(content), 0o644); err != nil { // #nosec G306 -- programs that drop root read it
+		l.T.Fatal(err)
+	}
+	return path
+}
+
+// Path returns where a file of the example is, for programs that ask for more
+// than its name.
+func (l *Lab) Path(name string) string {
+	l.T.Helper()
+	path, err := filepath.Abs(name)
+	if err != nil {
+		l.T.Fatal(err)
+	}
+	return path
+}
+
+// Hold keeps the network as it is until Ctrl-C, for whoever runs
+// `./run hold` and wants to try things by hand, such as the command try.
+func (l *Lab) Hold(try string) {
+	if os.Getenv("HOLD") == "" {
+		return
+	}
+	fmt.Println("\nThe network is up. Try, from another shell:")
+	for _, h := range l.hosts {
+		fmt.Printf("  sudo ip netns exec %s%s sh     # %s, %s\n", l.prefix, h.Name, h.Name, strings.Join(h.Addrs, " "))
+	}
+	fmt.Printf("and there, for one:\n  %s\nCtrl-C ends it.\n", try)
+	c := make(chan os.Signal, 1)
+	signal.Notify(c, os.Interrupt, syscall.SIGTERM)
+	<-c
+	l.T.SkipNow()
+}
+
+// Write keeps what programs say. It implements io.Writer.
+func (l *Lab) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.said.Write(p)
+}
+
+// Eventually waits until ok, for as long as a slow machine may take.
+func (l *Lab) Eventually(what string, ok func() bool) {
+	l.T.Helper()
+	deadline := time.Now().Add(30 * time.Second)
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for !ok() {
+		if time.Now().After(deadline) {
+			l.T.Fatalf("still not so after 30 s: %s", what)
+		}
+		<-tick.C
+	}
+}

@@ -1,0 +1,158 @@
+//go:build linux
+
+package lab
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/miekg/dns"
+)
+
+// programs are those that run on one host.
+type programs struct{ running []*Process }
+
+// A Process is a program that runs on a host.
+type Process struct {
+	cmd  *exec.Cmd
+	done chan struct{} // closed when it has ended
+}
+
+// Start starts a program that goes on.
+func (h *Host) Start(name string, args ...string) *Process {
+	h.lab.T.Helper()
+	cmd := h.command(context.Background(), name, args...)
+	out := &prefixed{to: h.lab, prefix: h.Name + ": "}
+	cmd.Stdout, cmd.Stderr = out, out
+	// A group of its own, so that it and its workers can be ended together,
+	// and Ctrl-C goes to the test alone.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := cmd.Start(); err != nil {
+		h.lab.T.Fatal(err)
+	}
+	p := &Process{cmd: cmd, done: make(chan struct{})}
+	go func() {
+		_ = cmd.Wait()
+		close(p.done)
+	}()
+	h.running = append(h.running, p)
+	return p
+}
+
+// Kill ends the program and its children at once, as a crash does.
+func (p *Process) Kill() {
+	_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)
+	select {
+	case <-p.done:
+	case <-time.After(10 * time.Second):
+	}
+}
+
+func (p *programs) kill() {
+	for _, r := range p.running {
+		r.Kill()
+	}
+}
+
+// A prefixed writer puts the host's name before each thing said.
+type prefixed struct {
+	to     *Lab
+	prefix string
+}
+
+func (w *prefixed) Write(b []byte) (int, error) {
+	for line := range bytes.Lines(b) {
+		if _, err := w.to.Write(append([]byte(w.prefix), line...)); err != nil {
+			return 0, err
+		}
+	}
+	return len(b), nil
+}
+
+// CoreDNS starts CoreDNS with rrhealth on the host, with the Corefile at path,
+// and waits until it answers.
+func (h *Host) CoreDNS(path string, env ...string) *Process {
+	t := h.lab.T
+	t.Helper()
+	path, err := filepath.Abs(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	args := append(env, program(t), "-conf", path)
+	p := h.Start("env", args...)
+	h.Answers(p)
+	return p
+}
+
+// Answers waits until a DNS server answers at the host's first address.
+func (h *Host) Answers(p *Process) {
+	h.lab.T.Helper()
+	m := new(dns.Msg).SetQuestion("version.server.", dns.TypeTXT)
+	m.Question[0].Qclass = dns.ClassCHAOS
+	h.lab.Eventually(h.Name+" answers", func() bool {
+		select {
+		case <-p.done:
+			h.lab.T.Fatalf("the DNS server on %s has ended", h.Name)
+		default:
+		}
+		_, err := h.exchange(m, h.Addr(), 200*time.Millisecond)
+		return err == nil
+	})
+}
+
+// Unbound starts a resolver on the host with what conf adds to its server
+// clause and after it.
+func (h *Host) Unbound(conf string) *Process {
+	h.lab.T.Helper()
+	path := h.lab.File("unbound-"+h.Name+".conf", fmt.Sprintf(`server:
+	interface: %s
+	access-control: 10.0.0.0/8 allow
+	do-daemonize: no
+	use-syslog: no
+	logfile: ""
+	username: ""
+	chroot: ""
+	directory: %q
+	pidfile: ""
+	do-ip6: no
+	do-not-query-localhost: no
+%s`, h.Addr(), h.lab.Dir, conf))
+	p := h.Start("unbound", "-p", "-d", "-c", path)
+	h.Answers(p)
+	return p
+}
+
+var (
+	built     sync.Once
+	builtPath string
+	buildErr  error
+)
+
+// program returns the CoreDNS of this repository: $RRHEALTH_COREDNS, or one
+// that is built now.
+func program(t *testing.T) string {
+	t.Helper()
+	if path := os.Getenv("RRHEALTH_COREDNS"); path != "" {
+		return path
+	}
+	built.Do(func() {
+		builtPath = filepath.Join(os.TempDir(), fmt.Sprintf("rrh-coredns-%d", os.Getpid()))
+		var out []byte
+		out, buildErr = exec.Command("go", "build", "-o", builtPath, "github.com/rrhealth/rrhealth/cmd/coredns").CombinedOutput() // #nosec G204 -- our own words
+		if buildErr != nil {
+			buildErr = fmt.Errorf("building CoreDNS: %w\n%s", buildErr, out)
+		}
+	})
+	if buildErr != nil {
+		t.Fatal(buildErr)
+	}
+	return builtPath
+}

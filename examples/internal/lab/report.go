@@ -1,0 +1,55 @@
+//go:build linux
+
+package lab
+
+import (
+	"encoding/json"
+	"os"
+	"testing"
+	"time"
+)
+
+// A Row is one line of the table of make examples.
+type Row struct {
+	Scenario  string        // what was set up
+	Killed    string        // what was taken away
+	Detection time.Duration // from then until the last answer that named it; negative: no matter of time
+	Bound     time.Duration // what Detection must keep to; 0: none
+	Failed    int           // requests that failed although their lookup came after detection
+	Of        int           // requests made
+	Passed    bool
+}
+
+// slack is what a busy machine may add to a bound: jitter is part of the bound
+// (a tenth), a second is for the machine.
+const slack = time.Second
+
+// Report adds a row to the table, and fails the test if it breaks its bound or
+// a request failed.
+func Report(t *testing.T, r Row) {
+	t.Helper()
+	if r.Bound > 0 && r.Detection > r.Bound+r.Bound/10+slack {
+		t.Errorf("%s, %s: detected after %v, want %v at most", r.Scenario, r.Killed, r.Detection, r.Bound)
+	}
+	if r.Failed > 0 {
+		t.Errorf("%s, %s: %d of %d requests failed, want none", r.Scenario, r.Killed, r.Failed, r.Of)
+	}
+	r.Passed = !t.Failed()
+	t.Logf("%+v", r)
+	path := os.Getenv("EXAMPLES_TABLE")
+	if path == "" {
+		return
+	}
+	line, err := json.Marshal(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600) // #nosec G304 -- from make examples
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := f.Write(append(line, '\n')); err != nil {
+		t.Fatal(err)
+	}
+}
