@@ -103,7 +103,7 @@ func (h *Host) Answers(p *Process) {
 			h.lab.T.Fatalf("the DNS server on %s has ended", h.Name)
 		default:
 		}
-		_, err := h.exchange(m, h.Addr(), 200*time.Millisecond)
+		_, err := h.Exchange(m, h.Addr(), 200*time.Millisecond)
 		return err == nil
 	})
 }

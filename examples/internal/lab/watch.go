@@ -15,8 +15,8 @@ import (
 	"github.com/miekg/dns"
 )
 
-// exchange sends one query from the host, over UDP.
-func (h *Host) exchange(m *dns.Msg, server string, timeout time.Duration) (*dns.Msg, error) {
+// Exchange sends one query from the host, over UDP.
+func (h *Host) Exchange(m *dns.Msg, server string, timeout time.Duration) (*dns.Msg, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
 	conn, err := h.Dial(ctx, "udp", net.JoinHostPort(server, "53"))
@@ -31,7 +31,7 @@ func (h *Host) exchange(m *dns.Msg, server string, timeout time.Duration) (*dns.
 
 // Ask asks the server at addr for a name's records, from the host.
 func (h *Host) Ask(server, name string, qtype uint16) (*dns.Msg, error) {
-	return h.exchange(new(dns.Msg).SetQuestion(name, qtype), server, 2*time.Second)
+	return h.Exchange(new(dns.Msg).SetQuestion(name, qtype), server, 2*time.Second)
 }
 
 // Lookup asks for the addresses of a name.

@@ -1,0 +1,192 @@
+//go:build linux
+
+// Package delegation tests the example in this folder.
+package delegation
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/miekg/dns"
+
+	"github.com/rrhealth/rrhealth/examples/internal/lab"
+)
+
+const (
+	// bound is interval + 2 × fast + timeout of the Corefile.
+	bound = 2*time.Second + 2*500*time.Millisecond + 400*time.Millisecond
+
+	name = "get.example.org."
+)
+
+type set struct {
+	*lab.Lab
+	resolver, client *lab.Host
+	machines         [2]*lab.Host
+	web              [2]*lab.Web
+	control          string // unbound's configuration, for unbound-control
+}
+
+// build sets up a parent, two download servers that answer for themselves, and
+// a resolver that knows nothing but the root.
+func build(t *testing.T, allDown string) set {
+	l := lab.New(t, "unbound", "unbound-control")
+	parent := l.Host("parent", "10.0.0.2")
+	s := set{Lab: l, resolver: l.Host("resolver", "10.0.0.1"), client: l.Host("client", "10.9.0.1")}
+	parent.CoreDNS("Corefile.parent")
+	for i := range s.machines {
+		s.machines[i] = l.Host(fmt.Sprintf("get%d", i+1), fmt.Sprintf("10.4.0.%d", i+1))
+		s.web[i] = s.machines[i].Web(80)
+		s.machines[i].CoreDNS("Corefile", "ADDRESS="+s.machines[i].Addr(), "ALL_DOWN="+allDown)
+	}
+	socket := l.Dir + "/control"
+	s.resolver.Unbound(fmt.Sprintf(`	root-hints: %q
+remote-control:
+	control-enable: yes
+	control-interface: %s
+	control-use-cert: no
+`, l.File("hints", ". 3600 NS a.root.\na.root. 3600 A 10.0.0.2\n"), socket))
+	s.control = l.Dir + "/unbound-resolver.conf"
+	l.Hold("dig @10.0.0.1 get.example.org")
+	s.fresh()
+	return s
+}
+
+// fresh makes the resolver forget the name, and what it knows of servers.
+func (s set) fresh() {
+	s.T.Helper()
+	for _, args := range [][]string{{"flush_zone", name}, {"flush_infra", "all"}} {
+		if out, err := s.resolver.Run("unbound-control", append([]string{"-c", s.control}, args...)...); err != nil {
+			s.T.Fatalf("unbound-control %v: %v\n%s", args, err, out)
+		}
+	}
+}
+
+// resolve makes one lookup, for which the resolver must ask the name servers
+// afresh. It repeats the question as every stub resolver does (glibc after
+// 5 s): unbound answers nothing that comes later than 1.9 s after it was asked
+// for, since the client has asked again by then, and is answered from cache.
+func (s set) resolve() (r *dns.Msg, err error) {
+	s.T.Helper()
+	s.fresh()
+	for range 4 {
+		r, err = s.client.Exchange(new(dns.Msg).SetQuestion(name, dns.TypeA), s.resolver.Addr(), 3*time.Second)
+		if err == nil {
+			return r, nil
+		}
+	}
+	return r, err
+}
+
+// always resolves n times, and returns how often the answer was not just want.
+func (s set) always(want string, n int) (failed int) {
+	s.T.Helper()
+	var slowest time.Duration
+	defer func() { s.T.Logf("the slowest of %d lookups took %v", n, slowest.Round(time.Millisecond)) }()
+	for range n {
+		begin := time.Now()
+		r, err := s.resolve()
+		slowest = max(slowest, time.Since(begin))
+		if err != nil || !slices.Equal(lab.Addrs(r), []string{want}) {
+			s.T.Errorf("the resolver says %v (%v), want %s", r, err, want)
+			failed++
+		}
+	}
+	return failed
+}
+
+// silent waits until the machine's name server no longer gives its address,
+// and returns how long after since the last answer with it came.
+func (s set) silent(machine *lab.Host, since time.Time) time.Duration {
+	s.T.Helper()
+	last := since
+	s.Eventually(machine.Name+" withdraws", func() bool {
+		r, err := s.client.Exchange(new(dns.Msg).SetQuestion(name, dns.TypeA), machine.Addr(), 500*time.Millisecond)
+		if err == nil && len(lab.Addrs(r)) > 0 {
+			last = time.Now()
+			return false
+		}
+		return true
+	})
+	return last.Sub(since)
+}
+
+const queries = 10
+
+// TestAResolverUsesTheOtherServer is the point of the delegation: the machine
+// answers DNS all the same, so it must say that it has nothing to offer.
+func TestAResolverUsesTheOtherServer(t *testing.T) {
+	for _, allDown := range []string{"drop", "refused", "servfail"} {
+		t.Run(allDown, func(t *testing.T) {
+			s := build(t, allDown)
+			s.ready()
+			stopped := time.Now()
+			s.web[0].Stop()
+			detection := s.silent(s.machines[0], stopped)
+			failed := s.always(s.machines[1].Addr(), queries)
+
+			// Nobody left: a failure, and not a dead address.
+			s.web[1].Stop()
+			s.silent(s.machines[1], time.Now())
+			if r, err := s.resolve(); !failure(r, err) {
+				t.Errorf("with nobody up the resolver says %v (%v), want SERVFAIL", r, err)
+			}
+
+			s.web[0].Start()
+			s.Eventually("the first machine answers again", func() bool { return s.gives(s.machines[0]) })
+			failed += s.always(s.machines[0].Addr(), 3)
+			lab.Report(t, lab.Row{
+				Scenario: "4 delegation, all_down " + allDown, Killed: "one web server, its name server lives",
+				Detection: detection, Bound: bound, Failed: failed, Of: queries + 3,
+			})
+		})
+	}
+}
+
+// failure reports whether a resolver found no answer: it says so, or it is
+// still asking servers that say nothing.
+func failure(r *dns.Msg, err error) bool {
+	return err == nil && r.Rcode == dns.RcodeServerFailure || errors.Is(err, os.ErrDeadlineExceeded)
+}
+
+// ready waits until both name servers have had their first verdicts.
+func (s set) ready() {
+	s.T.Helper()
+	for _, m := range s.machines {
+		s.Eventually(m.Name+" answers with its address", func() bool { return s.gives(m) })
+	}
+}
+
+// gives reports whether a machine's name server gives its address, settled.
+func (s set) gives(m *lab.Host) bool {
+	r, err := s.client.Ask(m.Addr(), name, dns.TypeA)
+	return err == nil && slices.Equal(lab.Addrs(r), m.Addrs) && r.Answer[0].Header().Ttl == 60
+}
+
+// TestAnswerFailsOpen is for whoever prefers a dead address to none.
+func TestAnswerFailsOpen(t *testing.T) {
+	s := build(t, "answer")
+	s.ready()
+	s.web[0].Stop()
+	s.web[1].Stop()
+	s.Eventually("both are down", func() bool { return !s.gives(s.machines[0]) && !s.gives(s.machines[1]) })
+	r, err := s.resolve()
+	if err != nil || len(lab.Addrs(r)) != 1 {
+		t.Errorf("with nobody up the resolver says %v (%v), want one address", r, err)
+	}
+	lab.Report(t, lab.Row{Scenario: "4 delegation, all_down answer", Killed: "both web servers", Detection: -1, Of: 1})
+}
+
+// TestAMachineThatIsGone is what plain delegation already does, and must go on
+// doing: nothing answers there at all.
+func TestAMachineThatIsGone(t *testing.T) {
+	s := build(t, "drop")
+	s.ready()
+	s.Cut(s.machines[0])
+	failed := s.always(s.machines[1].Addr(), queries)
+	lab.Report(t, lab.Row{Scenario: "4 delegation", Killed: "one machine, packets dropped", Detection: -1, Failed: failed, Of: queries})
+}
