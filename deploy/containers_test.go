@@ -25,13 +25,17 @@ const (
 	image     = "rrhealth:" + tag
 )
 
-// containers skips the test unless it was asked for: it takes minutes and a
-// Docker engine. `CONTAINERS=1 go test ./deploy` asks.
-func containers(t *testing.T) {
-	t.Helper()
+// TestContainers takes minutes and a Docker engine, so it has to be asked for:
+// CONTAINERS=1 go test ./deploy. The image is built once, for all of it.
+func TestContainers(t *testing.T) {
 	if os.Getenv("CONTAINERS") == "" {
 		t.Skip("needs minutes and a Docker engine: set CONTAINERS=1")
 	}
+	t.Setenv("GO_IMAGE", goImage(t))
+	run(t, 10*time.Minute, "docker", "build", "--build-arg", "GO_IMAGE="+os.Getenv("GO_IMAGE"),
+		"--build-arg", "VERSION="+imageVersion, "-t", image, "..")
+	t.Run("image", testTheImage)
+	t.Run("compose", testTheComposeFile)
 }
 
 // goImage returns the image to build in: $GO_IMAGE, or one made from this

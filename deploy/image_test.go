@@ -22,10 +22,7 @@ const sizeLimit = 75e6
 
 const imageVersion = "v0.0.0-test"
 
-func TestTheImage(t *testing.T) {
-	containers(t)
-	run(t, 10*time.Minute, "docker", "build", "--build-arg", "GO_IMAGE="+goImage(t),
-		"--build-arg", "VERSION="+imageVersion, "-t", image, "..")
+func testTheImage(t *testing.T) {
 	files := filesOf(t, image)
 
 	t.Run("is the same built twice", func(t *testing.T) { sameBuiltHere(t, files) })
