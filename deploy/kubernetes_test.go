@@ -22,7 +22,6 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/serializer/json"
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 	"k8s.io/client-go/kubernetes/scheme"
-	"sigs.k8s.io/yaml"
 )
 
 // kustomizeVersion is run from source where there is no kubectl.
@@ -201,8 +200,8 @@ func TestEveryCorefileStarts(t *testing.T) {
 		t.Skip("builds CoreDNS")
 	}
 	coredns := buildCoreDNS(t)
-	corefiles := map[string]string{"helm": chartCorefile(t)}
-	for _, folder := range []string{"base", "overlays/monitored", "overlays/sidecar", "overlays/cluster-dns"} {
+	corefiles := map[string]string{}
+	for _, folder := range []string{"base", "overlays/monitored", "overlays/sidecar"} {
 		config := one[*corev1.ConfigMap](t, decode(t, render(t, folder)))
 		corefiles[folder] = config.Data["Corefile"]
 	}
@@ -283,47 +282,6 @@ func buildCoreDNS(t *testing.T) string {
 	path := filepath.Join(t.TempDir(), "coredns")
 	run(t, 10*time.Minute, "go", "build", "-o", path, "../cmd/coredns")
 	return path
-}
-
-// chartCorefile is the Corefile that the official chart makes of helm/values.yaml
-// (templates/configmap.yaml and _helpers.tpl).
-func chartCorefile(t *testing.T) string {
-	t.Helper()
-	var values struct {
-		Servers []struct {
-			Zones []struct {
-				Zone string `json:"zone"`
-			} `json:"zones"`
-			Port    int `json:"port"`
-			Plugins []struct {
-				Name        string `json:"name"`
-				Parameters  any    `json:"parameters"`
-				ConfigBlock string `json:"configBlock"`
-			} `json:"plugins"`
-		} `json:"servers"`
-	}
-	if err := yaml.Unmarshal([]byte(read(t, "kubernetes/helm/values.yaml")), &values); err != nil {
-		t.Fatal(err)
-	}
-	var b strings.Builder
-	for _, s := range values.Servers {
-		for _, z := range s.Zones {
-			fmt.Fprintf(&b, "%s:%d ", z.Zone, s.Port)
-		}
-		b.WriteString("{\n")
-		for _, p := range s.Plugins {
-			b.WriteString(p.Name)
-			if p.Parameters != nil {
-				fmt.Fprintf(&b, " %v", p.Parameters)
-			}
-			if p.ConfigBlock != "" {
-				fmt.Fprintf(&b, " {\n%s\n}", p.ConfigBlock)
-			}
-			b.WriteString("\n")
-		}
-		b.WriteString("}\n")
-	}
-	return b.String()
 }
 
 func read(t *testing.T, path string) string {
