@@ -32,7 +32,7 @@ func TestContainers(t *testing.T) {
 		t.Skip("needs minutes and a Docker engine: set CONTAINERS=1")
 	}
 	t.Setenv("GO_IMAGE", goImage(t))
-	run(t, 10*time.Minute, "docker", "build", "--build-arg", "GO_IMAGE="+os.Getenv("GO_IMAGE"),
+	run(t, 20*time.Minute, "docker", "build", "--build-arg", "GO_IMAGE="+os.Getenv("GO_IMAGE"),
 		"--build-arg", "VERSION="+imageVersion, "-t", image, "..")
 	t.Run("image", testTheImage)
 	t.Run("compose", testTheComposeFile)

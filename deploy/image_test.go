@@ -35,9 +35,10 @@ func testTheImage(t *testing.T) {
 // sameBuiltHere builds the programs a second time: on this machine, in another
 // folder, by another user, with another cache.
 func sameBuiltHere(t *testing.T, files map[string][]byte) {
+	t.Helper()
 	out := t.TempDir()
 	t.Setenv("VERSION", imageVersion)
-	run(t, 10*time.Minute, "image/build", out)
+	run(t, 20*time.Minute, "image/build", out)
 	for _, name := range []string{"coredns", "healthcheck"} {
 		here, err := os.ReadFile(filepath.Join(out, name))
 		if err != nil {
@@ -52,6 +53,7 @@ func sameBuiltHere(t *testing.T, files map[string][]byte) {
 }
 
 func describesItself(t *testing.T, files map[string][]byte) {
+	t.Helper()
 	var about []struct {
 		Size   float64
 		Config struct {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -22,6 +23,9 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/serializer/json"
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 	"k8s.io/client-go/kubernetes/scheme"
+	"sigs.k8s.io/yaml"
+
+	"github.com/rrhealth/rrhealth/internal/fakekube"
 )
 
 // kustomizeVersion is run from source where there is no kubectl.
@@ -200,22 +204,25 @@ func TestEveryCorefileStarts(t *testing.T) {
 		t.Skip("builds CoreDNS")
 	}
 	coredns := buildCoreDNS(t)
-	corefiles := map[string]string{}
-	for _, folder := range []string{"base", "overlays/monitored", "overlays/sidecar"} {
+	corefiles := map[string]string{"helm": chartCorefile(t)}
+	for _, folder := range []string{"base", "overlays/monitored", "overlays/sidecar", "overlays/cluster-dns"} {
 		config := one[*corev1.ConfigMap](t, decode(t, render(t, folder)))
 		corefiles[folder] = config.Data["Corefile"]
 	}
 	corefiles["compose"] = read(t, "compose/Corefile")
-	api := fakeAPI(t)
+	api := httptest.NewServer(new(fakekube.Objects))
+	t.Cleanup(func() {
+		api.CloseClientConnections() // they watch
+		api.Close()
+	})
 	for name, corefile := range corefiles {
-		t.Run(name, func(t *testing.T) { starts(t, coredns, adapt(t, corefile, api)) })
+		t.Run(name, func(t *testing.T) { starts(t, coredns, adapt(corefile, api.URL)) })
 	}
 }
 
 // adapt makes a Corefile for a cluster one for this test: it may not take the
 // ports of the machine, and there is no API server to be found from inside.
-func adapt(t *testing.T, corefile, api string) string {
-	t.Helper()
+func adapt(corefile, api string) string {
 	var lines []string
 	for line := range strings.Lines(corefile) {
 		switch words := strings.Fields(line); {
@@ -240,6 +247,7 @@ func adapt(t *testing.T, corefile, api string) string {
 
 // starts starts CoreDNS, waits until it serves, and stops it.
 func starts(t *testing.T, coredns, corefile string) {
+	t.Helper()
 	path := filepath.Join(t.TempDir(), "Corefile")
 	if err := os.WriteFile(path, []byte(corefile), 0o600); err != nil {
 		t.Fatal(err)
@@ -282,6 +290,47 @@ func buildCoreDNS(t *testing.T) string {
 	path := filepath.Join(t.TempDir(), "coredns")
 	run(t, 10*time.Minute, "go", "build", "-o", path, "../cmd/coredns")
 	return path
+}
+
+// chartCorefile is the Corefile that the official chart makes of helm/values.yaml
+// (templates/configmap.yaml and _helpers.tpl).
+func chartCorefile(t *testing.T) string {
+	t.Helper()
+	var values struct {
+		Servers []struct {
+			Zones []struct {
+				Zone string `json:"zone"`
+			} `json:"zones"`
+			Port    int `json:"port"`
+			Plugins []struct {
+				Name        string `json:"name"`
+				Parameters  any    `json:"parameters"`
+				ConfigBlock string `json:"configBlock"`
+			} `json:"plugins"`
+		} `json:"servers"`
+	}
+	if err := yaml.Unmarshal([]byte(read(t, "kubernetes/helm/values.yaml")), &values); err != nil {
+		t.Fatal(err)
+	}
+	var b strings.Builder
+	for _, s := range values.Servers {
+		for _, z := range s.Zones {
+			fmt.Fprintf(&b, "%s:%d ", z.Zone, s.Port)
+		}
+		b.WriteString("{\n")
+		for _, p := range s.Plugins {
+			b.WriteString(p.Name)
+			if p.Parameters != nil {
+				fmt.Fprintf(&b, " %v", p.Parameters)
+			}
+			if p.ConfigBlock != "" {
+				fmt.Fprintf(&b, " {\n%s\n}", p.ConfigBlock)
+			}
+			b.WriteString("\n")
+		}
+		b.WriteString("}\n")
+	}
+	return b.String()
 }
 
 func read(t *testing.T, path string) string {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -29,22 +30,30 @@ type set struct {
 	machines         [2]*lab.Host
 	web              [2]*lab.Web
 	control          string // unbound's configuration, for unbound-control
+	signed           bool
 }
 
 // build sets up a parent, two download servers that answer for themselves, and
-// a resolver that knows nothing but the root.
-func build(t *testing.T, allDown string) set {
+// a resolver that knows nothing but the root and, if the zone is to be signed,
+// the zone's key.
+func build(t *testing.T, allDown string, signed bool) set {
 	l := lab.New(t, "unbound", "unbound-control")
 	parent := l.Host("parent", "10.0.0.2")
-	s := set{Lab: l, resolver: l.Host("resolver", "10.0.0.1"), client: l.Host("client", "10.9.0.1")}
+	s := set{Lab: l, resolver: l.Host("resolver", "10.0.0.1"), client: l.Host("client", "10.9.0.1"), signed: signed}
+	corefile, anchor, env := "Corefile", "", []string{"ALL_DOWN=" + allDown}
+	if signed {
+		corefile = "Corefile.signed"
+		anchor = fmt.Sprintf("\ttrust-anchor: %q\n", s.key())
+		env = append(env, "KEY="+s.Dir+"/Kget")
+	}
 	parent.CoreDNS("Corefile.parent")
 	for i := range s.machines {
 		s.machines[i] = l.Host(fmt.Sprintf("get%d", i+1), fmt.Sprintf("10.4.0.%d", i+1))
 		s.web[i] = s.machines[i].Web(80)
-		s.machines[i].CoreDNS("Corefile", "ADDRESS="+s.machines[i].Addr(), "ALL_DOWN="+allDown)
+		s.machines[i].CoreDNS(corefile, append(env, "ADDRESS="+s.machines[i].Addr())...)
 	}
 	socket := l.Dir + "/control"
-	s.resolver.Unbound(fmt.Sprintf(`	root-hints: %q
+	s.resolver.Unbound(anchor + fmt.Sprintf(`	root-hints: %q
 remote-control:
 	control-enable: yes
 	control-interface: %s
@@ -54,6 +63,22 @@ remote-control:
 	l.Hold("dig @10.0.0.1 get.example.org")
 	s.fresh()
 	return s
+}
+
+// key makes a key for the zone, as dnssec-keygen does, and returns its DS record.
+func (s set) key() string {
+	s.T.Helper()
+	k := &dns.DNSKEY{
+		Hdr:   dns.RR_Header{Name: name, Rrtype: dns.TypeDNSKEY, Class: dns.ClassINET, Ttl: 3600},
+		Flags: dns.ZONE | dns.SEP, Protocol: 3, Algorithm: dns.ECDSAP256SHA256,
+	}
+	private, err := k.Generate(256)
+	if err != nil {
+		s.T.Fatal(err)
+	}
+	s.File("Kget.key", k.String()+"\n")
+	s.File("Kget.private", k.PrivateKeyString(private))
+	return strings.ReplaceAll(k.ToDS(dns.SHA256).String(), "\t", " ")
 }
 
 // fresh makes the resolver forget the name, and what it knows of servers.
@@ -73,9 +98,14 @@ func (s set) fresh() {
 func (s set) resolve() (r *dns.Msg, err error) {
 	s.T.Helper()
 	s.fresh()
+	m := new(dns.Msg).SetQuestion(name, dns.TypeA)
+	m.AuthenticatedData = true // tell whether it is secure: RFC 6840, section 5.7
 	for range 4 {
-		r, err = s.client.Exchange(new(dns.Msg).SetQuestion(name, dns.TypeA), s.resolver.Addr(), 3*time.Second)
+		r, err = s.client.Exchange(m, s.resolver.Addr(), 3*time.Second)
 		if err == nil {
+			if len(r.Answer) > 0 && r.AuthenticatedData != s.signed {
+				s.T.Errorf("an answer that is secure: %v, want %v:\n%v", r.AuthenticatedData, s.signed, r)
+			}
 			return r, nil
 		}
 	}
@@ -115,36 +145,43 @@ func (s set) silent(machine *lab.Host, since time.Time) time.Duration {
 	return last.Sub(since)
 }
 
-const queries = 10
+const queries = 8
 
 // TestAResolverUsesTheOtherServer is the point of the delegation: the machine
 // answers DNS all the same, so it must say that it has nothing to offer.
 func TestAResolverUsesTheOtherServer(t *testing.T) {
 	for _, allDown := range []string{"drop", "refused", "servfail"} {
-		t.Run(allDown, func(t *testing.T) {
-			s := build(t, allDown)
-			s.ready()
-			stopped := time.Now()
-			s.web[0].Stop()
-			detection := s.silent(s.machines[0], stopped)
-			failed := s.always(s.machines[1].Addr(), queries)
-
-			// Nobody left: a failure, and not a dead address.
-			s.web[1].Stop()
-			s.silent(s.machines[1], time.Now())
-			if r, err := s.resolve(); !failure(r, err) {
-				t.Errorf("with nobody up the resolver says %v (%v), want SERVFAIL", r, err)
+		for _, signed := range []bool{false, true} {
+			title := "4 delegation, all_down " + allDown
+			if signed {
+				title += ", signed"
 			}
-
-			s.web[0].Start()
-			s.Eventually("the first machine answers again", func() bool { return s.gives(s.machines[0]) })
-			failed += s.always(s.machines[0].Addr(), 3)
-			lab.Report(t, lab.Row{
-				Scenario: "4 delegation, all_down " + allDown, Killed: "one web server, its name server lives",
-				Detection: detection, Bound: bound, Failed: failed, Of: queries + 3,
-			})
-		})
+			t.Run(title, func(t *testing.T) { usesTheOther(t, title, build(t, allDown, signed)) })
+		}
 	}
+}
+
+func usesTheOther(t *testing.T, title string, s set) {
+	s.ready()
+	stopped := time.Now()
+	s.web[0].Stop()
+	detection := s.silent(s.machines[0], stopped)
+	failed := s.always(s.machines[1].Addr(), queries)
+
+	// Nobody left: a failure, and not a dead address.
+	s.web[1].Stop()
+	s.silent(s.machines[1], time.Now())
+	if r, err := s.resolve(); !failure(r, err) {
+		t.Errorf("with nobody up the resolver says %v (%v), want SERVFAIL", r, err)
+	}
+
+	s.web[0].Start()
+	s.Eventually("the first machine answers again", func() bool { return s.gives(s.machines[0]) })
+	failed += s.always(s.machines[0].Addr(), 3)
+	lab.Report(t, lab.Row{
+		Scenario: title, Killed: "one web server, its name server lives",
+		Detection: detection, Bound: bound, Failed: failed, Of: queries + 3,
+	})
 }
 
 // failure reports whether a resolver found no answer: it says so, or it is
@@ -169,22 +206,30 @@ func (s set) gives(m *lab.Host) bool {
 
 // TestAnswerFailsOpen is for whoever prefers a dead address to none.
 func TestAnswerFailsOpen(t *testing.T) {
-	s := build(t, "answer")
-	s.ready()
-	s.web[0].Stop()
-	s.web[1].Stop()
-	s.Eventually("both are down", func() bool { return !s.gives(s.machines[0]) && !s.gives(s.machines[1]) })
-	r, err := s.resolve()
-	if err != nil || len(lab.Addrs(r)) != 1 {
-		t.Errorf("with nobody up the resolver says %v (%v), want one address", r, err)
+	for _, signed := range []bool{false, true} {
+		title := "4 delegation, all_down answer"
+		if signed {
+			title += ", signed"
+		}
+		t.Run(title, func(t *testing.T) {
+			s := build(t, "answer", signed)
+			s.ready()
+			s.web[0].Stop()
+			s.web[1].Stop()
+			s.Eventually("both are down", func() bool { return !s.gives(s.machines[0]) && !s.gives(s.machines[1]) })
+			r, err := s.resolve()
+			if err != nil || len(lab.Addrs(r)) != 1 {
+				t.Errorf("with nobody up the resolver says %v (%v), want one address", r, err)
+			}
+			lab.Report(t, lab.Row{Scenario: title, Killed: "both web servers", Detection: -1, Of: 1})
+		})
 	}
-	lab.Report(t, lab.Row{Scenario: "4 delegation, all_down answer", Killed: "both web servers", Detection: -1, Of: 1})
 }
 
 // TestAMachineThatIsGone is what plain delegation already does, and must go on
 // doing: nothing answers there at all.
 func TestAMachineThatIsGone(t *testing.T) {
-	s := build(t, "drop")
+	s := build(t, "drop", false)
 	s.ready()
 	s.Cut(s.machines[0])
 	failed := s.always(s.machines[1].Addr(), queries)

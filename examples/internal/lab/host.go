@@ -10,6 +10,7 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -23,9 +24,13 @@ import (
 // A Host is a machine of the network, with its own addresses and programs.
 type Host struct {
 	Name  string
-	Addrs []string // IPv4, in the lab's one network, 10.0.0.0/8
-	lab   *Lab
-	port  string // of the switch
+	Addrs []string // IPv4, in 10.0.0.0/8 or 192.0.2.0/24, which all hosts reach directly
+	// Subnet is the network that queries of the host say that they come from
+	// (RFC 7871), as a resolver's do for its clients. Zero: they say nothing.
+	Subnet netip.Prefix
+
+	lab  *Lab
+	port string // of the switch
 	programs
 }
 
@@ -44,6 +49,7 @@ func (l *Lab) Host(name string, addrs ...string) *Host {
 	for _, a := range addrs {
 		l.must("ip", "-n", ns, "address", "add", a+"/8", "dev", "eth0")
 	}
+	l.must("ip", "-n", ns, "route", "add", "default", "dev", "eth0")
 	return h
 }
 
@@ -129,11 +135,26 @@ type Web struct {
 // request with the host's name.
 func (h *Host) Web(port int) *Web {
 	h.lab.T.Helper()
-	w := &Web{host: h, addr: fmt.Sprintf("%s:%d", h.Addr(), port)}
-	w.h = func(rw http.ResponseWriter, _ *http.Request) { fmt.Fprintln(rw, h.Name) }
+	return h.Serve(port, func(rw http.ResponseWriter, _ *http.Request) { fmt.Fprintln(rw, h.Name) })
+}
+
+// Serve is Web with other answers.
+func (h *Host) Serve(port int, handler http.HandlerFunc) *Web {
+	h.lab.T.Helper()
+	w := &Web{host: h, addr: fmt.Sprintf("%s:%d", h.Addr(), port), h: handler}
 	w.Start()
 	h.lab.T.Cleanup(w.Stop)
 	return w
+}
+
+// WebEverywhere is Web on all of the host's addresses.
+func (h *Host) WebEverywhere(port int) {
+	h.lab.T.Helper()
+	for _, a := range h.Addrs {
+		w := *h
+		w.Addrs = []string{a}
+		w.Web(port)
+	}
 }
 
 // Start starts the server, again after Stop.
@@ -163,8 +184,7 @@ func (h *Host) Run(name string, args ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	out, err := h.command(ctx, name, args...).Output()
-	var exit *exec.ExitError
-	if errors.As(err, &exit) {
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
 		err = fmt.Errorf("%s: %w: %s", name, err, exit.Stderr)
 	}
 	return strings.TrimSpace(string(out)), err

@@ -59,7 +59,8 @@ func New(t *testing.T, programs ...string) *Lab {
 		}
 	}
 	sweep()
-	dir, err := os.MkdirTemp("", "rrh-lab-")
+	// Not t.TempDir: programs that drop root could not get in.
+	dir, err := os.MkdirTemp("", "rrh-lab-") //nolint:usetesting // see above
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,7 +108,7 @@ func sweep() {
 		pid, _ := strconv.Atoi(m[1])
 		if syscall.Kill(pid, 0) != nil {
 			pids, _ := exec.Command("ip", "netns", "pids", name).Output() // #nosec G204 -- our own names
-			for _, p := range strings.Fields(string(pids)) {
+			for _, p := range strings.FieldsSeq(string(pids)) {
 				if n, err := strconv.Atoi(p); err == nil {
 					_ = syscall.Kill(n, syscall.SIGKILL)
 				}

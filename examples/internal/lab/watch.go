@@ -31,7 +31,15 @@ func (h *Host) Exchange(m *dns.Msg, server string, timeout time.Duration) (*dns.
 
 // Ask asks the server at addr for a name's records, from the host.
 func (h *Host) Ask(server, name string, qtype uint16) (*dns.Msg, error) {
-	return h.Exchange(new(dns.Msg).SetQuestion(name, qtype), server, 2*time.Second)
+	m := new(dns.Msg).SetQuestion(name, qtype)
+	if h.Subnet.IsValid() {
+		m.SetEdns0(dns.DefaultMsgSize, false)
+		m.IsEdns0().Option = append(m.IsEdns0().Option, &dns.EDNS0_SUBNET{
+			Code: dns.EDNS0SUBNET, Family: 1, SourceNetmask: uint8(h.Subnet.Bits()), // #nosec G115 -- 32 at the most
+			Address: h.Subnet.Addr().AsSlice(),
+		})
+	}
+	return h.Exchange(m, server, 2*time.Second)
 }
 
 // Lookup asks for the addresses of a name.

@@ -1,0 +1,253 @@
+//go:build linux
+
+// Package zone tests the example in this folder.
+package zone
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/miekg/dns"
+
+	"github.com/rrhealth/rrhealth/examples/internal/lab"
+)
+
+const (
+	// bound is interval + 2 × fast + timeout of the Corefile.
+	bound = 2*time.Second + 2*500*time.Millisecond + 400*time.Millisecond
+
+	names    = 300
+	machines = 3
+	each     = 20 // addresses of each machine
+)
+
+// dead is the network of the machine that is cut off.
+var dead = netip.MustParsePrefix("10.6.1.0/24")
+
+func isDead(ip []byte) bool {
+	a, _ := netip.AddrFromSlice(ip)
+	return dead.Contains(a.Unmap())
+}
+
+func TestDeadAddressesVanishAndNothingElseChanges(t *testing.T) {
+	l := lab.New(t)
+	with, without, client := l.Host("with", "10.0.0.53"), l.Host("without", "10.0.0.54"), l.Host("client", "10.9.0.1")
+	hosts := servers(l)
+	zone, asked := write(l)
+	with.CoreDNS("Corefile", "ZONE="+zone)
+	without.CoreDNS("Corefile.without", "ZONE="+zone)
+	l.Hold("dig @10.0.0.53 host0.example.org")
+
+	pair := pair{l, client, with.Addr(), without.Addr()}
+	if n := pair.compare(asked, false); n > 0 {
+		t.Errorf("%d of %d answers differ with all up, want none", n, len(asked))
+	}
+
+	const mixed = "host0.example.org." // an address of each machine
+	s := client.Stream(with.Addr(), mixed, 443)
+	s.Back("10.6.1.1", time.Now())
+	cut := time.Now()
+	l.Cut(hosts[1])
+	detection := s.Gone("10.6.1.1", cut)
+	gone := time.Now()
+	s.After(20)
+	all, failed := s.Requests(gone, time.Now())
+	s.Stop()
+
+	// Every address has its own schedule: wait for the last of them.
+	l.Eventually("all dead addresses are out", func() bool { return pair.out(asked) })
+	if n := pair.compare(asked, true); n > 0 {
+		t.Errorf("%d of %d answers differ in more than dead addresses, want none", n, len(asked))
+	}
+
+	l.Restore()
+	l.Eventually("all is as before", func() bool { return pair.same(asked) })
+	lab.Report(t, lab.Row{
+		Scenario: "6 the zone you have", Killed: fmt.Sprintf("a third of %d addresses; %d answers compared", machines*each, len(asked)),
+		Detection: detection, Bound: bound, Failed: len(failed), Of: len(all),
+	})
+}
+
+// servers starts three machines, each with twenty addresses that accept connections.
+func servers(l *lab.Lab) []*lab.Host {
+	l.T.Helper()
+	var all []*lab.Host
+	for i := range machines {
+		var addrs []string
+		for j := range each {
+			addrs = append(addrs, fmt.Sprintf("10.6.%d.%d", i, j+1))
+		}
+		h := l.Host(fmt.Sprintf("machine%d", i), addrs...)
+		h.WebEverywhere(443)
+		all = append(all, h)
+	}
+	return all
+}
+
+// write writes the zone, and returns its path and what can be asked of it.
+func write(l *lab.Lab) (path string, asked []dns.Question) {
+	l.T.Helper()
+	b := new(strings.Builder)
+	fmt.Fprint(b, `$ORIGIN example.org.
+$TTL 300
+@          SOA    ns hostmaster 1 7200 1800 86400 300
+@          NS     ns
+@          MX     10 host0
+@          MX     20 host5
+ns         A      10.0.0.53
+*.wild     A      10.6.0.7
+*.wild     A      10.6.1.7
+child      NS     ns.child
+ns.child   A      10.6.1.9
+alias      CNAME  chain
+chain      CNAME  host1
+_web._tcp  SRV    0 1 443 host2
+_web._tcp  SRV    0 1 443 host4
+svc        HTTPS  1 host1 alpn=h2 ipv4hint=10.6.0.1,10.6.1.1
+dead       HTTPS  1 host4 mandatory=ipv4hint ipv4hint=10.6.1.4
+away       A      192.0.2.1
+`)
+	ask := func(name string, types ...uint16) {
+		for _, t := range types {
+			asked = append(asked, dns.Question{Name: name + "example.org.", Qtype: t, Qclass: dns.ClassINET})
+		}
+	}
+	all := []uint16{dns.TypeA, dns.TypeAAAA, dns.TypeMX, dns.TypeTXT, dns.TypeNS, dns.TypeSOA, dns.TypeSRV, dns.TypeCNAME, dns.TypeHTTPS, dns.TypeANY}
+	for _, name := range []string{"", "ns.", "any.wild.", "child.", "below.child.", "ns.child.", "alias.", "chain.", "_web._tcp.", "svc.", "dead.", "away.", "none."} {
+		ask(name, all...)
+	}
+	for i := range names {
+		// Of five names, three have an address of each machine, one has only
+		// living ones, and one only dead.
+		for m := range machines {
+			if i%5 == 3 && m == 1 || i%5 == 4 && m != 1 {
+				continue
+			}
+			fmt.Fprintf(b, "host%d A 10.6.%d.%d\n", i, m, i%each+1)
+		}
+		fmt.Fprintf(b, "host%d TXT \"%d\"\n", i, i)
+		ask(fmt.Sprintf("host%d.", i), dns.TypeA, dns.TypeAAAA, dns.TypeTXT, dns.TypeANY)
+	}
+	return l.File("db.example.org", b.String()), asked
+}
+
+// A pair is the server with rrhealth, and the one without.
+type pair struct {
+	*lab.Lab
+	client        *lab.Host
+	with, without string
+}
+
+func (p pair) ask(server string, q dns.Question) *dns.Msg {
+	p.T.Helper()
+	m := &dns.Msg{MsgHdr: dns.MsgHdr{Id: dns.Id()}, Question: []dns.Question{q}}
+	r, err := p.client.Exchange(m, server, 5*time.Second)
+	if err != nil {
+		p.T.Fatalf("%v: %v", q, err)
+	}
+	return r
+}
+
+// compare asks both servers everything, and returns how many answers differ in
+// other things than the order and, if something died, dead addresses and TTLs.
+func (p pair) compare(asked []dns.Question, died bool) (different int) {
+	p.T.Helper()
+	for _, q := range asked {
+		got, want := p.ask(p.with, q), p.ask(p.without, q)
+		if died {
+			want = thinned(want)
+		}
+		a, b := text(got, !died), text(want, !died)
+		if a != b {
+			if different++; different <= 3 {
+				p.T.Errorf("%v:\n%s\nwant\n%s", q, a, b)
+			}
+		}
+	}
+	return different
+}
+
+func (p pair) same(asked []dns.Question) bool {
+	p.T.Helper()
+	return !slices.ContainsFunc(asked, func(q dns.Question) bool { return text(p.ask(p.with, q), true) != text(p.ask(p.without, q), true) })
+}
+
+// out reports whether no answer has a dead address beside a living one.
+func (p pair) out(asked []dns.Question) bool {
+	p.T.Helper()
+	return !slices.ContainsFunc(asked, func(q dns.Question) bool {
+		return q.Qtype == dns.TypeA && text(p.ask(p.with, q), false) != text(thinned(p.ask(p.without, q)), false)
+	})
+}
+
+// text is all that a message says, but for its number and the order of records.
+func text(m *dns.Msg, ttl bool) string {
+	b := new(strings.Builder)
+	fmt.Fprintf(b, "%s aa=%v tc=%v ra=%v\n", dns.RcodeToString[m.Rcode], m.Authoritative, m.Truncated, m.RecursionAvailable)
+	for i, section := range [][]dns.RR{m.Answer, m.Ns, m.Extra} {
+		var lines []string
+		for _, rr := range section {
+			rr = dns.Copy(rr)
+			if !ttl {
+				rr.Header().Ttl = 0
+			}
+			lines = append(lines, rr.String())
+		}
+		slices.Sort(lines)
+		fmt.Fprintf(b, "section %d\n%s\n", i, strings.Join(lines, "\n"))
+	}
+	return b.String()
+}
+
+// thinned is m as it should be with the dead machine gone.
+func thinned(m *dns.Msg) *dns.Msg {
+	m = m.Copy()
+	if len(m.Answer) == 0 && len(m.Ns) > 0 && m.Ns[0].Header().Rrtype == dns.TypeNS {
+		return m // a referral: the glue is the other server's affair
+	}
+	m.Answer, m.Extra = alive(m.Answer, true), alive(m.Extra, false)
+	return m
+}
+
+// alive drops dead addresses from each set that has living ones, and, if it is
+// not the answer itself, from all: a client that wants them then asks.
+func alive(section []dns.RR, answer bool) []dns.RR {
+	living := map[string]bool{}
+	for _, rr := range section {
+		if a, ok := rr.(*dns.A); ok && !isDead(a.A) {
+			living[a.Hdr.Name] = true
+		}
+	}
+	return slices.DeleteFunc(section, func(rr dns.RR) bool {
+		switch rr := rr.(type) {
+		case *dns.A:
+			return isDead(rr.A) && (living[rr.Hdr.Name] || !answer)
+		case *dns.HTTPS:
+			dropHints(&rr.SVCB)
+		}
+		return false
+	})
+}
+
+// dropHints drops dead hints, and a demand for hints that are all gone.
+func dropHints(rr *dns.SVCB) {
+	gone := false
+	rr.Value = slices.DeleteFunc(rr.Value, func(kv dns.SVCBKeyValue) bool {
+		hint, ok := kv.(*dns.SVCBIPv4Hint)
+		if !ok {
+			return false
+		}
+		kept := slices.DeleteFunc(slices.Clone(hint.Hint), func(ip net.IP) bool { return isDead(ip) })
+		hint.Hint = kept
+		gone = len(kept) == 0
+		return gone
+	})
+	if gone {
+		rr.Value = slices.DeleteFunc(rr.Value, func(kv dns.SVCBKeyValue) bool { return kv.Key() == dns.SVCB_MANDATORY })
+	}
+}
