@@ -108,7 +108,7 @@ func sweep() {
 		pid, _ := strconv.Atoi(m[1])
 		if syscall.Kill(pid, 0) != nil {
 			pids, _ := exec.Command("ip", "netns", "pids", name).Output() // #nosec G204 -- our own names
-			for _, p := range strings.FieldsSeq(string(pids)) {
+			for p := range strings.FieldsSeq(string(pids)) {
 				if n, err := strconv.Atoi(p); err == nil {
 					_ = syscall.Kill(n, syscall.SIGKILL)
 				}
