@@ -26,6 +26,7 @@ type set struct {
 // build sets up four load balancers before two servers, a name server and a
 // client that resolves through it.
 func build(t *testing.T) set {
+	t.Helper()
 	l := lab.New(t, "haproxy", "curl")
 	s := set{Lab: l, ns: l.Host("ns", "10.0.0.53"), client: l.Host("client", "10.9.0.1")}
 	l.Host("app1", "10.3.1.1").Web(8080)

@@ -25,6 +25,7 @@ type set struct {
 
 // build sets up a server at each place, a name server and a client.
 func build(t *testing.T, programs ...string) set {
+	t.Helper()
 	l := lab.New(t, programs...)
 	s := set{Lab: l, ns: l.Host("ns", "10.0.0.53"), client: l.Host("client", "10.9.0.1")}
 	for _, p := range places {
