@@ -12,8 +12,11 @@ FROM ${GO_IMAGE} AS build
 WORKDIR /src
 COPY . .
 ARG VERSION=devel
-RUN VERSION="${VERSION}" deploy/image/build /out \
- && go run ./deploy/image/assemble -from /out -root /rootfs
+# The cache of a build that is never repeated would be a gigabyte to store.
+RUN export GOCACHE=/tmp/cache \
+ && VERSION="${VERSION}" deploy/image/build /out \
+ && go run ./deploy/image/assemble -from /out -root /rootfs \
+ && rm -rf /tmp/cache
 
 FROM scratch
 COPY --from=build /rootfs/ /
