@@ -43,6 +43,9 @@ func New(t *testing.T, programs ...string) *Lab {
 	if os.Getenv("EXAMPLES") == "" {
 		t.Skip("needs root and other programs: run it with ./run, or all with make examples")
 	}
+	if held {
+		t.Skip("one network was held")
+	}
 	lack := func(what string) {
 		t.Helper()
 		if os.Getenv("CI") != "" {
@@ -171,8 +174,12 @@ func (l *Lab) Hold(try string) {
 	c := make(chan os.Signal, 1)
 	signal.Notify(c, os.Interrupt, syscall.SIGTERM)
 	<-c
+	held = true
 	l.T.SkipNow()
 }
+
+// held says that somebody has looked around in one network, and has had enough.
+var held bool
 
 // Write keeps what programs say. It implements io.Writer.
 func (l *Lab) Write(p []byte) (int, error) {

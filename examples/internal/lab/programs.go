@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -130,29 +129,12 @@ func (h *Host) Unbound(conf string) *Process {
 	return p
 }
 
-var (
-	built     sync.Once
-	builtPath string
-	buildErr  error
-)
-
-// program returns the CoreDNS of this repository: $RRHEALTH_COREDNS, or one
-// that is built now.
+// program returns the CoreDNS of this repository.
 func program(t *testing.T) string {
 	t.Helper()
-	if path := os.Getenv("RRHEALTH_COREDNS"); path != "" {
-		return path
+	path := os.Getenv("RRHEALTH_COREDNS")
+	if path == "" {
+		t.Fatal("RRHEALTH_COREDNS does not say where CoreDNS is: ./run and make examples build it")
 	}
-	built.Do(func() {
-		builtPath = filepath.Join(os.TempDir(), fmt.Sprintf("rrh-coredns-%d", os.Getpid()))
-		var out []byte
-		out, buildErr = exec.Command("go", "build", "-o", builtPath, "github.com/rrhealth/rrhealth/cmd/coredns").CombinedOutput() // #nosec G204 -- our own words
-		if buildErr != nil {
-			buildErr = fmt.Errorf("building CoreDNS: %w\n%s", buildErr, out)
-		}
-	})
-	if buildErr != nil {
-		t.Fatal(buildErr)
-	}
-	return builtPath
+	return path
 }
