@@ -44,3 +44,19 @@ bench-engine: ## measure what probing costs, beside HAProxy (6 minutes; QUICK=1:
 .PHONY: peers
 peers: ## install the servers that tests talk to where they are there (Debian)
 	scripts/peers
+
+.PHONY: image
+image: ## build the container image (GO_IMAGE=... to build in another image)
+	docker build $(if $(GO_IMAGE),--build-arg GO_IMAGE=$(GO_IMAGE)) -t rrhealth .
+
+.PHONY: containers
+containers: ## test the image and compose, with a Docker engine
+	CONTAINERS=1 go test -count=1 -v -timeout 30m -run TestContainers ./deploy
+
+.PHONY: examples
+examples: ## run every example's test and print a table (root, Linux)
+	go run ./examples
+
+.PHONY: man
+man: ## make the man page again
+	deploy/man/generate coredns-rrhealth.7
