@@ -60,3 +60,7 @@ examples: ## run every example's test and print a table (root, Linux)
 .PHONY: man
 man: ## make the man page again
 	deploy/man/generate coredns-rrhealth.7
+
+.PHONY: readme
+readme: ## do what the README tells a newcomer to do, and compare
+	scripts/readme
