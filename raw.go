@@ -34,7 +34,7 @@ var wroteRaw func()
 // reports whether it could. An answer that could not be sent counts as
 // written: nobody could send it in another way either.
 func writeRaw(w dns.ResponseWriter, r *dns.Msg, ttl uint32, members []pool.Member, order []int) bool {
-	if !straight(w) {
+	if !straight(w, r) {
 		return false
 	}
 	buf := rawBuffers.Get().(*[maxRaw]byte)
@@ -150,7 +150,7 @@ const maxWrappers = 32
 // writer, undecorated. Any other (of log, dnstap, rewrite, tsig, loadbalance,
 // dns64, or one that captures the answer to somebody else's question) gets the
 // message.
-func straight(w dns.ResponseWriter) bool {
+func straight(w dns.ResponseWriter, r *dns.Msg) bool {
 	scrubbed := false
 	for range maxWrappers {
 		v := reflect.ValueOf(w)
@@ -165,6 +165,11 @@ func straight(w dns.ResponseWriter) bool {
 				return false // a server within a server: not our client
 			}
 			scrubbed = true
+			// It goes by the query that it was made for. Who has put another in
+			// its place may have changed what the client said it can take.
+			if inner.Field(fit.field).Pointer() != reflect.ValueOf(r).Pointer() {
+				return false
+			}
 		case records:
 			if inner = inner.Field(0).Elem(); !inner.IsValid() {
 				return false
@@ -197,7 +202,7 @@ func undecorated(w dns.ResponseWriter, v reflect.Value, field int) bool {
 // A wrapper is what a type of writer does with what is written to it.
 type wrapper struct {
 	role  role
-	field int // of the decoration, for one that sends
+	field int // of the decoration, for one that sends; of the query, for one that scrubs
 }
 
 type role uint8
@@ -231,7 +236,9 @@ func classify(t reflect.Type) wrapper {
 	case "github.com/coredns/coredns/plugin.pluginWriter":
 		return wrapper{role: embedding(e, tracks)}
 	case "github.com/coredns/coredns/request.ScrubWriter":
-		return wrapper{role: embedding(e, scrubs)}
+		if f, ok := e.FieldByName("req"); ok && f.Type == reflect.TypeFor[*dns.Msg]() {
+			return wrapper{role: embedding(e, scrubs), field: f.Index[0]}
+		}
 	case "github.com/coredns/coredns/plugin/metrics.Recorder":
 		if e.NumField() > 0 && e.Field(0).Type == reflect.TypeFor[*dnstest.Recorder]() {
 			return wrapper{role: records}

@@ -1,0 +1,58 @@
+package rrhealth
+
+import (
+	"fmt"
+	"net"
+	"testing"
+
+	"github.com/coredns/coredns/request"
+	"github.com/miekg/dns"
+)
+
+// The server goes by the query it has received. A plugin that hands us another,
+// without a writer of its own, may have changed the size that the client gave.
+func TestAnotherQueryThanTheServersTakesTheLongWay(t *testing.T) {
+	type ways struct{ same, other bool }
+	found := make(chan ways, 1)
+	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := &dns.Server{PacketConn: conn, Handler: dns.HandlerFunc(func(w dns.ResponseWriter, r *dns.Msg) {
+		scrubs := request.NewScrubWriter(r, w)
+		found <- ways{straight(scrubs, r), straight(scrubs, r.Copy())}
+		_ = w.WriteMsg(new(dns.Msg).SetReply(r))
+	})}
+	go func() { _ = server.ActivateAndServe() }()
+	sent(t, conn.LocalAddr().String(), request1("www.example.org.", dns.TypeA, 1232, 0, ""))
+	if err := server.Shutdown(); err != nil {
+		t.Error(err)
+	}
+	if got := <-found; got != (ways{same: true}) {
+		t.Errorf("short ways: %+v, want that of the server's own query alone", got)
+	}
+}
+
+// Pools that share a target leave it together, and others that use it stay.
+func TestPoolsThatShareATargetLeaveItTogether(t *testing.T) {
+	block := func(port, names string) string {
+		return "example.org:" + port + " {\nbind 127.0.0.1\n" + names + "\n}\n"
+	}
+	const pools = "rrhealth %s {\nbackend 127.0.0.1 127.0.0.2\ncheck tcp://:1\ncheck tcp://:2\n}\n"
+	stays, go1, go2 := fmt.Sprintf(pools, "stays.example.org"), fmt.Sprintf(pools, "a.example.org b.example.org c.example.org"), fmt.Sprintf(pools, "d.example.org")
+	s := start(t, block("0", stays+go1+go2))
+	if err := s.reload(block("0", stays)); err != nil {
+		t.Fatal(err)
+	}
+	h := handlerOf(t, s)
+	live.monitor.Do(func() {
+		if len(live.members) != 1 || len(live.users) != 4 {
+			t.Errorf("%d pools on %d targets, want 1 on 4", len(live.members), len(live.users))
+		}
+		for _, u := range live.users {
+			if len(u.members) != 1 || u.members[0].pool != h.pools[0] {
+				t.Errorf("a target has %d members, want the one of the pool that stayed", len(u.members))
+			}
+		}
+	})
+}
