@@ -139,7 +139,7 @@ func (r *registry) acquire(addr netip.Addr, c check) (*monitor.Target, *use) {
 
 // release undoes acquire. It runs on the monitor's loop.
 func (r *registry) release(t *monitor.Target, c check) {
-	if u := r.users[t]; len(u.members) == 0 && len(u.addresses) == 0 {
+	if u := r.users[t]; u != nil && len(u.members) == 0 && len(u.addresses) == 0 {
 		delete(r.users, t)
 		r.certificates.remove(t.Addr, c)
 	}
@@ -160,11 +160,7 @@ func (r *registry) stopLocked(h *RRHealth) {
 	}
 	delete(r.handlers, h)
 	r.stopFilters(h)
-	r.monitor.Do(func() {
-		for _, p := range h.pools {
-			r.leave(p)
-		}
-	})
+	r.monitor.Do(func() { r.leave(h.pools) })
 	used := r.checkLabels()
 	for _, p := range h.pools {
 		r.detach(h.identity, p)
@@ -181,18 +177,28 @@ func (r *registry) stopLocked(h *RRHealth) {
 	}
 }
 
-// leave undoes join. It runs on the monitor's loop.
-func (r *registry) leave(p *served) {
-	for _, m := range r.members[p] {
-		for i, t := range m.targets {
-			u := r.users[t]
-			u.members = slices.DeleteFunc(u.members, func(o *member) bool { return o == m })
-			r.release(t, p.checks[i])
+// leave undoes join for all of pools. It runs on the monitor's loop. A target
+// is looked through once: a stanza with many names has all of them on each.
+func (r *registry) leave(pools []*served) {
+	left := make(map[*served][]*member, len(pools))
+	for _, p := range pools {
+		left[p] = r.members[p]
+		delete(r.members, p)
+		if p.wake != nil {
+			p.wake.Stop()
 		}
 	}
-	delete(r.members, p)
-	if p.wake != nil {
-		p.wake.Stop()
+	done := make(map[*use]bool)
+	for _, p := range pools {
+		for _, m := range left[p] {
+			for i, t := range m.targets {
+				if u := r.users[t]; u != nil && !done[u] {
+					done[u] = true
+					u.members = slices.DeleteFunc(u.members, func(o *member) bool { return left[o.pool] != nil })
+				}
+				r.release(t, p.checks[i])
+			}
+		}
 	}
 }
 
