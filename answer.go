@@ -217,7 +217,7 @@ func (w *otherWriter) WriteMsg(m *dns.Msg) error {
 		return w.ResponseWriter.WriteMsg(m)
 	}
 	if m.Rcode == dns.RcodeNameError {
-		m = w.exists(m)
+		m = exists(m, w.pool.zone)
 	}
 	s := w.pool.Snapshot()
 	mended := dropHints(m, func(addr netip.Addr) bool { return s.Down(&w.pool.Config, addr) })
@@ -234,7 +234,8 @@ func (w *otherWriter) Write(b []byte) (int, error) {
 }
 
 // exists returns m, which denies the name, as one that only denies the type.
-func (w *otherWriter) exists(m *dns.Msg) *dns.Msg {
+// zone owns the SOA where m has none.
+func exists(m *dns.Msg, zone string) *dns.Msg {
 	mended := *m
 	mended.Rcode = dns.RcodeSuccess
 	for _, rr := range m.Ns {
@@ -242,6 +243,42 @@ func (w *otherWriter) exists(m *dns.Msg) *dns.Msg {
 			return &mended
 		}
 	}
-	mended.Ns = append([]dns.RR{soa(w.pool.zone)}, m.Ns...)
+	mended.Ns = append([]dns.RR{soa(zone)}, m.Ns...)
 	return &mended
+}
+
+// serveAbove lets the plugins below answer for a name that is not ours, but has
+// one of ours below it, and sees to it that it exists. A denial of it would be
+// one of ours too (RFC 8020), and resolvers that minimise names ask for it
+// first (RFC 9156).
+func (h *RRHealth) serveAbove(ctx context.Context, w dns.ResponseWriter, r *dns.Msg) (int, error) {
+	zone := h.zoneOf(strings.ToLower(r.Question[0].Name))
+	above := &aboveWriter{ResponseWriter: w, zone: zone}
+	rcode, err := h.passOn(ctx, above, r)
+	if above.wrote || !nothingBelow(err) {
+		return rcode, err
+	}
+	return write(w, h.noData(ctx, r, &served{zone: zone}))
+}
+
+// An aboveWriter mends what plugins below say of a name above one of ours.
+type aboveWriter struct {
+	dns.ResponseWriter
+	zone  string
+	wrote bool
+}
+
+// WriteMsg implements dns.ResponseWriter.
+func (w *aboveWriter) WriteMsg(m *dns.Msg) error {
+	w.wrote = true
+	if m != nil && m.Rcode == dns.RcodeNameError && len(m.Answer) == 0 {
+		m = exists(m, w.zone)
+	}
+	return w.ResponseWriter.WriteMsg(m)
+}
+
+// Write implements dns.ResponseWriter.
+func (w *aboveWriter) Write(b []byte) (int, error) {
+	w.wrote = true
+	return w.ResponseWriter.Write(b)
 }

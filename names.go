@@ -49,6 +49,16 @@ func (n names) match(name string) *served {
 	return nil
 }
 
+// above reports whether name is no pool's, but has a pool's name below it.
+func (n names) above(name string) bool {
+	if len(n.exact) == 0 {
+		return false
+	}
+	var room [256]byte // as in match
+	lower := appendLower(room[:0], name)
+	return n.exists[string(lower)] && n.exact[string(lower)] == nil
+}
+
 // appendLower appends name to b in lower case (RFC 4343: ASCII letters only).
 func appendLower(b []byte, name string) []byte {
 	for i := range len(name) {

@@ -113,10 +113,10 @@ func (h *RRHealth) Name() string { return pluginName }
 func (h *RRHealth) ServeDNS(ctx context.Context, w dns.ResponseWriter, r *dns.Msg) (int, error) {
 	p := h.match(r)
 	if p == nil {
-		if f := h.filterFor(r); f != nil {
-			return h.filtered(ctx, w, r, f)
+		if ordinary(r) && h.names.above(r.Question[0].Name) {
+			return h.serveAbove(ctx, w, r)
 		}
-		return plugin.NextOrFailure(h.Name(), h.Next, ctx, w, r)
+		return h.passOn(ctx, w, r)
 	}
 	if _, ok := subnetOf(r); !ok {
 		return write(w, malformed(r))
@@ -134,6 +134,14 @@ func (h *RRHealth) ServeDNS(ctx context.Context, w dns.ResponseWriter, r *dns.Ms
 	default:
 		return h.serveOther(ctx, w, r, p)
 	}
+}
+
+// passOn lets the plugins below answer r, under the filter for its name.
+func (h *RRHealth) passOn(ctx context.Context, w dns.ResponseWriter, r *dns.Msg) (int, error) {
+	if f := h.filterFor(r); f != nil {
+		return h.filtered(ctx, w, r, f)
+	}
+	return plugin.NextOrFailure(h.Name(), h.Next, ctx, w, r)
 }
 
 // match returns the pool that answers r, or nil when r is none of ours.
