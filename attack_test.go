@@ -55,6 +55,13 @@ func TestPoolsThatShareATargetLeaveItTogether(t *testing.T) {
 			}
 		}
 	})
+	if err := s.reload(block("0", go1)); err != nil {
+		t.Fatal(err)
+	}
+	s.stop()
+	if len(live.users) != 0 || len(live.members) != 0 {
+		t.Errorf("%d targets and %d pools are left, want none", len(live.users), len(live.members))
+	}
 }
 
 // Resolvers that minimise names ask for eu.example.org before they ask for
