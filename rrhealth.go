@@ -139,7 +139,7 @@ func (h *RRHealth) ServeDNS(ctx context.Context, w dns.ResponseWriter, r *dns.Ms
 // passOn lets the plugins below answer r, under the filter for its name.
 func (h *RRHealth) passOn(ctx context.Context, w dns.ResponseWriter, r *dns.Msg) (int, error) {
 	if f := h.filterFor(r); f != nil {
-		return h.filtered(ctx, w, r, f)
+		w = h.judging(ctx, w, r, f)
 	}
 	return plugin.NextOrFailure(h.Name(), h.Next, ctx, w, r)
 }
