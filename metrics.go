@@ -74,10 +74,13 @@ func desc(name, help string, labels ...string) *prometheus.Desc {
 // A record is what is counted about a pool, and where its rotation stands. It
 // outlives the pool: after a reload its successor goes on with it.
 type record struct {
-	pools     []*served // that use it, the latest last
-	cursors   *pool.Cursors
+	// What every query writes to, side by side: with many pools each step to
+	// other memory is one out of the cache.
+	cursors pool.Cursors
+	answers [pool.OutcomeCount]atomic.Uint64
+
+	pools     []*served  // that use it, the latest last
 	past      *pool.Past // belongs to the monitor's loop
-	answers   [pool.OutcomeCount]atomic.Uint64
 	placeless atomic.Uint64
 	shadow    atomic.Uint64
 	backends  map[netip.Addr]*backendRecord
@@ -93,15 +96,21 @@ type backendRecord struct {
 }
 
 func newRecord() *record {
-	return &record{cursors: pool.NewCursors(), past: pool.NewPast(), backends: make(map[netip.Addr]*backendRecord)}
+	r := &record{past: pool.NewPast(), backends: make(map[netip.Addr]*backendRecord)}
+	r.cursors.Scatter()
+	return r
 }
 
-// of returns the records of p's backends, in their order, new ones included.
-func (r *record) of(p *pool.Pool) []*backendRecord {
-	all := make([]*backendRecord, 0, len(p.Backends))
+// of appends to all the records of p's backends, in their order, new ones
+// included.
+func (r *record) of(p *pool.Pool, all []*backendRecord) []*backendRecord {
+	var fresh []backendRecord // one behind the other, as they are needed
 	for _, b := range p.Backends {
 		if r.backends[b.Addr] == nil {
-			r.backends[b.Addr] = new(backendRecord)
+			if len(fresh) == 0 {
+				fresh = make([]backendRecord, len(p.Backends)-len(all))
+			}
+			r.backends[b.Addr], fresh = &fresh[0], fresh[1:]
 		}
 		all = append(all, r.backends[b.Addr])
 	}
@@ -118,7 +127,7 @@ func (r *registry) attach(block string, p *served) {
 	}
 	rec.pools = append(rec.pools, p)
 	p.count(rec)
-	p.Adopt(rec.cursors)
+	p.Adopt(&rec.cursors)
 }
 
 // detach undoes attach. A record that no pool uses is forgotten, and so are

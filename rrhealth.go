@@ -58,6 +58,7 @@ type served struct {
 	// Set when the handler starts, before it serves.
 	record  *record
 	counts  []*backendRecord    // in the order of the backends
+	few     [4]*backendRecord   // room for counts
 	targets [][]*monitor.Target // of each backend, in the order of the checks
 
 	wake    *time.Timer // rebuilds the snapshot; belongs to the monitor's loop
@@ -65,7 +66,7 @@ type served struct {
 }
 
 // count makes p count in rec.
-func (p *served) count(rec *record) { p.record, p.counts = rec, rec.of(p.Pool) }
+func (p *served) count(rec *record) { p.record, p.counts = rec, rec.of(p.Pool, p.few[:0]) }
 
 var _ plugin.Handler = (*RRHealth)(nil)
 

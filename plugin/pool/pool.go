@@ -153,11 +153,16 @@ type Cursors [len(Families)]atomic.Uint64
 // NewCursors returns cursors that start anywhere: replicas that start together
 // would otherwise all favour the same backend.
 func NewCursors() *Cursors {
-	var c Cursors
+	c := new(Cursors)
+	c.Scatter()
+	return c
+}
+
+// Scatter makes c start anywhere, as NewCursors does.
+func (c *Cursors) Scatter() {
 	for i := range c {
 		c[i].Store(uint64(rand.Uint32()))
 	}
-	return &c
 }
 
 // New returns a pool of which nothing is known yet.

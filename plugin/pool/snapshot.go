@@ -39,6 +39,8 @@ type Snapshot struct {
 	TTL     uint32   // seconds
 	Health  []Health // of each backend, in the order of Config.Backends
 	AllDown bool     // no backend of any family is up or unknown
+
+	few [4]Member // room for the members, where they are no more
 }
 
 // A Choice is what is answered for one family.
@@ -75,9 +77,16 @@ func Build(c *Config, health []Health) *Snapshot {
 			s.TTL = min(c.TTL, c.ShortTTL)
 		}
 	}
+	room := s.few[:]
 	for _, f := range Families {
 		choice := &s.Choices[f]
 		*choice = c.choose(f, s)
+		if n := len(choice.Members); n > 0 && len(room) >= n {
+			// With many pools each step to other memory is one out of the cache.
+			// What the policies prepare refers to members by their places.
+			copy(room, choice.Members)
+			choice.Members, room = room[:n:n], room[n:]
+		}
 		choice.prepare(c, health)
 	}
 	return s
