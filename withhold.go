@@ -35,7 +35,7 @@ func (w *filterWriter) apply(s *section, i int, answering bool) {
 		return
 	}
 	if answering {
-		kept = w.arrange(set, kept)
+		kept = s.arrange(set, kept)
 	}
 	if len(kept) == len(set.at) {
 		w.keep(s, i, kept)
@@ -45,7 +45,7 @@ func (w *filterWriter) apply(s *section, i int, answering bool) {
 }
 
 // arrange puts places into the order of the policy and cuts them to size.
-func (w *filterWriter) arrange(set *rrset, places []int) []int {
+func (s *section) arrange(set *rrset, places []int) []int {
 	f := set.filter
 	if len(places) > 1 && f.Policy != pool.First {
 		var step uint64
@@ -53,7 +53,9 @@ func (w *filterWriter) arrange(set *rrset, places []int) []int {
 			step = turns.next(set.owner, set.rrtype)
 		}
 		if &places[0] == &set.at[0] { // at tells where the set stands, it must stay
-			places = slices.Clone(places)
+			from := len(s.places)
+			s.places = append(s.places, places...)
+			places = s.places[from:len(s.places):len(s.places)]
 		}
 		f.Arrange(places, step)
 	}
