@@ -138,7 +138,7 @@ func (d *discovery) run(ctx context.Context) {
 			}
 		}
 		found = d.walk(ctx)
-		d.sweep()
+		d.sweep(ctx)
 		d.handler.listWatched()
 	}
 }
@@ -233,11 +233,7 @@ func (d *discovery) watch(ctx context.Context, seen sightings) {
 	for f, addrs := range seen {
 		part := make([]netip.Addr, 0, batch)
 		flush := func() {
-			d.monitor.Do(func() {
-				if ctx.Err() == nil { // what comes after stop would never be let go of
-					room = d.registry.watch(f, part, now) && room
-				}
-			})
+			d.do(ctx, func() { room = d.registry.watch(f, part, now) && room })
 			part = part[:0]
 		}
 		for addr := range addrs {
@@ -246,18 +242,29 @@ func (d *discovery) watch(ctx context.Context, seen sightings) {
 			}
 		}
 		flush()
-		d.monitor.Do(f.watched.publish)
+		d.do(ctx, f.watched.publish)
 	}
 	if !room {
 		log.Warningf("more than %d addresses to watch: the others are answered unprobed", d.registry.watchLimit)
 	}
 }
 
+// do runs f on the monitor's loop, unless the discovery was stopped meanwhile: a
+// walk that was left behind would watch what nobody lets go of again, and would
+// empty the table from which a handler answers while it is a lame duck.
+func (d *discovery) do(ctx context.Context, f func()) {
+	d.monitor.Do(func() {
+		if ctx.Err() == nil {
+			f()
+		}
+	})
+}
+
 // sweep forgets addresses that were not seen for long.
-func (d *discovery) sweep() {
+func (d *discovery) sweep(ctx context.Context) {
 	now := time.Now()
 	for _, f := range d.handler.filters {
-		d.monitor.Do(func() {
+		d.do(ctx, func() {
 			d.registry.forget(f, expired(now))
 			f.watched.publish()
 		})
