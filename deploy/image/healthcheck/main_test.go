@@ -3,6 +3,7 @@ package main
 import (
 	"net"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -33,9 +34,9 @@ func TestAServerThatRepliesIsUp(t *testing.T) {
 }
 
 func TestALostQueryIsAskedAgain(t *testing.T) {
-	n := 0
+	var n atomic.Int64
 	addr := serve(t, func(w dns.ResponseWriter, r *dns.Msg) {
-		if n++; n > 1 {
+		if n.Add(1) > 1 {
 			_ = w.WriteMsg(new(dns.Msg).SetReply(r))
 		}
 	})
