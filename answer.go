@@ -33,39 +33,39 @@ const usual = 8
 func answer(r *dns.Msg, ttl uint32, members []pool.Member, order []int, f pool.Family) *dns.Msg {
 	// The owner is the name as it was asked, letter by letter: resolvers that
 	// randomise case (0x20) check it.
-	owner := r.Question[0].Name
+	header := dns.RR_Header{Name: r.Question[0].Name, Class: dns.ClassINET, Ttl: ttl}
 	if f == pool.V4 {
 		a := &struct {
 			reply
 			records [usual]dns.A
 		}{}
-		m := a.start(r)
-		records := a.records[:0]
-		if len(order) > usual {
-			records = make([]dns.A, 0, len(order))
-			m.Answer = make([]dns.RR, 0, len(order))
-		}
-		for _, i := range order {
-			header := dns.RR_Header{Name: owner, Rrtype: dns.TypeA, Class: dns.ClassINET, Ttl: ttl}
-			records = append(records, dns.A{Hdr: header, A: members[i].IP})
-			m.Answer = append(m.Answer, &records[len(records)-1])
-		}
-		return m
+		header.Rrtype = dns.TypeA
+		return place(a.start(r), a.records[:0], order, func(rr *dns.A, i int) dns.RR {
+			*rr = dns.A{Hdr: header, A: members[i].IP}
+			return rr
+		})
 	}
 	a := &struct {
 		reply
 		records [usual]dns.AAAA
 	}{}
-	m := a.start(r)
-	records := a.records[:0]
-	if len(order) > usual {
-		records = make([]dns.AAAA, 0, len(order))
+	header.Rrtype = dns.TypeAAAA
+	return place(a.start(r), a.records[:0], order, func(rr *dns.AAAA, i int) dns.RR {
+		*rr = dns.AAAA{Hdr: header, AAAA: members[i].IP}
+		return rr
+	})
+}
+
+// place answers with a record for each place in order. The records lie in room
+// as far as that goes.
+func place[T any](m *dns.Msg, room []T, order []int, fill func(*T, int) dns.RR) *dns.Msg {
+	if len(order) > cap(room) {
+		room = make([]T, 0, len(order))
 		m.Answer = make([]dns.RR, 0, len(order))
 	}
-	for _, i := range order {
-		header := dns.RR_Header{Name: owner, Rrtype: dns.TypeAAAA, Class: dns.ClassINET, Ttl: ttl}
-		records = append(records, dns.AAAA{Hdr: header, AAAA: members[i].IP})
-		m.Answer = append(m.Answer, &records[len(records)-1])
+	room = room[:len(order)]
+	for k, i := range order {
+		m.Answer = append(m.Answer, fill(&room[k], i))
 	}
 	return m
 }
