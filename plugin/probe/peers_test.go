@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -8,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -96,6 +98,11 @@ func (p peer) reasons(t *testing.T) string {
 	tell("stopped", checks[0], briefs)
 	signal(t, cmd, syscall.SIGKILL)
 	_ = cmd.Wait()
+	// Children of the server may hold its socket for a moment, and what is
+	// connected to it then is reset.
+	for deadline := time.Now().Add(time.Minute); !errors.Is(ask(t, up, enough), syscall.ECONNREFUSED) && time.Now().Before(deadline); {
+		runtime.Gosched()
+	}
 	tell("dead", checks[0], enough)
 	return got.String()
 }
