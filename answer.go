@@ -116,19 +116,11 @@ func soa(zone string) *dns.SOA {
 	}
 }
 
-// failure answers r with rcode because all backends are down.
-func (p *served) failure(r *dns.Msg, rcode int) *dns.Msg {
+// failure answers r with rcode and nothing else.
+func failure(r *dns.Msg, rcode int) *dns.Msg {
 	m := new(reply).start(r)
 	m.Authoritative = false
 	m.Rcode = rcode
-	return m
-}
-
-// malformed says that r cannot be understood.
-func malformed(r *dns.Msg) *dns.Msg {
-	m := new(reply).start(r)
-	m.Authoritative = false
-	m.Rcode = dns.RcodeFormatError
 	return m
 }
 

@@ -9,9 +9,10 @@ import (
 )
 
 // dropHints returns m without the dead address hints of its SVCB and HTTPS
-// records (RFC 9460, section 7.3), or m itself when it has none. Clients connect to hints before they have asked for the
-// addresses: a dead one there undoes what leaving it out of A and AAAA did.
-// Records below us may belong to whoever wrote them: they are never changed.
+// records (RFC 9460, section 7.3), or m itself when it has none. Clients connect
+// to hints before they have asked for the addresses: a dead one there undoes
+// what leaving it out of A and AAAA did. Records below us may belong to whoever
+// wrote them: they are never changed.
 func dropHints(m *dns.Msg, dead func(netip.Addr) bool) *dns.Msg {
 	mended := m
 	for i, rr := range m.Answer {

@@ -33,6 +33,9 @@ func (n names) add(p *served) {
 
 // match returns the pool for name, in whatever case, or nil.
 func (n names) match(name string) *served {
+	if len(n.exact) == 0 {
+		return nil // a server block with filters only
+	}
 	// Looked up byte-wise: the lower-cased name need not become a string, and
 	// so need not be allocated. Only names full of escapes are longer than the
 	// room; a larger one would make the stack of each query grow.

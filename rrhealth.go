@@ -120,7 +120,7 @@ func (h *RRHealth) ServeDNS(ctx context.Context, w dns.ResponseWriter, r *dns.Ms
 		return h.passOn(ctx, w, r)
 	}
 	if _, ok := subnetOf(r); !ok {
-		return write(w, malformed(r))
+		return write(w, failure(r, dns.RcodeFormatError))
 	}
 	switch qtype := r.Question[0].Qtype; qtype {
 	case dns.TypeA:
@@ -199,9 +199,9 @@ func (h *RRHealth) serve(ctx context.Context, w dns.ResponseWriter, r *dns.Msg, 
 	case pool.NoData:
 		m = h.noData(ctx, r, p)
 	case pool.Servfail:
-		m = p.failure(r, dns.RcodeServerFailure)
+		m = failure(r, dns.RcodeServerFailure)
 	case pool.Refused:
-		m = p.failure(r, dns.RcodeRefused)
+		m = failure(r, dns.RcodeRefused)
 	default:
 		m = answer(r, s.TTL, choice.Members, order, f)
 		if signing {
