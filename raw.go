@@ -16,7 +16,7 @@ import (
 // The usual answer is written as bytes that are put together by hand, without
 // a message being built, measured and packed: that is a quarter of what a query
 // costs the whole server. The bytes are those that the message would have
-// become (a test holds the two against each other), and they are only written
+// become (tests hold the two against each other), and they are only written
 // where nobody above us has a use for the message: see straight.
 
 // maxRaw is the largest answer that is written as bytes. The server compresses
@@ -24,8 +24,21 @@ import (
 // what does not fit the client; such answers take the long way.
 const maxRaw = 1220
 
-// rawBuffers keeps room for answers that are being written.
-var rawBuffers = sync.Pool{New: func() any { return new([maxRaw]byte) }}
+// A packet is an answer that is being put together: a header, a question,
+// records, and the client's OPT record. What cannot be written as bytes makes
+// it bad, and it stays so.
+type packet struct {
+	buf []byte // in room, unless the answer is too large anyway
+	bad bool
+
+	owner      string // the latest name, which most records share
+	start, end int    // where it stands in buf
+
+	room [maxRaw]byte
+}
+
+// packets keeps room for answers that are being written.
+var packets = sync.Pool{New: func() any { return new(packet) }}
 
 // wroteRaw is called in tests when an answer is written as bytes.
 var wroteRaw func()
@@ -37,105 +50,210 @@ func writeRaw(w dns.ResponseWriter, r *dns.Msg, ttl uint32, members []pool.Membe
 	if !straight(w, r) {
 		return false
 	}
-	buf := rawBuffers.Get().(*[maxRaw]byte)
-	defer rawBuffers.Put(buf)
-	answer, ok := appendAnswer(buf[:0], r, ttl, members, order)
-	if !ok {
+	p := packets.Get().(*packet)
+	defer packets.Put(p)
+	return p.answer(r, ttl, members, order) && p.send(w)
+}
+
+// writeRaw writes m as assemble would make it, as bytes, and reports whether it
+// could.
+func (w *filterWriter) writeRaw(m *dns.Msg) bool {
+	if !straight(w.ResponseWriter, w.request) {
 		return false
 	}
+	p := packets.Get().(*packet)
+	defer packets.Put(p)
+	return w.pack(p, m) && p.send(w.ResponseWriter)
+}
+
+// pack makes p what the server would make of what assemble makes of m. It
+// reports false where that has more to it than is written as bytes.
+func (w *filterWriter) pack(p *packet, m *dns.Msg) bool {
+	header := m.MsgHdr
+	header.AuthenticatedData = header.AuthenticatedData && !w.withdrawn()
+	p.begin(&header, &m.Question[0])
+	answer := w.answer.pack(p)
+	authority := p.records(m.Ns...)
+	additional := 0
+	if w.additional.changed() {
+		additional = w.additional.pack(p)
+	} else {
+		additional = p.records(m.Extra...)
+	}
+	return p.finish(w.request, answer, authority, additional)
+}
+
+// send writes what p holds, and reports true.
+func (p *packet) send(w dns.ResponseWriter) bool {
 	if wroteRaw != nil {
 		wroteRaw()
 	}
-	_, _ = w.Write(answer)
+	_, _ = w.Write(p.buf)
 	return true
 }
 
-// appendAnswer appends the answer to r to buf, whose capacity it does not
-// exceed. It reports false where the bytes would not be those of the message
-// that the server makes of answer's: where it truncates, compresses or hands
-// options back.
-func appendAnswer(buf []byte, r *dns.Msg, ttl uint32, members []pool.Member, order []int) ([]byte, bool) {
-	opt := r.IsEdns0()
-	size := uint16(0)
-	if opt != nil {
-		size = opt.UDPSize()
-		for _, o := range opt.Option {
-			if edns.SupportedOption(o.Option()) {
-				return nil, false
-			}
-		}
+// answer makes p the answer to r. It reports false where the bytes would not be
+// those of the message that the server makes of answer's: where it truncates,
+// compresses or hands options back.
+func (p *packet) answer(r *dns.Msg, ttl uint32, members []pool.Member, order []int) bool {
+	// What answer's start makes of r.
+	header := dns.MsgHdr{
+		Id: r.Id, Response: true, Authoritative: true,
+		RecursionDesired: r.RecursionDesired, CheckingDisabled: r.CheckingDisabled,
 	}
-	most := min(int(edns.Size("udp", size)), cap(buf))
-
-	const header, questionTail, recordTail, optSize = 12, 4, 10, 11
-	full := buf[:cap(buf)]
 	q := &r.Question[0]
-	end, err := dns.PackDomainName(q.Name, full, header, nil, false)
-	if err != nil {
-		return nil, false
+	p.begin(&header, q)
+	rrtype := dns.TypeAAAA
+	if members[order[0]].Addr.Is4() {
+		rrtype = dns.TypeA
 	}
-	name := full[header:end]
-	v4 := members[order[0]].Addr.Is4()
-	rrtype, address := dns.TypeAAAA, net.IPv6len
-	if v4 {
-		rrtype, address = dns.TypeA, net.IPv4len
-	}
-	total := end + questionTail + len(order)*(len(name)+recordTail+address)
-	if opt != nil {
-		total += optSize
-	}
-	if total > most {
-		return nil, false
-	}
-	buf = appendHeader(full[:0], r, len(order), opt != nil)
-	buf = append(buf, name...)
-	buf = binary.BigEndian.AppendUint16(buf, q.Qtype)
-	buf = binary.BigEndian.AppendUint16(buf, q.Qclass)
 	for _, i := range order {
-		buf = append(buf, name...)
-		buf = binary.BigEndian.AppendUint16(buf, rrtype)
-		buf = binary.BigEndian.AppendUint16(buf, dns.ClassINET)
-		buf = binary.BigEndian.AppendUint32(buf, ttl)
-		buf = binary.BigEndian.AppendUint16(buf, uint16(address)) // #nosec G115 -- 4 or 16
+		p.head(q.Name, rrtype, dns.ClassINET, ttl)
 		// From Addr, which lies in the member itself, and not from IP: with
 		// many names each step to other memory is one out of the cache.
-		if v4 {
+		if rrtype == dns.TypeA {
 			ip := members[i].Addr.As4()
-			buf = append(buf, ip[:]...)
+			p.data(ip[:])
 		} else {
 			ip := members[i].Addr.As16()
-			buf = append(buf, ip[:]...)
+			p.data(ip[:])
+		}
+		if len(p.buf) > maxRaw {
+			return false
 		}
 	}
-	if opt != nil { // what request.SizeAndDo makes of the client's
-		buf = append(buf, 0)
-		buf = binary.BigEndian.AppendUint16(buf, dns.TypeOPT)
-		buf = binary.BigEndian.AppendUint16(buf, size)
-		buf = binary.BigEndian.AppendUint32(buf, opt.Hdr.Ttl&0xff00)
-		buf = binary.BigEndian.AppendUint16(buf, 0)
-	}
-	return buf, true
+	return p.finish(r, len(order), 0, 0)
 }
 
-// appendHeader appends the header of an authoritative answer to r with n
-// records (RFC 1035, section 4.1.1; CD is from RFC 4035, section 3.2.2).
-func appendHeader(buf []byte, r *dns.Msg, n int, opt bool) []byte {
-	const qr, aa, rd, cd = 1 << 15, 1 << 10, 1 << 8, 1 << 4
-	flags := uint16(qr | aa)
-	if r.RecursionDesired {
-		flags |= rd
+// begin makes p a header, the counts of which finish fills in, and a question.
+func (p *packet) begin(h *dns.MsgHdr, q *dns.Question) {
+	p.bad, p.owner = false, ""
+	// RFC 1035, section 4.1.1; AD and CD are from RFC 4035, section 3.2.
+	flags := uint16(h.Opcode)<<11 | uint16(h.Rcode)&0xf // #nosec G115 -- four bits each
+	for _, f := range [...]struct {
+		set bool
+		bit uint16
+	}{
+		{h.Response, 1 << 15}, {h.Authoritative, 1 << 10}, {h.Truncated, 1 << 9}, {h.RecursionDesired, 1 << 8},
+		{h.RecursionAvailable, 1 << 7}, {h.Zero, 1 << 6}, {h.AuthenticatedData, 1 << 5}, {h.CheckingDisabled, 1 << 4},
+	} {
+		if f.set {
+			flags |= f.bit
+		}
 	}
-	if r.CheckingDisabled {
-		flags |= cd
+	p.buf = binary.BigEndian.AppendUint16(p.room[:0], h.Id)
+	p.buf = binary.BigEndian.AppendUint16(p.buf, flags)
+	p.buf = binary.BigEndian.AppendUint64(p.buf, 0)
+	p.name(q.Name)
+	p.buf = binary.BigEndian.AppendUint16(p.buf, q.Qtype)
+	p.buf = binary.BigEndian.AppendUint16(p.buf, q.Qclass)
+}
+
+// name appends a name, and remembers it.
+func (p *packet) name(name string) {
+	if name == p.owner && name != "" {
+		p.buf = append(p.buf, p.buf[p.start:p.end]...)
+		return
 	}
-	additional := uint16(0)
-	if opt {
-		additional = 1
+	start := len(p.buf)
+	end, err := dns.PackDomainName(name, p.buf[:cap(p.buf)], start, nil, false)
+	if err != nil || name == "" {
+		p.bad = true
+		return
 	}
-	for _, v := range [...]uint16{r.Id, flags, 1, uint16(n), 0, additional} { // #nosec G115 -- n fits the answer
-		buf = binary.BigEndian.AppendUint16(buf, v)
+	p.buf = p.buf[:end]
+	p.owner, p.start, p.end = name, start, end
+}
+
+// head appends all of a record but its data.
+func (p *packet) head(owner string, rrtype, class uint16, ttl uint32) {
+	p.name(owner)
+	p.buf = binary.BigEndian.AppendUint16(p.buf, rrtype)
+	p.buf = binary.BigEndian.AppendUint16(p.buf, class)
+	p.buf = binary.BigEndian.AppendUint32(p.buf, ttl)
+}
+
+// data appends the data of a record.
+func (p *packet) data(data []byte) {
+	p.buf = binary.BigEndian.AppendUint16(p.buf, uint16(len(data))) // #nosec G115 -- an address
+	p.buf = append(p.buf, data...)
+}
+
+// record appends rr with the TTL given, if it is of a type that stands in the
+// usual answer.
+func (p *packet) record(rr dns.RR, ttl uint32) {
+	if p.bad || len(p.buf) > maxRaw {
+		p.bad = true
+		return
 	}
-	return buf
+	var target string
+	switch rr := rr.(type) {
+	case *dns.A:
+		p.head(rr.Hdr.Name, rr.Hdr.Rrtype, rr.Hdr.Class, ttl)
+		p.data(rr.A.To4())
+		p.bad = p.bad || rr.A.To4() == nil
+		return
+	case *dns.AAAA:
+		p.head(rr.Hdr.Name, rr.Hdr.Rrtype, rr.Hdr.Class, ttl)
+		p.data(rr.AAAA)
+		p.bad = p.bad || len(rr.AAAA) != net.IPv6len
+		return
+	case *dns.CNAME:
+		target = rr.Target
+	case *dns.NS:
+		target = rr.Ns
+	default: // the OPT record of an upstream, say
+		p.bad = true
+		return
+	}
+	h := rr.Header()
+	p.head(h.Name, h.Rrtype, h.Class, ttl)
+	length := len(p.buf)
+	p.buf = append(p.buf, 0, 0)
+	p.name(target)
+	if !p.bad {
+		binary.BigEndian.PutUint16(p.buf[length:], uint16(len(p.buf)-length-2)) // #nosec G115 -- a name
+	}
+}
+
+// records appends rrs as they are, and returns how many they are.
+func (p *packet) records(rrs ...dns.RR) int {
+	for _, rr := range rrs {
+		if rr == nil {
+			p.bad = true
+			break
+		}
+		p.record(rr, rr.Header().Ttl)
+	}
+	return len(rrs)
+}
+
+// finish appends what request.SizeAndDo makes of the client's OPT record, and
+// fills in how many records the sections have. It reports whether the server
+// would send the message as it is.
+func (p *packet) finish(r *dns.Msg, answer, authority, additional int) bool {
+	size := uint16(0)
+	if o := r.IsEdns0(); o != nil {
+		size = o.UDPSize()
+		for _, option := range o.Option {
+			if edns.SupportedOption(option.Option()) {
+				return false
+			}
+		}
+		p.buf = append(p.buf, 0)
+		p.buf = binary.BigEndian.AppendUint16(p.buf, dns.TypeOPT)
+		p.buf = binary.BigEndian.AppendUint16(p.buf, size)
+		p.buf = binary.BigEndian.AppendUint32(p.buf, o.Hdr.Ttl&0xff00)
+		p.buf = binary.BigEndian.AppendUint16(p.buf, 0)
+		additional++
+	}
+	if p.bad || len(p.buf) > min(maxRaw, int(edns.Size("udp", size))) {
+		return false
+	}
+	for i, n := range [...]int{1, answer, authority, additional} {
+		binary.BigEndian.PutUint16(p.buf[4+2*i:], uint16(n)) // #nosec G115 -- they fit the packet
+	}
+	return true
 }
 
 // maxWrappers bounds how many writers straight looks through.

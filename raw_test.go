@@ -41,7 +41,8 @@ func TestTheShortWayIsByteEqualToTheLongWay(t *testing.T) {
 			members, order := membersOf(f, n), orderOf(n)
 			for _, name := range []string{"www.example.org.", "wWw.ExAmPlE.oRg.", longName, `we\.ird\032\200.example.org.`, "."} {
 				for _, v := range requests(name, f) {
-					got, ok := appendAnswer(make([]byte, 0, maxRaw), v.query(), 30, members, order)
+					got := new(packet)
+					ok := got.answer(v.query(), 30, members, order)
 					want := &packer{}
 					r := v.query()
 					if err := request.NewScrubWriter(r, want).WriteMsg(answer(r, 30, members, order, f)); err != nil {
@@ -52,8 +53,8 @@ func TestTheShortWayIsByteEqualToTheLongWay(t *testing.T) {
 						continue
 					}
 					short++
-					if !bytes.Equal(got, want.sent) {
-						t.Errorf("%s, %d members\nshort %x\nlong  %x", v.what, n, got, want.sent)
+					if !bytes.Equal(got.buf, want.sent) {
+						t.Errorf("%s, %d members\nshort %x\nlong  %x", v.what, n, got.buf, want.sent)
 					}
 				}
 			}
@@ -62,6 +63,96 @@ func TestTheShortWayIsByteEqualToTheLongWay(t *testing.T) {
 	if short < 200 || long < 50 {
 		t.Errorf("%d answers went the short way and %d the long, want many of both", short, long)
 	}
+}
+
+// The same of what a filter makes of an answer from below: the message, with the
+// server's finish, and the bytes are one.
+func TestTheFiltersShortWayIsByteEqualToTheLongWay(t *testing.T) {
+	addresses := func(owner, rrtype, prefix string, n int) (lines []string) {
+		for i := range n {
+			lines = append(lines, fmt.Sprintf("%s %d IN %s %s%d", owner, 20+10*i, rrtype, prefix, i+1))
+		}
+		return lines
+	}
+	alias := func(owner, target string) string { return owner + " 300 IN CNAME " + target }
+	authority := []string{"example.org. 3600 IN NS ns1.example.org.", "example.org. 3600 IN NS NS2.example.net."}
+	glue := []string{"ns1.example.org. 300 IN A 192.0.2.53", "ns1.example.org. 300 IN AAAA 2001:db8::53"}
+	bodies := []struct {
+		what              string
+		answer, ns, extra []string
+		twist             func(*dns.Msg)
+		never             bool // as bytes
+	}{
+		{what: "A", answer: addresses("www.example.org.", "A", "192.0.2.", 3)},
+		{what: "A, all the same TTL", answer: []string{"www.example.org. 30 IN A 192.0.2.4", "www.example.org. 30 IN A 192.0.2.5"}},
+		{what: "AAAA", answer: addresses("www.example.org.", "AAAA", "2001:db8::", 4)},
+		{what: "owners in two cases", answer: []string{"wWw.example.org. 30 IN A 192.0.2.3", "www.example.ORG. 40 IN A 192.0.2.4"}},
+		{what: "alias", answer: append([]string{alias("www.example.org.", "a.example.net.")}, addresses("a.example.net.", "A", "192.0.2.", 5)...)},
+		{what: "two aliases", answer: append([]string{alias("www.example.org.", `a\.b.example.net.`), alias(`a\.b.example.net.`, `\000\255.x.`)}, addresses(`\000\255.x.`, "A", "192.0.2.", 2)...)},
+		{what: "alias only", answer: []string{alias("www.example.org.", "a.example.net.")}},
+		{what: "both families", answer: append(addresses("www.example.org.", "A", "192.0.2.", 3), addresses("www.example.org.", "AAAA", "2001:db8::", 3)...)},
+		{what: "authority", answer: addresses("www.example.org.", "A", "192.0.2.", 3), ns: authority},
+		{what: "authority and glue", answer: addresses("www.example.org.", "A", "192.0.2.", 3), ns: authority, extra: glue},
+		{what: "thirty", answer: addresses("www.example.org.", "A", "192.0.2.", 30)},
+		{what: "a hundred", answer: addresses("www.example.org.", "A", "192.0.2.", 100)},
+		{what: "OPT from below", answer: addresses("www.example.org.", "A", "192.0.2.", 3), twist: func(m *dns.Msg) { m.SetEdns0(4096, true) }, never: true},
+		{what: "no record", answer: addresses("www.example.org.", "A", "192.0.2.", 2), twist: func(m *dns.Msg) { m.Ns = []dns.RR{nil} }, never: true},
+		{what: "no address", answer: addresses("www.example.org.", "A", "192.0.2.", 2), twist: func(m *dns.Msg) { m.Answer[1].(*dns.A).A = nil }, never: true},
+		{what: "another address", answer: addresses("www.example.org.", "A", "192.0.2.", 2), twist: func(m *dns.Msg) { m.Answer[1].(*dns.A).A = net.IPv6loopback }, never: true},
+		{what: "signed", answer: append(addresses("www.example.org.", "A", "192.0.2.", 3), "www.example.org. 300 IN RRSIG A 13 3 300 20300101000000 20200101000000 1 example.org. AAAA")},
+		{what: "SRV", answer: []string{"www.example.org. 300 IN SRV 1 1 80 a.example.org."}, extra: addresses("a.example.org.", "A", "192.0.2.", 3), never: true},
+	}
+	short, long := 0, 0
+	for _, body := range bodies {
+		for flags := range 64 {
+			r := request1("www.example.org.", dns.TypeA, []int{-1, 512, 1232, 4096}[flags&3], flags>>2, "")
+			m := answerTo(r, rrs(t, body.answer...)...)
+			m.Ns = rrs(t, body.ns...)
+			m.Authoritative, m.RecursionAvailable, m.AuthenticatedData = flags&4 != 0, flags&8 != 0, flags&16 != 0
+			m.Compress, m.Zero = flags&32 != 0, flags&32 != 0
+			m.Extra = rrs(t, body.extra...)
+			if body.twist != nil {
+				body.twist(m)
+			}
+			config := plainConfig
+			config.Policy, config.Answers = pool.Policy(flags&1), flags&2
+			h := filtering(config, m, down)
+			switch ok := bothWays(t, h, m, r); {
+			case ok && body.never:
+				t.Errorf("%s: as bytes", body.what)
+			case ok:
+				short++
+			default:
+				long++
+			}
+		}
+	}
+	if short < 600 || long < 400 {
+		t.Errorf("%d answers went the short way and %d the long, want many of both", short, long)
+	}
+}
+
+// bothWays makes of m, as an answer to r, what h's first filter does, as bytes
+// and as the message that the server would send. It fails the test where they
+// differ, and reports whether there were bytes.
+func bothWays(t *testing.T, h *RRHealth, m, r *dns.Msg) bool {
+	t.Helper()
+	want := &packer{}
+	w := h.judging(t.Context(), request.NewScrubWriter(r, want), r, h.filters[0])
+	w.draft = new(draft)
+	w.judgeAnswer(m)
+	w.applyTo(m)
+	got := new(packet)
+	ok := w.pack(got, m)
+	out := *w.assemble(m)
+	out.Extra = slices.Clone(out.Extra)
+	if err := w.ResponseWriter.WriteMsg(&out); err != nil && ok {
+		t.Errorf("bytes where there is no message: %v", err)
+	}
+	if ok && !bytes.Equal(got.buf, want.sent) {
+		t.Errorf("answer to\n%v\nfrom\n%v\nshort %x\nlong  %x", r, m, got.buf, want.sent)
+	}
+	return ok
 }
 
 func membersOf(f pool.Family, n int) []pool.Member {
@@ -145,11 +236,11 @@ func TestOptionsThatTheServerHandsBackTakeTheLongWay(t *testing.T) {
 	}
 	r := request1("www.example.org.", dns.TypeA, 1232, 0, "")
 	r.IsEdns0().Option = []dns.EDNS0{&dns.EDNS0_LOCAL{Code: code, Data: []byte("x")}}
-	if _, ok := appendAnswer(make([]byte, 0, maxRaw), r, 30, membersOf(pool.V4, 3), orderOf(3)); !ok {
+	if !new(packet).answer(r, 30, membersOf(pool.V4, 3), orderOf(3)) {
 		t.Error("an option that nobody supports took the long way")
 	}
 	edns.SetSupportedOption(code)
-	if _, ok := appendAnswer(make([]byte, 0, maxRaw), r, 30, membersOf(pool.V4, 3), orderOf(3)); ok {
+	if new(packet).answer(r, 30, membersOf(pool.V4, 3), orderOf(3)) {
 		t.Error("an option that is to be handed back was dropped")
 	}
 }
@@ -158,9 +249,9 @@ func TestTheShortWayDoesNotAllocate(t *testing.T) {
 	members, order := membersOf(pool.V4, 3), orderOf(3)
 	r := request1("www.example.org.", dns.TypeA, 1232, 1, "")
 	got := testing.AllocsPerRun(100, func() {
-		buf := rawBuffers.Get().(*[maxRaw]byte)
-		_, _ = appendAnswer(buf[:0], r, 30, members, order)
-		rawBuffers.Put(buf)
+		p := packets.Get().(*packet)
+		_ = p.answer(r, 30, members, order)
+		packets.Put(p)
 	})
 	if got != 0 {
 		t.Errorf("%v allocations, want none", got)
@@ -223,6 +314,97 @@ func TestEveryPluginAboveGetsWhatItNeeds(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Two servers are asked the same; the one also logs, so that all its answers go
+// the long way. Whatever else stands above us, and whoever answers below, what
+// the client gets is the same to the last bit.
+func TestBothWaysSendTheSameBytesWhateverStandsAbove(t *testing.T) {
+	var raw atomic.Int64
+	wroteRaw = func() { raw.Add(1) }
+	t.Cleanup(func() { wroteRaw = nil })
+	backends, port := fleet(t, 3)
+	living := ips(backends[1:]...)
+	backends[0].stop()
+	zone := tempZone(t, strings.Join(numbered("web IN A "+strings.TrimSuffix(backends[0].ip(), "1")+"%d", 1, 4), "\n")+`
+@ IN SOA ns1 hostmaster 1 7200 3600 1209600 60
+@ IN NS ns1
+ns1 IN A 192.0.2.53
+web IN AAAA 2001:db8::1
+alias IN CNAME web
+srv IN SRV 1 1 80 web
+*.wild IN A 192.0.2.7
+many IN A 192.0.2.10
+`+strings.Join(numbered("many IN A 192.0.2.%d", 100, 140), "\n"))
+	ours := "rrhealth www.example.org {\nbackend 192.0.2.1 192.0.2.2 192.0.2.3 2001:db8::1\npolicy first\n}\n" +
+		"rrhealth v4.example.org {\nbackend 192.0.2.1\n}\n" +
+		"rrhealth {\npolicy first\nwatch " + strings.TrimSuffix(backends[0].ip(), "1") + "0/24\ncheck tcp://:" + port + "\ninterval 1s fast 100ms\ntimeout 100ms\n}\n"
+	for _, tc := range []struct {
+		above string
+		short bool // at least sometimes
+	}{
+		{"", true},
+		{"errors\nprometheus 127.0.0.1:0", true},
+		{"bufsize 512", true},
+		{"cancel", true},
+		{"metadata", true},
+		{"debug", true},
+		{"local", true},
+		{"acl {\nfilter type AAAA\n}", true},
+		{"any", true},
+		{"chaos v1 me", true},
+		{"tsig {\nsecret key.example.org. NoTCJU+DMqFWywaPyxSijrDEA/eC3nK0xi3AMEZuPVk=\n}", true},
+		{"nsid abc", true}, // unless it is asked for
+		{"dnstap /nonexistent full", false},
+		{"dns64", true},                         // A queries
+		{"rewrite ttl www.example.org 7", true}, // other names
+		{"rewrite edns0 local set 0xffee abcd", false},
+		{"rewrite name suffix .x.example.org .example.org answer auto", true}, // other names
+		{"shed", false},
+		{"cache", true},
+		{"minimal", true},
+		{"header {\nresponse set aa\n}", true},
+	} {
+		t.Run(tc.above, func(t *testing.T) {
+			block := "example.org:0 {\nbind 127.0.0.1\n" + tc.above + "\n" + ours + "file " + zone + "\n%s}\n"
+			s := start(t, fmt.Sprintf(block, ""))
+			long := start(t, fmt.Sprintf(block, "log\n"))
+			s.settled("web.example.org.", dns.TypeA, slices.Clone(living)...)
+			long.settled("web.example.org.", dns.TypeA, slices.Clone(living)...)
+			raw.Store(0)
+			for _, q := range questions() {
+				r, want := q(), q()
+				got, want2 := sent(t, s.addr, r), sent(t, long.addr, want)
+				if !bytes.Equal(got, want2) {
+					t.Errorf("%v\nsent %x\nwant %x", &r.Question[0], got, want2)
+				}
+			}
+			if short := raw.Load() > 0; short != tc.short {
+				t.Errorf("the short way was taken: %t, want %t", short, tc.short)
+			}
+		})
+	}
+}
+
+// numbered returns the format filled in with each number.
+func numbered(format string, from, to int) (all []string) {
+	for i := from; i < to; i++ {
+		all = append(all, fmt.Sprintf(format, i))
+	}
+	return all
+}
+
+// questions returns queries that lead to answers of every kind.
+func questions() (all []func() *dns.Msg) {
+	for _, name := range []string{"www", "wWw", "v4", "web", "WEB", "alias", "srv", "a.wild", "many", "no", "ns1", "www.x"} {
+		for _, qtype := range []uint16{dns.TypeA, dns.TypeAAAA, dns.TypeSRV, dns.TypeANY, dns.TypeNS} {
+			for i, size := range []int{-1, 512, 1232, 4096} {
+				options := []string{"", "cookie", "nsid,ecs", ""}[i]
+				all = append(all, func() *dns.Msg { return request1(name+".example.org.", qtype, size, i, options) })
+			}
+		}
+	}
+	return all
 }
 
 // sent returns the bytes of the reply to r.

@@ -26,7 +26,8 @@ type rrset struct {
 
 	// What apply made of it.
 	changed    bool
-	records    []dns.RR // with their signatures
+	kept       []int    // where it has: the places of the records that leave, with ttl, in that order
+	records    []dns.RR // and what leaves behind them
 	withdrawn  bool     // fewer records than there were, or others
 	overlooked bool     // of no concern to any filter
 }
@@ -192,14 +193,43 @@ func (s *section) changed() bool {
 // stands where its first record stood.
 func (s *section) appendTo(dst []dns.RR) []dns.RR {
 	for i, rr := range s.rrs {
-		switch of := s.setOf[i]; {
-		case of == none || !s.sets[of].changed:
+		set, first := s.changedAt(i)
+		switch {
+		case set == nil:
 			dst = append(dst, rr)
-		case len(s.sets[of].at) > 0 && s.sets[of].at[0] == i:
-			dst = append(dst, s.sets[of].records...)
+		case first:
+			dst = append(appendLowered(dst, s, set.kept, set.ttl), set.records...)
 		}
 	}
 	return dst
+}
+
+// pack appends what appendTo does to p, and returns how many records it is.
+func (s *section) pack(p *packet) (n int) {
+	for i, rr := range s.rrs {
+		set, first := s.changedAt(i)
+		switch {
+		case set == nil:
+			n += p.records(rr)
+		case first:
+			for _, place := range set.kept {
+				p.record(s.rrs[place], set.ttl)
+			}
+			n += len(set.kept) + p.records(set.records...)
+		}
+	}
+	return n
+}
+
+// changedAt returns the changed set that the ith record is of or signs, or nil,
+// and whether it is the first of the set.
+func (s *section) changedAt(i int) (set *rrset, first bool) {
+	of := s.setOf[i]
+	if of == none || !s.sets[of].changed {
+		return nil, false
+	}
+	set = &s.sets[of]
+	return set, len(set.at) > 0 && set.at[0] == i
 }
 
 // size is how many records appendTo appends at the most.

@@ -28,53 +28,62 @@ var drafts = sync.Pool{New: func() any { return new(draft) }}
 
 // judging returns a writer that judges what plugins below answer to r.
 func (h *RRHealth) judging(ctx context.Context, w dns.ResponseWriter, r *dns.Msg, f *filter) *filterWriter {
-	_ = growStack(0)
 	return &filterWriter{ResponseWriter: w, handler: h, filter: f, ctx: ctx, request: r, dnssec: wantsDNSSEC(r)}
-}
-
-// growStack makes the stack of the query's goroutine grow now, to the 8 KiB that
-// it comes to need: it starts small, and what other plugins put on it behind our
-// writer is a little more than fits. What growing costs depends on how deep the
-// stack is: down there, in cache, say, it is more than all of the judging.
-//
-//go:noinline
-func growStack(i uint8) byte {
-	var room [3 << 10]byte
-	return room[i]
 }
 
 // WriteMsg implements dns.ResponseWriter.
 func (w *filterWriter) WriteMsg(m *dns.Msg) error {
-	// What is no plain, whole, positive answer passes as it is. A referral is
-	// one without an answer: its addresses are those of name servers.
-	if m == nil || len(m.Question) != 1 || m.Rcode != dns.RcodeSuccess || m.Truncated || !m.Response || len(m.Answer) == 0 {
+	if !plain(m) {
 		return w.ResponseWriter.WriteMsg(m)
 	}
 	w.draft = drafts.Get().(*draft)
-	m, dropped := w.judged(m)
+	m, done := w.judged(m)
 	w.answer.clear()
 	w.additional.clear()
 	drafts.Put(w.draft)
-	if dropped {
+	if done {
 		return nil
 	}
 	return w.ResponseWriter.WriteMsg(m)
 }
 
+// plain reports whether m is a whole, positive answer: all others pass as they
+// are. A referral is one without an answer: its addresses are those of name
+// servers.
+func plain(m *dns.Msg) bool {
+	return m != nil && m.Response && m.Rcode == dns.RcodeSuccess && !m.Truncated && len(m.Question) == 1 && len(m.Answer) > 0
+}
+
 // judged returns what is answered instead of m: m itself where all is well. It
-// reports true where nothing is to be answered.
-func (w *filterWriter) judged(m *dns.Msg) (out *dns.Msg, dropped bool) {
-	qtype := m.Question[0].Qtype
-	w.answer.group(m.Answer, addressType)
-	for i := range w.answer.sets {
-		w.judge(&w.answer, &w.answer.sets[i])
-	}
-	allDown := w.allDown(qtype)
+// reports true where nothing is to be answered, or has been already.
+func (w *filterWriter) judged(m *dns.Msg) (out *dns.Msg, done bool) {
+	w.judgeAnswer(m)
+	allDown := w.allDown(m.Question[0].Qtype)
 	if allDown != none {
 		if m, ok := w.replace(m, allDown); ok {
 			return m, m == nil
 		}
 	}
+	w.applyTo(m)
+	if allDown != none {
+		return w.explained(w.assemble(m), "all addresses of this name and type are down: answered all the same"), false
+	}
+	if w.writeRaw(m) {
+		return nil, true
+	}
+	return w.assemble(m), false
+}
+
+// judgeAnswer finds out about each set in the answer section of m.
+func (w *filterWriter) judgeAnswer(m *dns.Msg) {
+	w.answer.group(m.Answer, addressType)
+	for i := range w.answer.sets {
+		w.judge(&w.answer, &w.answer.sets[i])
+	}
+}
+
+// applyTo makes of each set in m what was found.
+func (w *filterWriter) applyTo(m *dns.Msg) {
 	for i := range w.answer.sets {
 		w.apply(&w.answer, i, true)
 	}
@@ -84,11 +93,6 @@ func (w *filterWriter) judged(m *dns.Msg) (out *dns.Msg, dropped bool) {
 			w.apply(&w.additional, i, false)
 		}
 	}
-	m = w.assemble(m)
-	if allDown != none {
-		m = w.explained(m, "all addresses of this name and type are down: answered all the same")
-	}
-	return m, false
 }
 
 // pointsElsewhere reports whether rr is of a type whose target's addresses
@@ -123,14 +127,22 @@ func (w *filterWriter) assemble(m *dns.Msg) *dns.Msg {
 	if w.additional.changed() {
 		out.msg.Extra = w.additional.appendTo(make([]dns.RR, 0, w.additional.size()+1))
 	}
+	if w.withdrawn() {
+		out.msg.AuthenticatedData = false // what was authenticated is not what leaves
+	}
+	return &out.msg
+}
+
+// withdrawn reports whether anything is left out.
+func (w *filterWriter) withdrawn() bool {
 	for _, sets := range [...][]rrset{w.answer.sets, w.additional.sets} {
 		for i := range sets {
 			if sets[i].withdrawn {
-				out.msg.AuthenticatedData = false // what was authenticated is not what leaves
+				return true
 			}
 		}
 	}
-	return &out.msg
+	return false
 }
 
 // judge finds out how the addresses in set are, and what follows from it.

@@ -287,6 +287,11 @@ func FuzzFilter(f *testing.F) {
 		if got := recorder.msg; got != nil && got != m {
 			nothingInvented(t, got, m)
 		}
+		if plain(m) {
+			for _, size := range []int{-1, 512, 1232} {
+				bothWays(t, h, m, request1(m.Question[0].Name, m.Question[0].Qtype, size, int(words)&15, ""))
+			}
+		}
 	})
 }
 

@@ -75,8 +75,7 @@ func (w *filterWriter) keep(s *section, i int, places []int) {
 	if same {
 		return
 	}
-	set.changed = true
-	set.records = lowered(s, places, set.ttl)
+	set.changed, set.kept = true, places
 	if set.signed {
 		for sig := range s.signatures(i) {
 			set.records = append(set.records, withHeader(sig, sig.Hdr.Name, min(set.ttl, sig.Hdr.Ttl)))
@@ -88,17 +87,16 @@ func (w *filterWriter) keep(s *section, i int, places []int) {
 // signed is left whole for clients that check: the living come first in it.
 func (w *filterWriter) withdraw(s *section, i int, places []int) {
 	set := &s.sets[i]
-	records := lowered(s, places, set.ttl)
 	if set.signed && w.dnssec {
-		sigs := w.handler.signer.set(records, serverOf(w.ctx))
+		sigs := w.handler.signer.set(appendLowered(nil, s, places, set.ttl), serverOf(w.ctx))
 		if !s.signedBy(i, sigs) {
 			set.filter.counts.signed.Add(set.dead)
 			w.keep(s, i, livingFirst(s, set, places))
 			return
 		}
-		records = append(records, sigs...)
+		set.records = sigs
 	}
-	set.changed, set.withdrawn, set.records = true, true, records
+	set.changed, set.withdrawn, set.kept = true, true, places
 	if set.outcome == pool.Served { // else the dead stay, as far as answers lets them
 		set.filter.counts.filtered.Add(set.dead)
 	}
@@ -157,10 +155,9 @@ func (w *filterWriter) note(set *rrset) {
 	set.filter.counts.shadow.Add(set.dead)
 }
 
-// lowered returns the records at places with the TTL given: the records
+// appendLowered appends the records at places with the TTL given: the records
 // themselves where they have it, else copies.
-func lowered(s *section, places []int, ttl uint32) []dns.RR {
-	records := make([]dns.RR, 0, len(places)+1)
+func appendLowered(records []dns.RR, s *section, places []int, ttl uint32) []dns.RR {
 	var v4 []dns.A // all copies in one allocation
 	var v6 []dns.AAAA
 	for _, place := range places {
