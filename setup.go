@@ -38,6 +38,7 @@ func setup(c *caddy.Controller) error {
 		h.Next = next
 		return h
 	})
+	reserveStack(c)
 	h.instance = instanceOf(c)
 	c.OnStartup(func() error {
 		h.metadata = config.Handler("metadata") != nil
