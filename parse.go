@@ -49,7 +49,7 @@ type stanza struct {
 
 // parse reads all stanzas of a server block.
 func parse(c *caddy.Controller, root string) ([]stanza, error) {
-	zones := plugin.OriginsFromArgsOrServerBlock(nil, c.ServerBlockKeys)
+	zones := zonesOf(c)
 	var stanzas []stanza
 	claimed := map[bool]map[string]line{false: {}, true: {}}
 	for c.Next() {

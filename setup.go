@@ -31,8 +31,7 @@ func setup(c *caddy.Controller) error {
 	if err := checkPosition(dnsserver.Directives); err != nil {
 		return plugin.Error(pluginName, err)
 	}
-	zones := plugin.OriginsFromArgsOrServerBlock(nil, c.ServerBlockKeys)
-	h := newHandler(zones, stanzas)
+	h := newHandler(zonesOf(c), stanzas)
 
 	config.AddPlugin(func(next plugin.Handler) plugin.Handler {
 		h.Next = next
@@ -72,6 +71,18 @@ func setup(c *caddy.Controller) error {
 }
 
 var registerHook sync.Once
+
+// zonesOf returns the zones of the server block, each once: a block that listens
+// in several ways (example.org tls://example.org) has one for each.
+func zonesOf(c *caddy.Controller) []string {
+	var zones []string
+	for _, zone := range plugin.OriginsFromArgsOrServerBlock(nil, c.ServerBlockKeys) {
+		if !slices.Contains(zones, zone) {
+			zones = append(zones, zone)
+		}
+	}
+	return zones
+}
 
 // identity tells server blocks apart, and finds a block again after a reload.
 func identity(config *dnsserver.Config, keys []string) string {

@@ -160,7 +160,7 @@ func TestDefaults(t *testing.T) {
 
 func TestTheNameDefaultsToTheServerBlocks(t *testing.T) {
 	c := caddy.NewTestController("dns", "rrhealth {\nbackend 192.0.2.1\n}")
-	c.ServerBlockKeys = []string{"get.example.org.:1053", "get.example.net."}
+	c.ServerBlockKeys = []string{"get.example.org.:1053", "get.example.net.", "tls://get.example.org."}
 	stanzas, err := parse(c, "")
 	if err != nil {
 		t.Fatal(err)
