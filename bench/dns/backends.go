@@ -4,22 +4,22 @@ import (
 	"context"
 	"errors"
 	"net"
+	"os"
 	"sync"
 	"sync/atomic"
 	"syscall"
 )
 
 // backends is every host of 127.0.0.0/8 at one port: they accept connections
-// and close them.
+// and close them. They do so with bare system calls, on one thread: the client
+// has to share its core with them, and what they take from it would look like
+// latency of the server.
 type backends struct {
-	listener net.Listener
+	socket   *os.File
 	port     int
 	accepted atomic.Int64
 	done     sync.WaitGroup
 }
-
-// accepters is how many goroutines accept.
-const accepters = 4
 
 // listen starts the backends. One socket serves all addresses; it is bound to
 // the loopback device, so that nobody outside reaches it.
@@ -35,27 +35,32 @@ func listen() (*backends, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &backends{listener: l, port: l.Addr().(*net.TCPAddr).Port}
-	for range accepters {
-		b.done.Go(b.accept)
+	defer l.Close() // the copy listens on
+	socket, err := l.(*net.TCPListener).File()
+	if err != nil {
+		return nil, err
 	}
+	b := &backends{socket: socket, port: l.Addr().(*net.TCPAddr).Port}
+	fd := int(socket.Fd()) // #nosec G115 -- a descriptor; Fd makes it block, too
+	b.done.Go(func() { b.accept(fd) })
 	return b, nil
 }
 
-func (b *backends) accept() {
+func (b *backends) accept(fd int) {
 	for {
-		c, err := b.listener.Accept()
-		if errors.Is(err, net.ErrClosed) {
-			return
-		}
-		if err == nil {
+		c, _, err := syscall.Accept(fd)
+		switch {
+		case err == nil:
 			b.accepted.Add(1)
-			c.Close()
+			_ = syscall.Close(c)
+		case errors.Is(err, syscall.EINVAL), errors.Is(err, syscall.EBADF):
+			return // shut down
 		}
 	}
 }
 
 func (b *backends) close() {
-	b.listener.Close()
+	_ = syscall.Shutdown(int(b.socket.Fd()), syscall.SHUT_RDWR) // #nosec G115 -- a descriptor
 	b.done.Wait()
+	_ = b.socket.Close()
 }

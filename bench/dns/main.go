@@ -26,6 +26,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -60,7 +61,11 @@ func run(ctx context.Context) error {
 	out := flag.String("out", "", "directory for results.md and results.svg (bench/dns, or build/bench-dns with QUICK=1)")
 	binary := flag.String("coredns", "", "measure this CoreDNS instead of building cmd/coredns")
 	only := flag.String("only", "", "measure only what has one of these words (comma-separated) in its name, or the probe storm (storm); whoami is always measured")
+	port := flag.Int("connect", 0, "measure nothing, but open connections to this port of loopback, as many a second as the greatest probe storm")
 	flag.Parse()
+	if *port != 0 {
+		return connect(ctx, *port, slices.Max(stormSizes))
+	}
 	p, place := fullPlan, "bench/dns"
 	if q := os.Getenv("QUICK"); q != "" && q != "0" {
 		p, place = quickPlan, "build/bench-dns"

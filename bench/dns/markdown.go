@@ -76,7 +76,7 @@ func stormTable(r report) table {
 	}
 	for _, s := range r.storms {
 		t.lines = append(t.lines, []string{
-			fmt.Sprint(s.targets), number(s.probes, 0), number(s.p50.median, 0), number(s.p99.median, 0),
+			s.what, number(s.probes, 0), number(s.p50.median, 0), number(s.p99.median, 0),
 			s.p99Ratio.String(), number(s.perProbe, 0), number(s.kept*100, 0) + " %", fmt.Sprintf("%d of %d", s.lost, s.sent),
 		})
 	}
@@ -91,7 +91,8 @@ Read the ratios, not the rates: those are the machine's. Every server was first 
 by TCP every 10 seconds, those of PowerDNS every 5; BIND and CoreDNS without rrhealth probe nothing. The client is dnsperf, over UDP, with EDNS.
 CPU is the server's alone, by /proc/PID/stat; a ratio by CPU time compares how many queries the same CPU time answers, and is the steadier one on a machine that
 others use, too. Beside the probe storm nothing is pinned but the client and the backends; the latencies are all those that
-dnsperf saw, a lost query counting as one second, and a probe's CPU is what the server used beyond its use without probes. Where not all queries could be asked, or fewer probes were made
+dnsperf saw, a lost query counting as one second, and a probe's CPU is what the server used beyond its use without probes. The last row is for comparison:
+the server probes nothing, but another process opens as many connections as the greatest storm, so that the machine has as much to do. Where not all queries could be asked, or fewer probes were made
 than configured, the machine was too small for the storm.
 `
 

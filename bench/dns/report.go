@@ -45,7 +45,7 @@ type comparison struct {
 
 // A stormRow is what was measured beside a number of targets.
 type stormRow struct {
-	targets  int
+	what     string  // the number of targets
 	probes   float64 // a second, as the backends counted them
 	p50, p99 spread  // microseconds
 	p99Ratio spread  // to no targets
@@ -123,7 +123,7 @@ func stormRows(storms []*storm) []stormRow {
 	for _, s := range storms {
 		calm := storms[0]
 		rows = append(rows, stormRow{
-			targets: s.targets, probes: float64(s.probes) / s.lasted.Seconds(),
+			what: s.what(), probes: float64(s.probes) / s.lasted.Seconds(),
 			p50: spreadOf(flat(s.p50)), p99: spreadOf(flat(s.p99)), p99Ratio: spreadOf(ratios(s.p99, calm.p99)),
 			perProbe: perProbe(s, calm), kept: float64(s.sent) / float64(s.wanted), sent: s.sent, lost: s.lost,
 		})

@@ -1,8 +1,12 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -14,6 +18,7 @@ var stormSizes = []int{0, 1000, 3000, 10_000}
 type storm struct {
 	targets int
 	server  *server
+	other   *server // a process that opens connections in place of the server, or nil
 
 	p50, p99 byRound // in microseconds
 	cpu      time.Duration
@@ -38,6 +43,14 @@ func newStormSubject(targets int) *subject {
 	return &subject{name: fmt.Sprintf("%d targets at 1 s", targets), want: three, chain: chain.String()}
 }
 
+// what tells s from the others.
+func (s *storm) what() string {
+	if s.other != nil {
+		return "0, and another process that connects"
+	}
+	return strconv.Itoa(s.targets)
+}
+
 // settle is how long a server that was frozen gets to be itself again.
 const settle = 1500 * time.Millisecond
 
@@ -46,13 +59,17 @@ const settle = 1500 * time.Millisecond
 // from what they do to the answers. What fails is left out, with a note.
 func (b *bench) storm(deadline time.Time) []*storm {
 	var all []*storm
-	for _, n := range stormSizes {
+	for i, n := range append(slices.Clone(stormSizes), 0) {
 		progress("probe storm: starting %d targets", n)
 		s := &storm{targets: n, p50: make(byRound), p99: make(byRound)}
 		subject := newStormSubject(n)
-		if err := b.brew(s, subject); err != nil {
+		err := b.brew(s, subject)
+		if err == nil && i == len(stormSizes) {
+			err = b.brewOther(s)
+		}
+		if err != nil {
 			b.leaveOut(subject, err)
-			if n == 0 {
+			if i == 0 {
 				return nil // nothing to compare with
 			}
 			continue
@@ -94,6 +111,49 @@ func (b *bench) brew(s *storm, subject *subject) error {
 	return s.server.freeze()
 }
 
+// brewOther starts, and freezes, a process that does to the machine what the
+// probes of the greatest storm do, beside the server of s.
+func (b *bench) brewOther(s *storm) error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	s.other = &server{subject: &subject{name: "connections"}}
+	if s.other.dir, err = os.MkdirTemp(b.site.dir, "other-"); err != nil {
+		return err
+	}
+	if err := s.other.launch(b.ctx, b.cores.all, []string{self, "-connect", strconv.Itoa(b.backends.port)}); err != nil {
+		return err
+	}
+	b.helpers = append(b.helpers, s.other)
+	return s.other.freeze()
+}
+
+// freeze and thaw let all that belongs to s rest while others are measured.
+func (s *storm) freeze() error {
+	if s.other == nil {
+		return s.server.freeze()
+	}
+	return errors.Join(s.other.freeze(), s.server.freeze())
+}
+
+func (s *storm) thaw() error {
+	if s.other == nil {
+		return s.server.thaw()
+	}
+	return errors.Join(s.other.thaw(), s.server.thaw())
+}
+
+// used returns the CPU time that all that belongs to s has used.
+func (s *storm) used() (time.Duration, error) {
+	used, err := s.server.used()
+	if s.other == nil || err != nil {
+		return used, err
+	}
+	more, err := s.other.used()
+	return used + more, err
+}
+
 // rest waits, unless the run is ended.
 func (b *bench) rest(d time.Duration) error {
 	select {
@@ -122,7 +182,7 @@ func (b *bench) halfRate(calm *storm) (int, error) {
 
 // stormOnce measures one of them, while the others are frozen.
 func (b *bench) stormOnce(s *storm, round, rate int) error {
-	if err := s.server.thaw(); err != nil {
+	if err := s.thaw(); err != nil {
 		return err
 	}
 	if err := b.rest(settle); err != nil {
@@ -132,7 +192,7 @@ func (b *bench) stormOnce(s *storm, round, rate int) error {
 	if err != nil {
 		return err
 	}
-	before, err := s.server.used()
+	before, err := s.used()
 	if err != nil {
 		return err
 	}
@@ -143,7 +203,7 @@ func (b *bench) stormOnce(s *storm, round, rate int) error {
 	}
 	s.lasted += time.Since(start)
 	s.probes += int(b.backends.accepted.Load() - probes)
-	after, err := s.server.used()
+	after, err := s.used()
 	if err != nil {
 		return err
 	}
@@ -154,5 +214,5 @@ func (b *bench) stormOnce(s *storm, round, rate int) error {
 	for p, where := range map[float64]byRound{50: s.p50, 99: s.p99} {
 		where[round] = append(where[round], float64(percentile(got.latencies, p).Microseconds()))
 	}
-	return s.server.freeze()
+	return s.freeze()
 }
