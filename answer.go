@@ -17,8 +17,8 @@ import (
 const negativeTTL = 30
 
 // A reply is a message with room for what usually goes into it, so that the
-// usual answer takes one allocation. Nothing in it is shared: plugins above us
-// may write to what we hand them (rewrite does).
+// usual answer takes one allocation. Nothing in it is shared, not even the bytes
+// of addresses: plugins above us may write to what we hand them (rewrite does).
 type reply struct {
 	msg      dns.Msg
 	question [1]dns.Question
@@ -37,23 +37,37 @@ func answer(r *dns.Msg, ttl uint32, members []pool.Member, order []int, f pool.F
 	if f == pool.V4 {
 		a := &struct {
 			reply
-			records [usual]dns.A
+			records [usual]recordA
 		}{}
 		header.Rrtype = dns.TypeA
-		return place(a.start(r), a.records[:0], order, func(rr *dns.A, i int) dns.RR {
-			*rr = dns.A{Hdr: header, A: members[i].IP}
-			return rr
+		return place(a.start(r), a.records[:0], order, func(rec *recordA, i int) dns.RR {
+			rec.addr = members[i].Addr.As4()
+			rec.rr = dns.A{Hdr: header, A: rec.addr[:]}
+			return &rec.rr
 		})
 	}
 	a := &struct {
 		reply
-		records [usual]dns.AAAA
+		records [usual]recordAAAA
 	}{}
 	header.Rrtype = dns.TypeAAAA
-	return place(a.start(r), a.records[:0], order, func(rr *dns.AAAA, i int) dns.RR {
-		*rr = dns.AAAA{Hdr: header, AAAA: members[i].IP}
-		return rr
+	return place(a.start(r), a.records[:0], order, func(rec *recordAAAA, i int) dns.RR {
+		rec.addr = members[i].Addr.As16()
+		rec.rr = dns.AAAA{Hdr: header, AAAA: rec.addr[:]}
+		return &rec.rr
 	})
+}
+
+// A recordA is an A record with the bytes that it points to.
+type recordA struct {
+	rr   dns.A
+	addr [4]byte
+}
+
+// A recordAAAA is the same for the other family.
+type recordAAAA struct {
+	rr   dns.AAAA
+	addr [16]byte
 }
 
 // place answers with a record for each place in order. The records lie in room

@@ -3,6 +3,7 @@ package rrhealth
 import (
 	"fmt"
 	"net"
+	"slices"
 	"testing"
 
 	"github.com/coredns/coredns/request"
@@ -30,6 +31,44 @@ func TestAnotherQueryThanTheServersTakesTheLongWay(t *testing.T) {
 	}
 	if got := <-found; got != (ways{same: true}) {
 		t.Errorf("short ways: %+v, want that of the server's own query alone", got)
+	}
+}
+
+// A keeper keeps the message that it is given.
+type keeper struct {
+	nullWriter
+	msg *dns.Msg
+}
+
+func (k *keeper) WriteMsg(m *dns.Msg) error {
+	k.msg = m
+	return nil
+}
+
+// Plugins above us may write to an answer, down to the bytes of its addresses.
+func TestAnAnswerIsNobodyElses(t *testing.T) {
+	h := handler(t, "rrhealth www.example.org {\nbackend 192.0.2.1 192.0.2.2 2001:db8::1\npolicy first\n}")
+	for qtype, want := range map[uint16][]string{dns.TypeA: {"192.0.2.1", "192.0.2.2"}, dns.TypeAAAA: {"2001:db8::1"}} {
+		for range 2 {
+			m := query("www.example.org.")
+			m.Question[0].Qtype = qtype
+			k := new(keeper)
+			if _, err := h.ServeDNS(t.Context(), k, m); err != nil {
+				t.Fatal(err)
+			}
+			if got := addrs(k.msg); !slices.Equal(got, want) {
+				t.Errorf("got %v, want %v", got, want)
+			}
+			for _, rr := range k.msg.Answer {
+				switch rr := rr.(type) {
+				case *dns.A:
+					clear(rr.A)
+				case *dns.AAAA:
+					clear(rr.AAAA)
+				}
+				rr.Header().Ttl++
+			}
+		}
 	}
 }
 

@@ -109,8 +109,6 @@ func (p *packet) answer(r *dns.Msg, ttl uint32, members []pool.Member, order []i
 	}
 	for _, i := range order {
 		p.head(q.Name, rrtype, dns.ClassINET, ttl)
-		// From Addr, which lies in the member itself, and not from IP: with
-		// many names each step to other memory is one out of the cache.
 		if rrtype == dns.TypeA {
 			ip := members[i].Addr.As4()
 			p.data(ip[:])

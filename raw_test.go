@@ -163,7 +163,7 @@ func membersOf(f pool.Family, n int) []pool.Member {
 			ip = net.IP{0x20, 1, 0xd, 0xb8, 15: byte(i)}
 		}
 		addr, _ := netip.AddrFromSlice(ip)
-		all = append(all, pool.Member{Addr: addr, IP: ip})
+		all = append(all, pool.Member{Addr: addr})
 	}
 	return all
 }

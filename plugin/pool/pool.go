@@ -16,7 +16,6 @@ package pool
 
 import (
 	"math/rand/v2"
-	"net"
 	"net/netip"
 	"sync/atomic"
 
@@ -203,10 +202,5 @@ func (h Health) ready() bool { return h.State != verdict.Down && !h.Held }
 // A Member is a backend that may be answered.
 type Member struct {
 	Addr  netip.Addr
-	IP    net.IP // Addr once more, as DNS records hold it; never written to
-	Index int    // in Config.Backends, or -1 for a fallback address
-}
-
-func newMember(addr netip.Addr, index int) Member {
-	return Member{Addr: addr, IP: addr.AsSlice(), Index: index}
+	Index int // in Config.Backends, or -1 for a fallback address
 }

@@ -169,7 +169,7 @@ func (c *Config) chooseAllDown(f Family, tiers [][]Member) Choice {
 		var members []Member
 		for _, a := range c.Fallback {
 			if FamilyOf(a) == f {
-				members = append(members, newMember(a, -1))
+				members = append(members, Member{a, -1})
 			}
 		}
 		if members == nil {
@@ -206,7 +206,7 @@ func (c *Config) tiers(f Family) [][]Member {
 		if byTier[b.Tier] == nil {
 			order = append(order, b.Tier)
 		}
-		byTier[b.Tier] = append(byTier[b.Tier], newMember(b.Addr, i))
+		byTier[b.Tier] = append(byTier[b.Tier], Member{b.Addr, i})
 	}
 	slices.Sort(order)
 	tiers := make([][]Member, 0, len(order))
