@@ -192,7 +192,7 @@ func TestSlowStartLetsTheShareGrow(t *testing.T) {
 			if len(s.Choices[pool.V4].Members) < 2 {
 				return 0
 			}
-			growth := s.Health[0].Growth
+			growth := int(s.Health[0].Growth)
 			if growth == 0 {
 				growth = 64
 			}

@@ -80,7 +80,7 @@ func (s spots) know(client Place) bool {
 
 // Places reports whether a client's place tells, under Nearest, which of the
 // members are near. If not, Order gives them the order of Rotate.
-func (ch *Choice) Places(client Place) bool { return ch.spots.know(client) }
+func (ch *Choice) Places(client Place) bool { return ch.plan.spots.know(client) }
 
 // apart returns a number that grows with the distance from the client.
 func (s *spot) apart(client *Place) uint64 {

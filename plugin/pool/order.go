@@ -18,14 +18,14 @@ func (p *Pool) Order(dst []int, s *Snapshot, f Family, c Client) []int {
 	}
 	switch p.Policy {
 	case Weighted:
-		return turned(dst, choice.shares.deal(p.step(f)), n, k)
+		return turned(dst, choice.plan.shares.deal(p.step(f)), n, k)
 	case Shuffle:
 		return shuffled(dst, n, k)
 	case Sticky:
-		return choice.seats.sticky(dst, c.Network, k)
+		return choice.plan.seats.sticky(dst, c.Network, k)
 	case Nearest:
-		if choice.spots.know(c.Place) {
-			return choice.spots.nearest(dst, c.Place, k, p.turns[f])
+		if choice.plan.spots.know(c.Place) {
+			return choice.plan.spots.nearest(dst, c.Place, k, p.turns[f])
 		}
 	case First:
 		return turned(dst, 0, n, k)

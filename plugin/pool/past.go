@@ -176,7 +176,7 @@ func holdFor(hold time.Duration, falls int) time.Duration {
 }
 
 // grow returns the Growth of a backend that may be answered, or not, at now.
-func (m *memory) grow(duration time.Duration, ready bool, now time.Time, next *alarm) int {
+func (m *memory) grow(duration time.Duration, ready bool, now time.Time, next *alarm) uint8 {
 	if ready && !m.ready {
 		m.grows = now
 	}
@@ -187,5 +187,5 @@ func (m *memory) grow(duration time.Duration, ready bool, now time.Time, next *a
 	}
 	step := max(duration/fullGrowth, growthStep)
 	next.at(m.grows.Add(age-age%step+step), now)
-	return max(int(fullGrowth*age/duration), 1)
+	return uint8(max(fullGrowth*age/duration, 1)) // #nosec G115 -- less than fullGrowth
 }

@@ -191,9 +191,9 @@ func (p *Pool) Snapshot() *Snapshot { return p.snapshot.Load() }
 // Health is what is known of one backend.
 type Health struct {
 	State    verdict.State
-	Changing bool // see verdict.Verdict.Changing
-	Held     bool // up, but not to be answered yet while others suffice; see Past
-	Growth   int  // of fullGrowth, the share that a recovered member has; 0 is all of it
+	Changing bool  // see verdict.Verdict.Changing
+	Held     bool  // up, but not to be answered yet while others suffice; see Past
+	Growth   uint8 // of fullGrowth, the share that a recovered member has; 0 is all of it
 }
 
 // ready reports whether a backend of this health may be answered.

@@ -40,16 +40,28 @@ type Snapshot struct {
 	Health  []Health // of each backend, in the order of Config.Backends
 	AllDown bool     // no backend of any family is up or unknown
 
-	few [4]Member // room for the members, where they are no more
+	// Room for the members and for Health, where they are no more. With many
+	// pools each step to other memory is one out of the cache.
+	members [few]Member
+	health  [few]Health
 }
+
+// few is how many backends most pools have at the most.
+const few = 4
 
 // A Choice is what is answered for one family.
 type Choice struct {
 	Outcome Outcome
 	Members []Member // in Corefile order; empty unless the outcome serves some
-	shares  shares   // under Weighted
-	seats   seats    // under Sticky
-	spots   spots    // under Nearest
+	plan    *plan    // nil under policies that need none, and without members
+}
+
+// A plan is what a policy has thought out before it orders members. It refers
+// to them by their places.
+type plan struct {
+	shares shares // under Weighted
+	seats  seats  // under Sticky
+	spots  spots  // under Nearest
 }
 
 // Down reports whether addr belongs to a backend that is down, held or drained.
@@ -63,9 +75,10 @@ func (s *Snapshot) Down(c *Config, addr netip.Addr) bool {
 }
 
 // Build decides what the pool answers when its backends are as health says.
-// It is pure.
+// It is pure, and keeps nothing of what it is given.
 func Build(c *Config, health []Health) *Snapshot {
-	s := &Snapshot{TTL: c.TTL, Health: health, AllDown: true}
+	s := &Snapshot{TTL: c.TTL, AllDown: true}
+	s.Health = append(s.health[:0], health...)
 	for i, b := range c.Backends {
 		switch {
 		case b.Drain:
@@ -77,33 +90,33 @@ func Build(c *Config, health []Health) *Snapshot {
 			s.TTL = min(c.TTL, c.ShortTTL)
 		}
 	}
-	room := s.few[:]
+	room := s.members[:]
 	for _, f := range Families {
 		choice := &s.Choices[f]
 		*choice = c.choose(f, s)
 		if n := len(choice.Members); n > 0 && len(room) >= n {
-			// With many pools each step to other memory is one out of the cache.
-			// What the policies prepare refers to members by their places.
 			copy(room, choice.Members)
 			choice.Members, room = room[:n:n], room[n:]
 		}
-		choice.prepare(c, health)
+		choice.plan = c.prepare(choice.Members, health)
 	}
 	return s
 }
 
 // prepare does beforehand what ordering the members takes.
-func (ch *Choice) prepare(c *Config, health []Health) {
-	if len(ch.Members) == 0 {
-		return
+func (c *Config) prepare(members []Member, health []Health) *plan {
+	if len(members) == 0 {
+		return nil
 	}
 	switch c.Policy {
 	case Weighted:
-		ch.shares = newShares(weights(c, ch.Members, health))
+		return &plan{shares: newShares(weights(c, members, health))}
 	case Sticky:
-		ch.seats = newSeats(ch.Members, weights(c, ch.Members, nil))
+		return &plan{seats: newSeats(members, weights(c, members, nil))}
 	case Nearest:
-		ch.spots = newSpots(c, ch.Members)
+		return &plan{spots: newSpots(c, members)}
+	default:
+		return nil
 	}
 }
 
@@ -116,7 +129,7 @@ func weights(c *Config, members []Member, health []Health) []uint64 {
 		if m.Index >= 0 {
 			weight = c.Backends[m.Index].Weight
 			if health != nil && health[m.Index].Growth > 0 {
-				growth = health[m.Index].Growth
+				growth = int(health[m.Index].Growth)
 			}
 		}
 		all[i] = uint64(weight) * uint64(growth) // #nosec G115 -- both are positive

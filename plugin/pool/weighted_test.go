@@ -251,7 +251,7 @@ func TestAGrowingMemberHasItsPartOfTheShare(t *testing.T) {
 	c := config(t, Weighted, "1*2 2*2")
 	for _, growth := range []int{1, 16, 32, 63} {
 		health := healths("UU")
-		health[1].Growth = growth
+		health[1].Growth = uint8(growth)
 		p := New(*c)
 		p.Store(Build(c, health))
 		var got [2]int
