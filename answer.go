@@ -101,15 +101,15 @@ func (a *reply) start(r *dns.Msg) *dns.Msg {
 
 // noData says that there is no record of the type asked for. Never NXDOMAIN:
 // that would deny the name's other types and everything below it (RFC 8020).
-func (p *served) noData(r *dns.Msg) *dns.Msg {
+func noData(r *dns.Msg, zone string) *dns.Msg {
 	m := new(reply).start(r)
-	m.Ns = []dns.RR{soa(p.zone)}
+	m.Ns = []dns.RR{soa(zone)}
 	return m
 }
 
 // noData is the same, with a proof for clients that ask for one.
-func (h *RRHealth) noData(ctx context.Context, r *dns.Msg, p *served) *dns.Msg {
-	m := p.noData(r)
+func (h *RRHealth) noData(ctx context.Context, r *dns.Msg, zone string) *dns.Msg {
+	m := noData(r, zone)
 	if h.signer != nil && wantsDNSSEC(r) {
 		q := r.Question[0]
 		if proof := h.signer.denial(q.Name, q.Qtype, m.Ns[0].(*dns.SOA), false, serverOf(ctx)); proof != nil {
@@ -186,14 +186,14 @@ func (h *RRHealth) serveOther(ctx context.Context, w dns.ResponseWriter, r *dns.
 	}
 	p.record.answers[pool.NoData].Add(1)
 	if q := r.Question[0]; q.Qtype == dns.TypeSOA && strings.EqualFold(q.Name, p.zone) {
-		m := p.noData(r)
+		m := noData(r, p.zone)
 		m.Answer, m.Ns = m.Ns, nil
 		if h.signer != nil && wantsDNSSEC(r) {
 			m.Answer = append(m.Answer, h.signer.set(m.Answer, serverOf(ctx))...)
 		}
 		return write(w, m)
 	}
-	m := h.noData(ctx, r, p)
+	m := h.noData(ctx, r, p.zone)
 	ecs, _ := subnetOf(r)
 	echo(m, r, ecs, 0)
 	return write(w, m)
@@ -226,7 +226,7 @@ func (w *otherWriter) WriteMsg(m *dns.Msg) error {
 		m = exists(m, w.pool.zone)
 	}
 	s := w.pool.Snapshot()
-	mended := dropHints(m, func(addr netip.Addr) bool { return s.Down(&w.pool.Config, addr) })
+	mended := dropHints(m, func(addr netip.Addr) bool { return s.Down(w.pool.Config, addr) })
 	if mended != m {
 		mended = w.handler.signer.again(mended, m, w.dnssec, serverOf(w.ctx))
 	}
@@ -264,7 +264,7 @@ func (h *RRHealth) serveAbove(ctx context.Context, w dns.ResponseWriter, r *dns.
 	if above.wrote || !nothingBelow(err) {
 		return rcode, err
 	}
-	return write(w, h.noData(ctx, r, &served{zone: zone}))
+	return write(w, h.noData(ctx, r, zone))
 }
 
 // An aboveWriter mends what plugins below say of a name above one of ours.

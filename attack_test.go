@@ -85,11 +85,11 @@ func TestPoolsThatShareATargetLeaveItTogether(t *testing.T) {
 	}
 	h := handlerOf(t, s)
 	live.monitor.Do(func() {
-		if len(live.members) != 1 || len(live.users) != 4 {
-			t.Errorf("%d pools on %d targets, want 1 on 4", len(live.members), len(live.users))
+		if len(live.users) != 4 {
+			t.Errorf("%d targets, want 4", len(live.users))
 		}
 		for _, u := range live.users {
-			if len(u.members) != 1 || u.members[0].pool != h.pools[0] {
+			if len(u.members) != 1 || u.members[0].bundle != h.pools[0].bundle {
 				t.Errorf("a target has %d members, want the one of the pool that stayed", len(u.members))
 			}
 		}
@@ -98,8 +98,8 @@ func TestPoolsThatShareATargetLeaveItTogether(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.stop()
-	if len(live.users) != 0 || len(live.members) != 0 {
-		t.Errorf("%d targets and %d pools are left, want none", len(live.users), len(live.members))
+	if len(live.users) != 0 {
+		t.Errorf("%d targets are left, want none", len(live.users))
 	}
 }
 

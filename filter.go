@@ -15,6 +15,7 @@ import (
 // words of the stanza; it has no backends, those come with each answer.
 type filter struct {
 	pool.Config
+	Name   string // in lower case, with the final dot; may start with "*."
 	shadow bool
 	scope  scope
 	checks []check
@@ -25,9 +26,7 @@ type filter struct {
 }
 
 func newFilter(name string, s stanza) *filter {
-	f := &filter{Config: s.pool, shadow: s.shadow, scope: s.watch, checks: s.checks, watched: newWatchlist(), counts: newFilterRecord()}
-	f.Name = name
-	return f
+	return &filter{Config: s.pool, Name: name, shadow: s.shadow, scope: s.watch, checks: s.checks, watched: newWatchlist(), counts: newFilterRecord()}
 }
 
 // rules finds the filter for a name. It is fixed when the Corefile is parsed.

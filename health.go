@@ -30,7 +30,6 @@ func newRegistry() *registry {
 		filters:    make(map[recordKey]*filterRecord),
 		watchLimit: watchLimit,
 		users:      make(map[*monitor.Target]*use),
-		members:    make(map[*served][]*member),
 		watched:    make(map[netip.Addr]int),
 	}
 }
@@ -55,8 +54,7 @@ type registry struct {
 
 	// What follows belongs to the monitor's loop.
 	users   map[*monitor.Target]*use
-	members map[*served][]*member // of each live pool
-	watched map[netip.Addr]int    // how many filters watch each address
+	watched map[netip.Addr]int // how many filters watch each address
 	told    limiter
 }
 
@@ -66,16 +64,6 @@ type use struct {
 	addresses []*address
 	duration  prometheus.Observer
 	expires   *expiry // of the certificate, nil for checks without TLS
-}
-
-// A member is a backend of a live pool, with the targets that must all be up
-// for it to be.
-type member struct {
-	pool    *served
-	index   int
-	targets []*monitor.Target
-	state   verdict.State
-	heard   bool // has had a state other than unknown
 }
 
 // start brings h to life: its targets are watched and its snapshots kept up to
@@ -98,32 +86,31 @@ func (r *registry) start(h *RRHealth) {
 	}
 	r.readyBy.Store(time.Now().Add(readyWithin).UnixNano())
 	r.monitor.Do(func() {
-		for _, p := range h.pools {
-			r.join(p)
+		for _, b := range h.bundles {
+			r.join(b)
 		}
 	})
 	r.startFilters(h)
 }
 
-// join has p's backends watched. It runs on the monitor's loop.
-func (r *registry) join(p *served) {
-	p.targets = make([][]*monitor.Target, len(p.Backends))
-	p.record.past.Adopt(&p.Config)
-	p.expires = make([][]*expiry, len(p.Backends))
-	for i, b := range p.Backends {
-		m := &member{pool: p, index: i}
-		for _, c := range p.checks {
-			t, u := r.acquire(b.Probe, c)
+// join has b's backends watched. It runs on the monitor's loop.
+func (r *registry) join(b *bundle) {
+	b.joined = true
+	for i := range b.members {
+		m := &b.members[i]
+		for _, c := range b.checks {
+			t, u := r.acquire(b.config.Backends[i].Probe, c)
 			m.targets = append(m.targets, t)
+			m.expires = append(m.expires, u.expires)
 			u.members = append(u.members, m)
-			p.expires[i] = append(p.expires[i], u.expires)
 		}
 		m.state = m.health().State
 		m.heard = m.state != verdict.Unknown
-		p.targets[i] = m.targets
-		r.members[p] = append(r.members[p], m)
 	}
-	r.rebuild(p)
+	for _, p := range b.pools {
+		p.record.past.Adopt(&b.config)
+	}
+	r.rebuild(b)
 }
 
 // acquire has c asked of addr until release. It runs on the monitor's loop.
@@ -160,11 +147,13 @@ func (r *registry) stopLocked(h *RRHealth) {
 	}
 	delete(r.handlers, h)
 	r.stopFilters(h)
-	r.monitor.Do(func() { r.leave(h.pools) })
+	r.monitor.Do(func() { r.leave(h.bundles) })
 	used := r.checkLabels()
 	for _, p := range h.pools {
 		r.detach(h.identity, p)
-		forgetDurations(p.checks, used)
+	}
+	for _, b := range h.bundles {
+		forgetDurations(b.checks, used)
 	}
 	for _, f := range h.filters {
 		r.detachFilter(h.identity, f)
@@ -177,26 +166,26 @@ func (r *registry) stopLocked(h *RRHealth) {
 	}
 }
 
-// leave undoes join for all of pools. It runs on the monitor's loop. A target
-// is looked through once: a stanza with many names has all of them on each.
-func (r *registry) leave(pools []*served) {
-	left := make(map[*served][]*member, len(pools))
-	for _, p := range pools {
-		left[p] = r.members[p]
-		delete(r.members, p)
-		if p.wake != nil {
-			p.wake.Stop()
+// leave undoes join for all of bundles. It runs on the monitor's loop. A target
+// is looked through once: all stanzas may be on each.
+func (r *registry) leave(bundles []*bundle) {
+	for _, b := range bundles {
+		b.joined = false
+		for _, p := range b.pools {
+			if p.wake != nil {
+				p.wake.Stop()
+			}
 		}
 	}
 	done := make(map[*use]bool)
-	for _, p := range pools {
-		for _, m := range left[p] {
-			for i, t := range m.targets {
+	for _, b := range bundles {
+		for i := range b.members {
+			for j, t := range b.members[i].targets {
 				if u := r.users[t]; u != nil && !done[u] {
 					done[u] = true
-					u.members = slices.DeleteFunc(u.members, func(o *member) bool { return left[o.pool] != nil })
+					u.members = slices.DeleteFunc(u.members, func(o *member) bool { return !o.bundle.joined })
 				}
-				r.release(t, p.checks[i])
+				r.release(t, b.checks[j])
 			}
 		}
 	}
@@ -206,8 +195,8 @@ func (r *registry) leave(pools []*served) {
 func (r *registry) checkLabels() map[string]bool {
 	labels := make(map[string]bool)
 	for h := range r.handlers {
-		for _, p := range h.pools {
-			for _, c := range p.checks {
+		for _, b := range h.bundles {
+			for _, c := range b.checks {
 				labels[c.probe.Label] = true
 			}
 		}
@@ -218,12 +207,6 @@ func (r *registry) checkLabels() map[string]bool {
 		}
 	}
 	return labels
-}
-
-// health combines what the member's targets say.
-func (m *member) health() pool.Health {
-	state, changing := combine(m.targets)
-	return pool.Health{State: state, Changing: changing}
 }
 
 // combine says what targets that must all be up amount to.
@@ -237,22 +220,29 @@ func combine(targets []*monitor.Target) (state verdict.State, changing bool) {
 	return verdict.All(states...), changing
 }
 
-// rebuild has the snapshot of p made from the latest verdicts. It is the only
-// place that does, and runs on the monitor's loop.
-func (r *registry) rebuild(p *served) {
-	members := r.members[p]
-	health := make([]pool.Health, len(members))
-	for i, m := range members {
-		health[i] = m.health()
+// rebuild has the snapshot of b's pools made from the latest verdicts: one for
+// all of them, unless they are patient. It runs on the monitor's loop.
+func (r *registry) rebuild(b *bundle) {
+	var room [16]pool.Health
+	health := b.health(room[:0])
+	if b.patient() {
+		for _, p := range b.pools {
+			r.settle(p, slices.Clone(health))
+		}
+		return
 	}
-	r.settle(p, health)
-	p.tellHeld(p.state().Health, health)
-	p.store(health)
+	if slices.Equal(health, b.pools[0].state().Health) {
+		return // so it is at most starts: nothing is known yet
+	}
+	s := b.build(health)
+	for _, p := range b.pools {
+		p.Store(s)
+	}
 }
 
 // Changed implements monitor.Sink: verdicts in, snapshots out.
 func (r *registry) Changed(changes []monitor.Change) {
-	concerned := make(map[*served]bool)
+	concerned := make(map[*bundle]bool)
 	for _, c := range changes {
 		u := r.users[c.Target]
 		if u == nil {
@@ -260,7 +250,7 @@ func (r *registry) Changed(changes []monitor.Change) {
 		}
 		var moved []*member
 		for _, m := range u.members {
-			concerned[m.pool] = true
+			concerned[m.bundle] = true
 			if m.move() {
 				moved = append(moved, m)
 			}
@@ -272,22 +262,9 @@ func (r *registry) Changed(changes []monitor.Change) {
 			}
 		}
 	}
-	for p := range concerned {
-		r.rebuild(p)
+	for b := range concerned {
+		r.rebuild(b)
 	}
-}
-
-// move takes over the state that m's targets now have, and reports whether
-// that is news. That a backend is up when it is first heard of is not.
-func (m *member) move() bool {
-	state := m.health().State
-	if state == m.state {
-		return false
-	}
-	news := m.heard || state != verdict.Up
-	m.state, m.heard = state, true
-	m.pool.counts[m.index].transitions[state].Add(1)
-	return news
 }
 
 // Probed implements monitor.Sink.

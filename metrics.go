@@ -240,8 +240,9 @@ func (e *exhibit) add(rec *record) {
 		for to := range counted.transitions {
 			shown.transitions[to] += counted.transitions[to].Load()
 		}
-		for j, t := range p.targets[i] {
-			shown.expires = earlier(shown.expires, p.expires[i][j])
+		m := &p.members[i]
+		for j, t := range m.targets {
+			shown.expires = earlier(shown.expires, m.expires[j])
 			label := p.checks[j].probe.Label
 			if !slices.Contains(shown.checks[label], t) {
 				shown.checks[label] = append(shown.checks[label], t)

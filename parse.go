@@ -39,7 +39,7 @@ const (
 type stanza struct {
 	at       line
 	names    []string
-	pool     pool.Config         // without a name
+	pool     pool.Config
 	backends map[netip.Addr]bool // those of pool, to find them by
 	watch    scope               // of a filter
 	shadow   bool

@@ -15,13 +15,11 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/coredns/coredns/plugin"
 	"github.com/miekg/dns"
 
-	"github.com/rrhealth/rrhealth/plugin/monitor"
 	"github.com/rrhealth/rrhealth/plugin/pool"
 )
 
@@ -31,6 +29,7 @@ type RRHealth struct {
 
 	zones    []string // of the server block
 	pools    []*served
+	bundles  []*bundle // of pools
 	names    names
 	filters  []*filter
 	rules    rules
@@ -49,50 +48,54 @@ type RRHealth struct {
 
 // A served is a pool with what serving it takes.
 type served struct {
-	*pool.Pool
+	pool.Pool
+	*bundle
+	Name   string // in lower case, with the final dot; may start with "*."
 	zone   string // owner of the SOA in negative answers
-	checks []check
-	shadow bool
-	judged atomic.Pointer[judged] // under shadow
-
-	// Set when the handler starts, before it serves.
-	record  *record
-	counts  []*backendRecord    // in the order of the backends
-	few     [4]*backendRecord   // room for counts
-	targets [][]*monitor.Target // of each backend, in the order of the checks
-
-	wake    *time.Timer // rebuilds the snapshot; belongs to the monitor's loop
-	expires [][]*expiry // of the certificates of targets, nil where there are none
+	record *record
+	counts []*backendRecord  // in the order of the backends
+	few    [4]*backendRecord // room for counts
+	wake   *time.Timer       // rebuilds the snapshot of a patient pool; belongs to the monitor's loop
 }
 
 // count makes p count in rec.
-func (p *served) count(rec *record) { p.record, p.counts = rec, rec.of(p.Pool, p.few[:0]) }
+func (p *served) count(rec *record) { p.record, p.counts = rec, rec.of(&p.Pool, p.few[:0]) }
 
 var _ plugin.Handler = (*RRHealth)(nil)
 
 func newHandler(zones []string, stanzas []stanza) *RRHealth {
 	h := &RRHealth{zones: zones, names: newNames(), rules: newRules(), registry: live}
 	for _, s := range stanzas {
-		for _, name := range s.names {
-			if s.filters() {
+		if s.filters() {
+			for _, name := range s.names {
 				f := newFilter(name, s)
 				h.filters = append(h.filters, f)
 				h.rules.add(f)
-				continue
 			}
-			config := s.pool
-			config.Name = name
-			p := &served{Pool: pool.New(config), zone: h.zoneOf(name), checks: s.checks, shadow: s.shadow}
-			p.count(newRecord())
-			p.targets = make([][]*monitor.Target, len(p.Backends))
-			h.pools = append(h.pools, p)
-			h.names.add(p)
+			continue
 		}
+		h.serveStanza(s)
 	}
 	if h.several = len(h.filters) > 1; len(h.filters) > 0 {
 		h.learned = make(chan sighting, sightingsAtOnce)
 	}
 	return h
+}
+
+// serveStanza adds a pool for each name of s.
+func (h *RRHealth) serveStanza(s stanza) {
+	b := newBundle(s)
+	first := b.build(make([]pool.Health, len(b.members)))
+	for _, name := range s.names {
+		p := &served{bundle: b, Name: name, zone: h.zoneOf(name)}
+		p.Init(&b.config, first)
+		p.count(newRecord())
+		p.Adopt(&p.record.cursors)
+		h.names.add(p)
+		b.pools = append(b.pools, p)
+	}
+	h.pools = append(h.pools, b.pools...)
+	h.bundles = append(h.bundles, b)
 }
 
 // zoneOf returns the zone whose SOA stands in our negative answers for name:
@@ -185,8 +188,8 @@ func (h *RRHealth) serve(ctx context.Context, w dns.ResponseWriter, r *dns.Msg, 
 	if h.metadata {
 		p.publish(ctx, choice, order)
 	}
-	if p.shadow {
-		p.note(f)
+	if s.Judged != nil {
+		p.note(s, f)
 	}
 	signing := h.signer != nil && wantsDNSSEC(r)
 	if choice.Outcome == pool.Served && ecs == nil && !signing && r.Question[0].Qtype != dns.TypeANY && writeRaw(w, r, s.TTL, choice.Members, order) {
@@ -197,7 +200,7 @@ func (h *RRHealth) serve(ctx context.Context, w dns.ResponseWriter, r *dns.Msg, 
 	case pool.Dropped:
 		return dns.RcodeSuccess, nil // nothing written, and nothing to be written
 	case pool.NoData:
-		m = h.noData(ctx, r, p)
+		m = h.noData(ctx, r, p.zone)
 	case pool.Servfail:
 		m = failure(r, dns.RcodeServerFailure)
 	case pool.Refused:

@@ -7,14 +7,21 @@ import (
 	"github.com/rrhealth/rrhealth/plugin/pool"
 )
 
-// settle lets p's patience (slow_start, hold, failback) have its say in what is
-// known of its backends, and has the snapshot of p rebuilt when time alone will
-// change that. It runs on the monitor's loop, and so does the rebuilding: the
-// timer only asks for it.
+// settle rebuilds the snapshot of p, which is patient: it lets slow_start, hold
+// and failback have their say in health, which is what is known of p's
+// backends, and has p rebuilt when time alone will change that. It runs on the
+// monitor's loop, and so does the rebuilding: the timer only asks for it.
 func (r *registry) settle(p *served, health []pool.Health) {
 	now := time.Now()
-	past := p.record.past
-	next := past.Settle(&p.Config, health, now)
+	next := p.record.past.Settle(p.Config, health, now)
+	r.wakeAt(p, next, now)
+	p.tellHeld(p.state().Health, health)
+	p.Store(p.build(health))
+}
+
+// wakeAt has p settled again at next, or not until something changes if that is
+// the zero time.
+func (r *registry) wakeAt(p *served, next, now time.Time) {
 	if p.wake != nil {
 		p.wake.Stop()
 		p.wake = nil
@@ -25,8 +32,8 @@ func (r *registry) settle(p *served, health []pool.Health) {
 	}
 	p.wake = time.AfterFunc(next.Sub(now), func() {
 		m.Do(func() {
-			if r.members[p] != nil {
-				r.rebuild(p)
+			if p.joined {
+				r.settle(p, p.health(nil))
 			}
 		})
 	})

@@ -35,7 +35,7 @@ func inBubble(t *testing.T, block string, f func(*bubble)) {
 	synctest.Test(t, func(t *testing.T) {
 		b := &bubble{t: t, start: time.Now(), errs: make(map[netip.Addr]error), registry: &registry{
 			handlers: make(map[*RRHealth]bool), records: make(map[recordKey]*record),
-			users: make(map[*monitor.Target]*use), members: make(map[*served][]*member),
+			users: make(map[*monitor.Target]*use),
 		}}
 		h := b.handler(block)
 		b.pool = h.pools[0]

@@ -38,12 +38,15 @@ func (l *limiter) transitions(c monitor.Change, moved []*member) {
 
 // transition words the line.
 func transition(c monitor.Change, moved []*member) string {
-	m := moved[0]
-	text := fmt.Sprintf("backend %s of %s", m.pool.Backends[m.index].Addr, m.pool.Name)
-	if more := len(moved) - 1; more > 0 {
+	m, more := moved[0], -1
+	for _, o := range moved {
+		more += len(o.bundle.pools)
+	}
+	text := fmt.Sprintf("backend %s of %s", m.bundle.config.Backends[m.index].Addr, m.bundle.pools[0].Name)
+	if more > 0 {
 		text += fmt.Sprintf(" and %d more", more)
 	}
-	return text + " is " + m.state.String() + because(c) + inShadow(m.pool.shadow)
+	return text + " is " + m.state.String() + because(c) + inShadow(m.bundle.shadow)
 }
 
 // because words why a change came about.

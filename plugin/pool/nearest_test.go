@@ -32,7 +32,7 @@ func placed(t *testing.T, places ...Place) *Pool {
 	for i := range c.Backends {
 		c.Backends[i].Place = places[i]
 	}
-	return New(*c)
+	return newPool(c)
 }
 
 func near(p *Pool, client Place) []int {
@@ -102,7 +102,7 @@ func TestNearestFailsOverToTheNextNearest(t *testing.T) {
 	for _, tc := range []struct{ health, want string }{
 		{"UUU", "frankfurt"}, {"UDU", "new york"}, {"DDU", "tokyo"}, {"DUU", "frankfurt"},
 	} {
-		p.Store(Build(&p.Config, healths(tc.health)))
+		p.Store(Build(p.Config, healths(tc.health)))
 		s := p.Snapshot()
 		first := s.Choices[V4].Members[near(p, london)[0]].Index
 		if names[first] != tc.want {
@@ -229,7 +229,7 @@ func TestFallbackAddressesAreNowhere(t *testing.T) {
 	c.Backends[0].Place = Place{}.At(1, 1)
 	c.AllDown = ActAddresses
 	c.Fallback = append(c.Fallback, address(t, "8"), address(t, "9"))
-	p := New(*c)
+	p := newPool(c)
 	p.Store(Build(c, healths("D")))
 	a, b := near(p, Place{}.At(1, 1))[0], near(p, Place{}.At(1, 1))[0]
 	if a == b {

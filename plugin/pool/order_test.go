@@ -8,6 +8,15 @@ import (
 	"testing"
 )
 
+// newPool returns a pool of which nothing is known yet.
+func newPool(c *Config) *Pool {
+	p, cursors := new(Pool), new(Cursors)
+	cursors.Scatter()
+	p.Init(c, Build(c, make([]Health, len(c.Backends))))
+	p.Adopt(cursors)
+	return p
+}
+
 // firsts returns which member of p comes first in each of the next n answers.
 func firsts(p *Pool, n int) []int {
 	all := make([]int, n)
@@ -27,11 +36,11 @@ func numbered(n int) string {
 }
 
 // allUp lets every backend of p be up.
-func (p *Pool) allUp() { p.Store(Build(&p.Config, healths(strings.Repeat("U", len(p.Backends))))) }
+func (p *Pool) allUp() { p.Store(Build(p.Config, healths(strings.Repeat("U", len(p.Backends))))) }
 
 func TestRotateTurnsTheListByOne(t *testing.T) {
 	for _, n := range []int{1, 2, 3, 8, 100} {
-		p := New(*config(t, Rotate, numbered(n)))
+		p := newPool(config(t, Rotate, numbered(n)))
 		start := p.Order(nil, p.Snapshot(), V4, Client{})[0]
 		for q := 1; q < 3*n; q++ {
 			got := p.Order(nil, p.Snapshot(), V4, Client{})
@@ -48,7 +57,7 @@ func TestRotateTurnsTheListByOne(t *testing.T) {
 }
 
 func TestEachFamilyHasItsOwnRotation(t *testing.T) {
-	p := New(*config(t, Rotate, "1 2 6:1 6:2"))
+	p := newPool(config(t, Rotate, "1 2 6:1 6:2"))
 	p.Adopt(new(Cursors))
 	s := p.Snapshot()
 	// A stub resolver asks for both in turn: one cursor for both families
@@ -63,10 +72,10 @@ func TestEachFamilyHasItsOwnRotation(t *testing.T) {
 }
 
 func TestRotationGoesOnWhenMembersComeAndGo(t *testing.T) {
-	p := New(*config(t, Rotate, "1 2 3"))
+	p := newPool(config(t, Rotate, "1 2 3"))
 	p.Adopt(new(Cursors))
 	firsts(p, 4)
-	p.Store(Build(&p.Config, healths("UDU")))
+	p.Store(Build(p.Config, healths("UDU")))
 	if got, want := firsts(p, 4), []int{0, 1, 0, 1}; !slices.Equal(got, want) {
 		t.Errorf("after a death: got %v, want %v", got, want)
 	}
@@ -77,7 +86,7 @@ func TestRotationGoesOnWhenMembersComeAndGo(t *testing.T) {
 }
 
 func TestFirstKeepsTheCorefilesOrder(t *testing.T) {
-	p := New(*config(t, First, "3 1 2"))
+	p := newPool(config(t, First, "3 1 2"))
 	for range 5 {
 		if got := p.Order(nil, p.Snapshot(), V4, Client{}); !slices.Equal(got, []int{0, 1, 2}) {
 			t.Fatalf("got %v, want 0 1 2", got)
@@ -99,7 +108,7 @@ func TestAnswersAreCutAfterOrdering(t *testing.T) {
 					c.Backends = append(c.Backends, b)
 				}
 				c.Answers = answers
-				p := New(*c)
+				p := newPool(c)
 				for q := range 5 {
 					client := Client{Network: uint64(q), Place: Place{}.At(float64(q), 3)}
 					got := p.Order([]int{-7}, p.Snapshot(), V4, client)
@@ -123,7 +132,7 @@ func TestAnswersAreCutAfterOrdering(t *testing.T) {
 
 func TestOrderOfNobodyIsEmpty(t *testing.T) {
 	for policy := range policyNames {
-		p := New(*config(t, Policy(policy), "1"))
+		p := newPool(config(t, Policy(policy), "1"))
 		if got := p.Order(nil, p.Snapshot(), V6, Client{}); len(got) != 0 {
 			t.Errorf("%s: got %v, want nothing", Policy(policy), got)
 		}
@@ -133,7 +142,7 @@ func TestOrderOfNobodyIsEmpty(t *testing.T) {
 // All orders of three are equally likely, all pairs of places of ten are: with
 // so many draws a fair shuffle misses these bounds once in a billion runs.
 func TestShuffleIsFair(t *testing.T) {
-	p := New(*config(t, Shuffle, "1 2 3"))
+	p := newPool(config(t, Shuffle, "1 2 3"))
 	count := make(map[string]int)
 	const draws = 60_000
 	for range draws {
@@ -149,7 +158,7 @@ func TestShuffleIsFair(t *testing.T) {
 	}
 	cut := config(t, Shuffle, numbered(10))
 	cut.Answers = 1
-	p = New(*cut)
+	p = newPool(cut)
 	var first [10]int
 	for range draws {
 		first[p.Order(nil, p.Snapshot(), V4, Client{})[0]]++
@@ -173,7 +182,7 @@ func TestOrderDoesNotAllocate(t *testing.T) {
 					})
 				}
 				c.Answers = answers
-				p := New(*c)
+				p := newPool(c)
 				s := p.Snapshot()
 				client := Client{Network: 7, Place: Place{}.At(50, 8)}
 				room := make([]int, 0, n)
@@ -188,8 +197,10 @@ func TestOrderDoesNotAllocate(t *testing.T) {
 func TestReplicasDoNotAllBeginWithTheSame(t *testing.T) {
 	starts := make(map[uint64]bool)
 	for range 10 {
-		for i := range Families {
-			starts[NewCursors()[i].Load()] = true
+		var c Cursors
+		c.Scatter()
+		for i := range c {
+			starts[c[i].Load()] = true
 		}
 	}
 	if len(starts) < 10 {
@@ -198,11 +209,11 @@ func TestReplicasDoNotAllBeginWithTheSame(t *testing.T) {
 }
 
 func TestSuccessorsGoOnWhereTheirPredecessorStood(t *testing.T) {
-	old := New(*config(t, Rotate, "1 2 3"))
+	old := newPool(config(t, Rotate, "1 2 3"))
 	cursors := new(Cursors)
 	old.Adopt(cursors)
 	firsts(old, 2)
-	p := New(*config(t, Rotate, "1 2 3"))
+	p := newPool(config(t, Rotate, "1 2 3"))
 	p.Adopt(cursors)
 	if got := firsts(p, 1)[0]; got != 2 {
 		t.Errorf("the first answer starts with %d, want 2", got)
@@ -212,7 +223,7 @@ func TestSuccessorsGoOnWhereTheirPredecessorStood(t *testing.T) {
 func TestConcurrentClientsShareOneRotation(t *testing.T) {
 	const clients, each = 8, 3_000
 	for _, policy := range []Policy{Rotate, Weighted} {
-		p := New(*config(t, policy, "1*5 2*3 3*2"))
+		p := newPool(config(t, policy, "1*5 2*3 3*2"))
 		p.allUp()
 		counts := make([][3]int, clients)
 		var wg sync.WaitGroup

@@ -102,9 +102,9 @@ const (
 	ActAddresses               // Config.Fallback
 )
 
-// Config is a pool as the Corefile describes it. It is immutable.
+// Config is a pool as the Corefile describes it, but for its name. It is
+// immutable, and shared by the pools of one stanza.
 type Config struct {
-	Name     string // in lower case, with the final dot; may start with "*."
 	Backends []Backend
 	Policy   Policy
 	Answers  int    // the most addresses in an answer; 0 for all
@@ -137,46 +137,48 @@ func (m MinUp) of(size int) int {
 }
 
 // A Pool is a Config at work: the latest snapshot, and where the rotation
-// stands.
+// stands. There may be a hundred thousand.
 type Pool struct {
-	Config
+	*Config
 	snapshot atomic.Pointer[Snapshot]
 	cursors  *Cursors
-	turns    [len(Families)][]atomic.Uint64 // under Nearest, see spots.nearest
+	turns    *turns // under Nearest
 }
 
 // Cursors say where the rotation of a pool stands, for each family. They
 // outlive a pool: its successor after a reload goes on from there.
 type Cursors [len(Families)]atomic.Uint64
 
-// NewCursors returns cursors that start anywhere: replicas that start together
-// would otherwise all favour the same backend.
-func NewCursors() *Cursors {
-	c := new(Cursors)
-	c.Scatter()
-	return c
-}
-
-// Scatter makes c start anywhere, as NewCursors does.
+// Scatter makes c start anywhere: replicas that start together would otherwise
+// all favour the same backend.
 func (c *Cursors) Scatter() {
 	for i := range c {
 		c[i].Store(uint64(rand.Uint32()))
 	}
 }
 
-// New returns a pool of which nothing is known yet.
-func New(c Config) *Pool {
-	p := &Pool{Config: c, cursors: NewCursors()}
-	if c.Policy == Nearest {
-		for i := range p.turns {
-			p.turns[i] = make([]atomic.Uint64, len(c.Backends))
-			for j := range p.turns[i] {
-				p.turns[i][j].Store(uint64(rand.Uint32()))
-			}
+// turns count the answers of each group of neighbours, see spots.nearest.
+type turns [len(Families)][]atomic.Uint64
+
+func newTurns(size int) *turns {
+	t := new(turns)
+	for f := range t {
+		t[f] = make([]atomic.Uint64, size)
+		for i := range t[f] {
+			t[f][i].Store(uint64(rand.Uint32()))
 		}
 	}
-	p.Store(Build(&p.Config, make([]Health, len(c.Backends))))
-	return p
+	return t
+}
+
+// Init makes p what c describes, with a first snapshot. Before p serves it must
+// Adopt cursors too.
+func (p *Pool) Init(c *Config, first *Snapshot) {
+	p.Config = c
+	if c.Policy == Nearest {
+		p.turns = newTurns(len(c.Backends))
+	}
+	p.Store(first)
 }
 
 // Adopt makes p go on where cursors stand. Call it before p serves.

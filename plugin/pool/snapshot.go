@@ -40,6 +40,9 @@ type Snapshot struct {
 	Health  []Health // of each backend, in the order of Config.Backends
 	AllDown bool     // no backend of any family is up or unknown
 
+	// Judged is what would be answered, where that is not what is: under shadow.
+	Judged *Snapshot
+
 	// Room for the members and for Health, where they are no more. With many
 	// pools each step to other memory is one out of the cache.
 	members [few]Member

@@ -50,7 +50,7 @@ func TestStickySharesAreInProportionToTheWeights(t *testing.T) {
 			words = append(words, fmt.Sprintf("%d*%d", 11+i, w))
 			total += w
 		}
-		p := New(*config(t, Sticky, strings.Join(words, " ")))
+		p := newPool(config(t, Sticky, strings.Join(words, " ")))
 		counts := make(map[netip.Addr]int)
 		for _, a := range stuck(p) {
 			counts[a]++
@@ -70,13 +70,13 @@ func TestStickySharesAreInProportionToTheWeights(t *testing.T) {
 
 func TestStickyMovesOnlyTheClientsOfALostMember(t *testing.T) {
 	for _, backends := range []string{"11 12 13 14 15 16 17 18 19 20", "11*5 12 13*3 14*2 15*4 16 17*2 18*3 19*5 20*4"} {
-		p := New(*config(t, Sticky, backends))
+		p := newPool(config(t, Sticky, backends))
 		p.allUp()
 		before := stuck(p)
 		for lost := range p.Backends {
 			letters := []byte("UUUUUUUUUU")
 			letters[lost] = 'D'
-			p.Store(Build(&p.Config, healths(string(letters))))
+			p.Store(Build(p.Config, healths(string(letters))))
 			own, moved := 0, 0
 			heirs := make(map[netip.Addr]int)
 			for i, now := range stuck(p) {
@@ -107,7 +107,7 @@ func digest(t *testing.T) string {
 	t.Helper()
 	h := sha256.New()
 	for _, backends := range []string{"11 12 13 14 15 16 17 18 19 20", "11*5 12 13*3 14*2 15*4 16 17*2 18*3 19*5 20*4"} {
-		for _, a := range stuck(New(*config(t, Sticky, backends))) {
+		for _, a := range stuck(newPool(config(t, Sticky, backends))) {
 			b := a.As4()
 			h.Write(b[:])
 		}
@@ -144,7 +144,7 @@ func TestStickyIsTheSameInEveryVersion(t *testing.T) {
 		{"11 12 13 14 15", "cddcbbedaabbeebedbadcdcddaccbbaedeeeaaac"},
 		{"11*5 12 13*3 14*2 15*4", "cedcbcecaaceeecadbadcccddaccdbaedeeeaaac"},
 	} {
-		p := New(*config(t, Sticky, tc.backends))
+		p := newPool(config(t, Sticky, tc.backends))
 		var got strings.Builder
 		for _, a := range stuck(p)[:40] {
 			fmt.Fprintf(&got, "%c", 'a'+a.As4()[3]-11)
@@ -156,8 +156,8 @@ func TestStickyIsTheSameInEveryVersion(t *testing.T) {
 }
 
 func TestStickyDoesNotDependOnTheOrderOfTheCorefile(t *testing.T) {
-	one := New(*config(t, Sticky, "11*5 12 13*3 14*2 15*4"))
-	other := New(*config(t, Sticky, "14*2 12 15*4 11*5 13*3"))
+	one := newPool(config(t, Sticky, "11*5 12 13*3 14*2 15*4"))
+	other := newPool(config(t, Sticky, "14*2 12 15*4 11*5 13*3"))
 	if !slices.Equal(stuck(one), stuck(other)) {
 		t.Error("the same backends in another order give another mapping")
 	}
@@ -169,11 +169,11 @@ func TestStickyAnswersAreTheFirstByRank(t *testing.T) {
 	for _, n := range []int{2, 10, 100, 200} {
 		for _, weight := range []string{"", "*9"} {
 			backends := numbered(n) + weight
-			all := New(*config(t, Sticky, backends))
+			all := newPool(config(t, Sticky, backends))
 			for _, answers := range []int{1, 2, 8, 16, 17, 129, 150} {
 				cut := config(t, Sticky, backends)
 				cut.Answers = answers
-				p := New(*cut)
+				p := newPool(cut)
 				for i := range 200 {
 					c := Client{Network: network(i)}
 					whole := all.Order(nil, all.Snapshot(), V4, c)
@@ -185,8 +185,8 @@ func TestStickyAnswersAreTheFirstByRank(t *testing.T) {
 			}
 			letters := []byte(strings.Repeat("U", n))
 			letters[n/2] = 'D'
-			less := New(*config(t, Sticky, backends))
-			less.Store(Build(&less.Config, healths(string(letters))))
+			less := newPool(config(t, Sticky, backends))
+			less.Store(Build(less.Config, healths(string(letters))))
 			for i := range 200 {
 				c := Client{Network: network(i)}
 				var want []int
@@ -209,7 +209,7 @@ func TestStickyAnswersAreTheFirstByRank(t *testing.T) {
 // member has its share as well: the neighbour of a member is not the same for
 // all.
 func TestStickyRanksAreIndependent(t *testing.T) {
-	p := New(*config(t, Sticky, "11 12 13 14 15"))
+	p := newPool(config(t, Sticky, "11 12 13 14 15"))
 	pairs := make(map[[2]int]int)
 	for i := range networks {
 		got := p.Order(nil, p.Snapshot(), V4, Client{Network: network(i)})

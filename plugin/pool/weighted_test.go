@@ -202,7 +202,7 @@ func TestWeightedIsExactOverOneLargeRound(t *testing.T) {
 // them, and neither starts the sequence anew.
 func TestWeightedAfterADeathAndAReturn(t *testing.T) {
 	c := config(t, Weighted, "1*5 2*3 3*2")
-	p := New(*c)
+	p := newPool(c)
 	count := func(windows, total int) map[string]int {
 		got := make(map[string]int)
 		s := p.Snapshot()
@@ -221,11 +221,11 @@ func TestWeightedAfterADeathAndAReturn(t *testing.T) {
 	}
 	p.allUp()
 	want("all up", count(10, 10), 5, 3, 2)
-	p.Store(Build(&p.Config, healths("UDU")))
+	p.Store(Build(p.Config, healths("UDU")))
 	want("second down", count(10, 7), 5, 0, 2)
-	p.Store(Build(&p.Config, healths("DUU")))
+	p.Store(Build(p.Config, healths("DUU")))
 	want("first down", count(10, 5), 0, 3, 2)
-	p.Store(Build(&p.Config, healths("DDU")))
+	p.Store(Build(p.Config, healths("DDU")))
 	want("two down", count(10, 2), 0, 0, 2)
 	p.allUp()
 	want("all back", count(10, 10), 5, 3, 2)
@@ -234,12 +234,12 @@ func TestWeightedAfterADeathAndAReturn(t *testing.T) {
 func TestWeightedDoesNotStartAnewWhenMembersChange(t *testing.T) {
 	// A pool that loses and regains a member after every answer would answer
 	// one and the same for ever if each change began at the beginning.
-	p := New(*config(t, Weighted, "1*5 2*3 3*2"))
+	p := newPool(config(t, Weighted, "1*5 2*3 3*2"))
 	seen := make(map[int]int)
 	for range 100 {
 		p.allUp()
 		seen[firsts(p, 1)[0]]++
-		p.Store(Build(&p.Config, healths("UUD")))
+		p.Store(Build(p.Config, healths("UUD")))
 		firsts(p, 2) // an odd number in all: not in step with the window of 10
 	}
 	if len(seen) != 3 {
@@ -252,7 +252,7 @@ func TestAGrowingMemberHasItsPartOfTheShare(t *testing.T) {
 	for _, growth := range []int{1, 16, 32, 63} {
 		health := healths("UU")
 		health[1].Growth = uint8(growth)
-		p := New(*c)
+		p := newPool(c)
 		p.Store(Build(c, health))
 		var got [2]int
 		for _, m := range firsts(p, 2*fullGrowth+2*growth) {
