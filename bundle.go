@@ -32,9 +32,9 @@ type member struct {
 	heard   bool // has had a state other than unknown
 }
 
-// newBundle returns the bundle of a stanza, without pools.
-func newBundle(s stanza) *bundle {
-	b := &bundle{config: s.pool, checks: s.checks, shadow: s.shadow, members: make([]member, len(s.pool.Backends))}
+// newBundle returns the bundle of a stanza and its pools.
+func newBundle(s stanza, pools []*served) *bundle {
+	b := &bundle{config: s.pool, checks: s.checks, shadow: s.shadow, pools: pools, members: make([]member, len(s.pool.Backends))}
 	for i := range b.members {
 		b.members[i].bundle, b.members[i].index = b, i
 	}
@@ -68,7 +68,7 @@ func (m *member) move() bool {
 	news := m.heard || state != verdict.Up
 	m.state, m.heard = state, true
 	for _, p := range m.bundle.pools {
-		p.counts[m.index].transitions[state].Add(1)
+		p.tally(m.index).changes[state].Add(1)
 	}
 	return news
 }

@@ -98,6 +98,7 @@ func (r *registry) join(b *bundle) {
 	b.joined = true
 	for i := range b.members {
 		m := &b.members[i]
+		m.targets, m.expires = nil, nil
 		for _, c := range b.checks {
 			t, u := r.acquire(b.config.Backends[i].Probe, c)
 			m.targets = append(m.targets, t)
@@ -108,7 +109,7 @@ func (r *registry) join(b *bundle) {
 		m.heard = m.state != verdict.Unknown
 	}
 	for _, p := range b.pools {
-		p.record.past.Adopt(&b.config)
+		p.record.remember(&b.config)
 	}
 	r.rebuild(b)
 }

@@ -4,7 +4,6 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
-	"sync/atomic"
 
 	"github.com/coredns/coredns/plugin"
 	"github.com/prometheus/client_golang/prometheus"
@@ -71,82 +70,6 @@ func desc(name, help string, labels ...string) *prometheus.Desc {
 	return prometheus.NewDesc(prometheus.BuildFQName(plugin.Namespace, pluginName, name), help, labels, nil)
 }
 
-// A record is what is counted about a pool, and where its rotation stands. It
-// outlives the pool: after a reload its successor goes on with it.
-type record struct {
-	// What every query writes to, side by side: with many pools each step to
-	// other memory is one out of the cache.
-	cursors pool.Cursors
-	answers [pool.OutcomeCount]atomic.Uint64
-
-	pools     []*served  // that use it, the latest last
-	past      *pool.Past // belongs to the monitor's loop
-	placeless atomic.Uint64
-	shadow    atomic.Uint64
-	backends  map[netip.Addr]*backendRecord
-}
-
-// A recordKey is the server block and the name of the pool.
-type recordKey struct{ block, pool string }
-
-// A backendRecord counts for one backend.
-type backendRecord struct {
-	first       atomic.Uint64
-	transitions [len(verdict.States)]atomic.Uint64
-}
-
-func newRecord() *record {
-	r := &record{past: pool.NewPast(), backends: make(map[netip.Addr]*backendRecord)}
-	r.cursors.Scatter()
-	return r
-}
-
-// of appends to all the records of p's backends, in their order, new ones
-// included.
-func (r *record) of(p *pool.Pool, all []*backendRecord) []*backendRecord {
-	var fresh []backendRecord // one behind the other, as they are needed
-	for _, b := range p.Backends {
-		if r.backends[b.Addr] == nil {
-			if len(fresh) == 0 {
-				fresh = make([]backendRecord, len(p.Backends)-len(all))
-			}
-			r.backends[b.Addr], fresh = &fresh[0], fresh[1:]
-		}
-		all = append(all, r.backends[b.Addr])
-	}
-	return all
-}
-
-// attach lets p count in the record of its block and name.
-func (r *registry) attach(block string, p *served) {
-	key := recordKey{block, p.Name}
-	rec := r.records[key]
-	if rec == nil {
-		rec = newRecord()
-		r.records[key] = rec
-	}
-	rec.pools = append(rec.pools, p)
-	p.count(rec)
-	p.Adopt(&rec.cursors)
-}
-
-// detach undoes attach. A record that no pool uses is forgotten, and so are
-// backends that no pool has.
-func (r *registry) detach(block string, p *served) {
-	key := recordKey{block, p.Name}
-	rec := r.records[key]
-	rec.pools = slices.DeleteFunc(rec.pools, func(o *served) bool { return o == p })
-	if len(rec.pools) == 0 {
-		delete(r.records, key)
-		return
-	}
-	maps.DeleteFunc(rec.backends, func(addr netip.Addr, _ *backendRecord) bool {
-		return !slices.ContainsFunc(rec.pools, func(p *served) bool {
-			return slices.ContainsFunc(p.Backends, func(b pool.Backend) bool { return b.Addr == addr })
-		})
-	})
-}
-
 // A collector shows the live pools to Prometheus.
 type collector struct{ registry *registry }
 
@@ -171,7 +94,7 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 			byName[key.pool] = e
 		}
 		e.add(rec)
-		if rec.pools[len(rec.pools)-1].shadow {
+		if rec.latest.shadow {
 			shadow[key.pool] += rec.shadow.Load()
 		}
 	}
@@ -212,7 +135,7 @@ type backendExhibit struct {
 
 // add adds the pool that rec is about.
 func (e *exhibit) add(rec *record) {
-	p := rec.pools[len(rec.pools)-1]
+	p := rec.latest
 	s := p.state()
 	e.allDown = e.allDown || s.AllDown
 	e.nearest = e.nearest || p.Policy == pool.Nearest
@@ -235,10 +158,10 @@ func (e *exhibit) add(rec *record) {
 		shown.state = verdict.All(shown.state, s.Health[i].State)
 		shown.patient = shown.patient || p.Patience != (pool.Patience{})
 		shown.held = shown.held || s.Health[i].Held
-		counted := p.counts[i]
+		counted := p.tally(i)
 		shown.first += counted.first.Load()
-		for to := range counted.transitions {
-			shown.transitions[to] += counted.transitions[to].Load()
+		for to := range counted.changes {
+			shown.transitions[to] += uint64(counted.changes[to].Load())
 		}
 		m := &p.members[i]
 		for j, t := range m.targets {

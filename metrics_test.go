@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	stdlog "log"
-	"net/netip"
 	"os"
 	"regexp"
 	"strings"
@@ -321,16 +320,5 @@ func TestTheREADMEListsTheMetrics(t *testing.T) {
 	}
 	for name := range documented {
 		t.Errorf("the README lists %s, which does not exist", name)
-	}
-}
-
-func TestARecordForgetsBackendsThatNoPoolHas(t *testing.T) {
-	s := start(t, corefile("rrhealth www.example.org {\nbackend 192.0.2.1 192.0.2.2\n}"))
-	if err := s.reload(corefile("rrhealth www.example.org {\nbackend 192.0.2.2\n}")); err != nil {
-		t.Fatal(err)
-	}
-	rec := handlerOf(t, s).pools[0].record
-	if rec.backends[netip.MustParseAddr("192.0.2.1")] != nil || rec.backends[netip.MustParseAddr("192.0.2.2")] == nil {
-		t.Errorf("record of %v, want only the backend that is left", rec.backends)
 	}
 }

@@ -14,11 +14,11 @@ import (
 type names struct {
 	exact    map[string]*served // by name, wildcards under their own
 	wildcard map[string]*served // by the name that the asterisk stands below
-	exists   map[string]bool    // names that keep wildcards above them from matching
+	above    map[string]bool    // names that have one of ours below them
 }
 
-func newNames() names {
-	return names{make(map[string]*served), make(map[string]*served), make(map[string]bool)}
+func newNames(size int) names {
+	return names{make(map[string]*served, size), make(map[string]*served), make(map[string]bool)}
 }
 
 func (n names) add(p *served) {
@@ -26,8 +26,8 @@ func (n names) add(p *served) {
 	if below, ok := strings.CutPrefix(p.Name, "*."); ok {
 		n.wildcard[below] = p
 	}
-	for off, end := 0, false; !end; off, end = dns.NextLabel(p.Name, off) {
-		n.exists[p.Name[off:]] = true
+	for off, end := dns.NextLabel(p.Name, 0); !end; off, end = dns.NextLabel(p.Name, off) {
+		n.above[p.Name[off:]] = true
 	}
 }
 
@@ -41,25 +41,25 @@ func (n names) match(name string) *served {
 	// room; a larger one would make the stack of each query grow.
 	var room [256]byte
 	lower := appendLower(room[:0], name)
-	if p := n.exact[string(lower)]; p != nil || len(n.wildcard) == 0 || n.exists[string(lower)] {
+	if p := n.exact[string(lower)]; p != nil || len(n.wildcard) == 0 || n.above[string(lower)] {
 		return p
 	}
 	for off, end := dns.NextLabel(name, 0); !end; off, end = dns.NextLabel(name, off) {
-		if above := lower[off:]; n.exists[string(above)] {
+		if above := lower[off:]; n.above[string(above)] || n.exact[string(above)] != nil {
 			return n.wildcard[string(above)] // the closest encloser decides
 		}
 	}
 	return nil
 }
 
-// above reports whether name is no pool's, but has a pool's name below it.
-func (n names) above(name string) bool {
+// isAbove reports whether name is no pool's, but has a pool's name below it.
+func (n names) isAbove(name string) bool {
 	if len(n.exact) == 0 {
 		return false
 	}
 	var room [256]byte // as in match
 	lower := appendLower(room[:0], name)
-	return n.exists[string(lower)] && n.exact[string(lower)] == nil
+	return n.above[string(lower)] && n.exact[string(lower)] == nil
 }
 
 // appendLower appends name to b in lower case (RFC 4343: ASCII letters only).

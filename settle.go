@@ -7,6 +7,17 @@ import (
 	"github.com/rrhealth/rrhealth/plugin/pool"
 )
 
+// remember makes the past of r that of a pool that c describes. One that was
+// never patient has none.
+func (r *record) remember(c *pool.Config) {
+	if r.past == nil && c.Patience != (pool.Patience{}) {
+		r.past = pool.NewPast()
+	}
+	if r.past != nil {
+		r.past.Adopt(c)
+	}
+}
+
 // settle rebuilds the snapshot of p, which is patient: it lets slow_start, hold
 // and failback have their say in health, which is what is known of p's
 // backends, and has p rebuilt when time alone will change that. It runs on the
