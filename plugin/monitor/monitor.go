@@ -144,7 +144,8 @@ func (m *Monitor) loop() {
 		m.plan(now)
 		m.launch(now)
 		m.tell()
-		timer.Reset(m.wake() - m.now())
+		wake := m.wake()
+		timer.Reset(wake - m.now())
 		select {
 		case <-m.ctx.Done():
 			return
@@ -156,6 +157,9 @@ func (m *Monitor) loop() {
 				m.fold(<-m.results)
 			}
 		case <-timer.C:
+		}
+		if now := m.now(); now > wake+asleep {
+			m.awaken(now)
 		}
 	}
 }

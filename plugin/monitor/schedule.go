@@ -14,6 +14,12 @@ const (
 	// firstGap is the pace of first probes: a thousand a second.
 	firstGap = time.Millisecond
 
+	// asleep is how late the loop must be for the machine, or the process, to
+	// have stood still: a virtual machine that was moved, a container frozen.
+	asleep = time.Second
+	// herd is how many targets that are due at once make one.
+	herd = 256
+
 	never = time.Duration(math.MaxInt64)
 )
 
@@ -48,6 +54,31 @@ func (m *Monitor) plan(now time.Duration) {
 		next += firstGap
 		m.schedule.push(e)
 	}
+}
+
+// awaken plans anew what was to be probed while the machine stood still, as if
+// it had just been acquired. Thousands of probes at once would be so late, and
+// their targets so busy, that few of them count; they would be made again, and
+// keep a machine busy that has queries to catch up with.
+func (m *Monitor) awaken(now time.Duration) {
+	if m.overdue(now) <= herd {
+		return
+	}
+	for len(m.schedule) > 0 && m.schedule[0].due <= now {
+		t := m.schedule.pop().target
+		t.index = fresh
+		m.fresh = append(m.fresh, t)
+	}
+}
+
+// overdue returns how many targets should have been probed by now.
+func (m *Monitor) overdue(now time.Duration) (n int) {
+	for _, e := range m.schedule {
+		if e.due <= now {
+			n++
+		}
+	}
+	return n
 }
 
 // reschedule sets when t is probed next. It is counted from the start of the

@@ -248,6 +248,41 @@ func TestSpreadReturns(t *testing.T) {
 	})
 }
 
+// TestStandstill: thousands of targets that came due while the machine stood
+// still are probed within one interval, at the pace of first probes beside that
+// of all others, or at that alone where it is faster; a few are probed at once.
+func TestStandstill(t *testing.T) {
+	for _, tc := range []struct{ targets, most int }{{200, 240}, {3000, 1000 + 360}, {30_000, 3600}} {
+		within(t, func(w *watch) {
+			w.acquire(0, tc.targets, usual, pass)
+			w.wait(time.Minute)
+			w.Do(func() { time.Sleep(5 * usual.Interval) })
+			woke := w.now()
+			w.wait(usual.Interval * 11 / 10)
+			var after []time.Duration
+			asked := 0
+			for _, s := range w.starts {
+				n := len(after)
+				for _, at := range s {
+					if at >= woke {
+						after = append(after, at)
+					}
+				}
+				if len(after) > n {
+					asked++
+				}
+			}
+			slices.Sort(after)
+			if asked != tc.targets {
+				t.Errorf("%d of %d targets were probed in the interval behind a standstill", asked, tc.targets)
+			}
+			if got := densest(after, time.Second); got > tc.most {
+				t.Errorf("%d of %d targets in a second, want %d at most", got, tc.targets, tc.most)
+			}
+		})
+	}
+}
+
 // TestOverdueSkips: who was held up for five intervals is owed one probe, and
 // its lateness is told.
 func TestOverdueSkips(t *testing.T) {
