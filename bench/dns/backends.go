@@ -8,15 +8,16 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
 )
 
 // backends is every host of 127.0.0.0/8 at one port: they accept connections
-// and close them. They do so with bare system calls, on one thread: the client
-// has to share its core with them, and what they take from it would look like
-// latency of the server.
+// and close them, many at a time: the client has to share its core with them,
+// and what they take from it would look like latency of the server.
 type backends struct {
 	socket   *os.File
 	port     int
+	closing  atomic.Bool
 	accepted atomic.Int64
 	done     sync.WaitGroup
 }
@@ -41,26 +42,29 @@ func listen() (*backends, error) {
 		return nil, err
 	}
 	b := &backends{socket: socket, port: l.Addr().(*net.TCPAddr).Port}
-	fd := int(socket.Fd()) // #nosec G115 -- a descriptor; Fd makes it block, too
+	fd := int(socket.Fd()) // #nosec G115 -- a descriptor
+	if err := syscall.SetNonblock(fd, true); err != nil {
+		return nil, errors.Join(err, socket.Close())
+	}
 	b.done.Go(func() { b.accept(fd) })
 	return b, nil
 }
 
+// accept accepts, each millisecond, all that have come.
 func (b *backends) accept(fd int) {
-	for {
-		c, _, err := syscall.Accept(fd)
-		switch {
-		case err == nil:
-			b.accepted.Add(1)
-			_ = syscall.Close(c)
-		case errors.Is(err, syscall.EINVAL), errors.Is(err, syscall.EBADF):
-			return // shut down
+	for !b.closing.Load() {
+		c, _, err := syscall.Accept4(fd, syscall.SOCK_CLOEXEC)
+		if err != nil {
+			time.Sleep(time.Millisecond)
+			continue
 		}
+		b.accepted.Add(1)
+		_ = syscall.Close(c)
 	}
 }
 
 func (b *backends) close() {
-	_ = syscall.Shutdown(int(b.socket.Fd()), syscall.SHUT_RDWR) // #nosec G115 -- a descriptor
+	b.closing.Store(true)
 	b.done.Wait()
 	_ = b.socket.Close()
 }
