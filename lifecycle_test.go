@@ -87,8 +87,11 @@ func TestReloadsUnderLoadLoseNothing(t *testing.T) {
 	if lost.Load() != 0 || wrong.Load() != 0 {
 		t.Errorf("of %d queries %d were lost and %d had other answers than the two backends that are up", asked.Load(), lost.Load(), wrong.Load())
 	}
-	eventually(t, fmt.Sprintf("no more than %d goroutines", goroutines), func() bool { return runtime.NumGoroutine() <= goroutines })
-	eventually(t, fmt.Sprintf("no more than %d open files", files), func() bool { return openFiles(t) <= files })
+	// Those of probes and their connections come and go; what leaks does so with
+	// each reload.
+	const some = 20
+	eventually(t, fmt.Sprintf("no more than %d goroutines", goroutines+some), func() bool { return runtime.NumGoroutine() <= goroutines+some })
+	eventually(t, fmt.Sprintf("no more than %d open files", files+some), func() bool { return openFiles(t) <= files+some })
 	if n := targets(); n != 3 {
 		t.Errorf("%d targets after the reloads, want 3", n)
 	}
