@@ -85,14 +85,7 @@ func perf(ctx context.Context, c cores, l load) (outcome, error) {
 	// the time-out of its last queries.
 	ctx, cancel := context.WithTimeout(ctx, l.length+10*time.Second)
 	defer cancel()
-	argv := append([]string{"dnsperf"}, l.args()...)
-	if l.verbose {
-		// It shares its core with the backends: what it waits for that must not
-		// look like latency of the server. Where we may not, nice says so and
-		// goes on.
-		argv = append([]string{"nice", "-n", "-10"}, argv...)
-	}
-	cmd := c.client.command(ctx, argv)
+	cmd := c.client.command(ctx, append([]string{"dnsperf"}, l.args()...))
 	var errs bytes.Buffer
 	cmd.Stderr = &errs
 	out, err := cmd.Output()
