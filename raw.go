@@ -74,7 +74,7 @@ func (w *filterWriter) pack(p *packet, m *dns.Msg) bool {
 	p.begin(&header, &m.Question[0])
 	answer := w.answer.pack(p)
 	authority := p.records(m.Ns...)
-	additional := 0
+	var additional int
 	if w.additional.changed() {
 		additional = w.additional.pack(p)
 	} else {
