@@ -92,6 +92,17 @@ func (s set) fresh() {
 	}
 }
 
+// idle reports whether the resolver asks nobody for the name. While it does, who
+// asks it joins those who wait, and is told what they are.
+func (s set) idle() bool {
+	s.T.Helper()
+	out, err := s.resolver.Run("unbound-control", "-c", s.control, "dump_requestlist")
+	if err != nil {
+		s.T.Fatalf("unbound-control dump_requestlist: %v\n%s", err, out)
+	}
+	return !strings.Contains(out, name)
+}
+
 // resolve makes one lookup, for which the resolver must ask the name servers
 // afresh. It repeats the question as every stub resolver does (glibc after
 // 5 s): unbound answers nothing that comes later than 1.9 s after it was asked
@@ -179,6 +190,7 @@ func usesTheOther(t *testing.T, title string, s set) {
 
 	s.web[0].Start()
 	s.Eventually("the first machine answers again", func() bool { return s.gives(s.machines[0]) })
+	s.Eventually("the resolver has given up asking for whoever asked while nobody was up", s.idle)
 	failed += s.always(s.machines[0].Addr(), 3)
 	lab.Report(t, lab.Row{
 		Scenario: title, Killed: "one web server, its name server lives",
