@@ -97,7 +97,7 @@ func (b *bench) storm(deadline time.Time) []*storm {
 // brew starts a server for s and freezes it once it is at work.
 func (b *bench) brew(s *storm, subject *subject) error {
 	var err error
-	if s.server, err = b.start(subject, false, b.cores.server); err != nil {
+	if s.server, err = b.start(subject, false, b.cores.all); err != nil {
 		return err
 	}
 	b.helpers = append(b.helpers, s.server)
