@@ -87,11 +87,14 @@ func TestReloadsUnderLoadLoseNothing(t *testing.T) {
 	if lost.Load() != 0 || wrong.Load() != 0 {
 		t.Errorf("of %d queries %d were lost and %d had other answers than the two backends that are up", asked.Load(), lost.Load(), wrong.Load())
 	}
-	// Those of probes and their connections come and go; what leaks does so with
-	// each reload.
-	const some = 20
-	eventually(t, fmt.Sprintf("no more than %d goroutines", goroutines+some), func() bool { return runtime.NumGoroutine() <= goroutines+some })
-	eventually(t, fmt.Sprintf("no more than %d open files", files+some), func() bool { return openFiles(t) <= files+some })
+	defer func() {
+		if t.Failed() { // who they are is all that tells why they are too many
+			stacks := make([]byte, 1<<20)
+			t.Logf("%s", stacks[:runtime.Stack(stacks, true)])
+		}
+	}()
+	eventually(t, fmt.Sprintf("no more than %d goroutines", goroutines), func() bool { return runtime.NumGoroutine() <= goroutines })
+	eventually(t, fmt.Sprintf("no more than %d open files", files), func() bool { return openFiles(t) <= files })
 	if n := targets(); n != 3 {
 		t.Errorf("%d targets after the reloads, want 3", n)
 	}
