@@ -129,29 +129,36 @@ func (b *bench) brewOther(s *storm) error {
 	return s.other.freeze()
 }
 
-// freeze and thaw let all that belongs to s rest while others are measured.
-func (s *storm) freeze() error {
+// processes returns all that belongs to s.
+func (s *storm) processes() []*server {
 	if s.other == nil {
-		return s.server.freeze()
+		return []*server{s.server}
 	}
-	return errors.Join(s.other.freeze(), s.server.freeze())
+	return []*server{s.server, s.other}
 }
 
-func (s *storm) thaw() error {
-	if s.other == nil {
-		return s.server.thaw()
+// freeze and thaw let s rest while others are measured.
+func (s *storm) freeze() (err error) {
+	for _, p := range s.processes() {
+		err = errors.Join(err, p.freeze())
 	}
-	return errors.Join(s.other.thaw(), s.server.thaw())
+	return err
 }
 
-// used returns the CPU time that all that belongs to s has used.
-func (s *storm) used() (time.Duration, error) {
-	used, err := s.server.used()
-	if s.other == nil || err != nil {
-		return used, err
+func (s *storm) thaw() (err error) {
+	for _, p := range s.processes() {
+		err = errors.Join(err, p.thaw())
 	}
-	more, err := s.other.used()
-	return used + more, err
+	return err
+}
+
+// used returns the CPU time that s has used.
+func (s *storm) used() (sum time.Duration, err error) {
+	for _, p := range s.processes() {
+		used, failed := p.used()
+		sum, err = sum+used, errors.Join(err, failed)
+	}
+	return sum, err
 }
 
 // rest waits, unless the run is ended.
