@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -76,8 +77,8 @@ func TestMain(m *testing.M) {
 type server struct {
 	t    *testing.T
 	inst *caddy.Instance
-	addr string // of its first listener, UDP
-	tcp  string // the same, TCP
+	addr string // where it answers plain DNS over UDP
+	tcp  string // where it does over TCP
 }
 
 // start starts CoreDNS on corefile. Server blocks that bind port 0 of loopback
@@ -89,8 +90,8 @@ func start(t *testing.T, corefile string) *server {
 	if err != nil {
 		t.Fatalf("starting CoreDNS: %v", err)
 	}
-	s.started(inst)
 	t.Cleanup(s.stop)
+	s.started(inst)
 	return s
 }
 
@@ -100,8 +101,33 @@ func input(corefile string) caddy.Input {
 
 func (s *server) started(inst *caddy.Instance) {
 	s.inst = inst
-	s.addr = inst.Servers()[0].LocalAddr().String()
-	s.tcp = inst.Servers()[0].Addr().String()
+	l := s.listener("dns")
+	s.addr, s.tcp = l.LocalAddr().String(), l.Addr().String()
+}
+
+// listener returns where s answers transport: dns, tls, https, grpc or quic.
+// CoreDNS starts its servers in the order of a map. Of several for transport
+// it is that with the least address in the Corefile.
+func (s *server) listener(transport string) caddy.ServerListener {
+	s.t.Helper()
+	var found caddy.ServerListener
+	least := ""
+	for _, l := range s.inst.Servers() {
+		at := configuredAddr(l)
+		if strings.HasPrefix(at, transport+"://") && (least == "" || at < least) {
+			found, least = l, at
+		}
+	}
+	if least == "" {
+		s.t.Fatalf("CoreDNS does not listen for %s", transport)
+	}
+	return found
+}
+
+// configuredAddr returns the address by which CoreDNS knows the server of l, as
+// in tls://127.0.0.1:853. Caddy keeps the server to itself, so its field is read.
+func configuredAddr(l caddy.ServerListener) string {
+	return reflect.ValueOf(l).FieldByName("server").Elem().Elem().FieldByName("Addr").String()
 }
 
 // stop shuts down as CoreDNS does on SIGTERM. It may be called twice.

@@ -32,8 +32,7 @@ func TestEveryKindOfListenerGivesTheSameAnswer(t *testing.T) {
 	backends, port := fleet(t, 2)
 	zone := tempZone(t, fmt.Sprintf("@ IN SOA ns1 hostmaster 1 7200 3600 1209600 60\nweb IN A %s\nweb IN A %s", backends[0].ip(), backends[1].ip()))
 	backends[0].stop()
-	udp, secure, https, rpc, doq := freePort(t, "127.0.0.1"), freePort(t, "127.0.0.1"), freePort(t, "127.0.0.1"), freePort(t, "127.0.0.1"), freePort(t, "127.0.0.1")
-	s := start(t, fmt.Sprintf(`example.org:%s tls://example.org:%s https://example.org:%s grpc://example.org:%s quic://example.org:%s {
+	s := start(t, fmt.Sprintf(`example.org:0 tls://example.org:0 https://example.org:0 grpc://example.org:0 quic://example.org:0 {
     bind 127.0.0.1
     tls %s %s
     rrhealth www.example.org {
@@ -49,8 +48,9 @@ func TestEveryKindOfListenerGivesTheSameAnswer(t *testing.T) {
     }
     file %s example.org # not the block's zones: it hangs at the end where one is there twice
 }
-`, udp, secure, https, rpc, doq, cert, key, port, zone))
-	s.addr, s.tcp = "127.0.0.1:"+udp, "127.0.0.1:"+udp
+`, cert, key, port, zone))
+	secure, https := s.listener("tls").Addr().String(), s.listener("https").Addr().String()
+	rpc, doq := s.listener("grpc").Addr().String(), s.listener("quic").LocalAddr().String()
 	s.settled("web.example.org.", dns.TypeA, ips(backends[1])...)
 
 	roots := x509.NewCertPool()
@@ -61,12 +61,12 @@ func TestEveryKindOfListenerGivesTheSameAnswer(t *testing.T) {
 		"tcp": func(m *dns.Msg) (*dns.Msg, error) { return exchange(m, "tcp", s.tcp) },
 		"tls": func(m *dns.Msg) (*dns.Msg, error) {
 			c := dns.Client{Net: "tcp-tls", TLSConfig: config, Timeout: 5 * time.Second}
-			r, _, err := c.Exchange(m, "127.0.0.1:"+secure)
+			r, _, err := c.Exchange(m, secure)
 			return r, err
 		},
 		"https": packed(func(ctx context.Context, q []byte) ([]byte, error) {
 			c := http.Client{Transport: &http.Transport{TLSClientConfig: config, DisableKeepAlives: true}}
-			req, err := http.NewRequestWithContext(ctx, http.MethodPost, "https://127.0.0.1:"+https+"/dns-query", bytes.NewReader(q))
+			req, err := http.NewRequestWithContext(ctx, http.MethodPost, "https://"+https+"/dns-query", bytes.NewReader(q))
 			if err != nil {
 				return nil, err
 			}
@@ -79,7 +79,7 @@ func TestEveryKindOfListenerGivesTheSameAnswer(t *testing.T) {
 			return io.ReadAll(resp.Body)
 		}),
 		"grpc": packed(func(ctx context.Context, q []byte) ([]byte, error) {
-			conn, err := grpc.NewClient("127.0.0.1:"+rpc, grpc.WithTransportCredentials(credentials.NewTLS(config)))
+			conn, err := grpc.NewClient(rpc, grpc.WithTransportCredentials(credentials.NewTLS(config)))
 			if err != nil {
 				return nil, err
 			}
@@ -90,7 +90,7 @@ func TestEveryKindOfListenerGivesTheSameAnswer(t *testing.T) {
 		"quic": packed(func(ctx context.Context, q []byte) ([]byte, error) {
 			c := config.Clone()
 			c.NextProtos = []string{"doq"}
-			conn, err := quic.DialAddr(ctx, "127.0.0.1:"+doq, c, nil)
+			conn, err := quic.DialAddr(ctx, doq, c, nil)
 			if err != nil {
 				return nil, err
 			}

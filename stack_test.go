@@ -78,8 +78,7 @@ func TestShedIsLeftItsListener(t *testing.T) {
 		{"we before us", ours, "rrhealth www.example.net {\nbackend 192.0.2.1\n}", "whoami", false},
 	} {
 		t.Run(tc.what, func(t *testing.T) {
-			port := freePort(t, "127.0.0.1")
-			s := start(t, fmt.Sprintf("example.net:%[1]s {\nbind 127.0.0.1\n%[2]s\n}\nexample.org:%[1]s {\nbind 127.0.0.1\n%[3]s\n}\nexample.com:%[1]s {\nbind 127.0.0.1\n%[4]s\n}\n", port, tc.before, tc.here, tc.behind))
+			s := start(t, fmt.Sprintf("example.net:0 {\nbind 127.0.0.1\n%s\n}\nexample.org:0 {\nbind 127.0.0.1\n%s\n}\nexample.com:0 {\nbind 127.0.0.1\n%s\n}\n", tc.before, tc.here, tc.behind))
 			before := raw.Load()
 			if got := addrs(s.ask("www.example.org.", dns.TypeA)); len(got) != 1 {
 				t.Fatalf("answer %v, want one address", got)
