@@ -111,7 +111,7 @@ func (l *limiter) watched(c monitor.Change, a *address) {
 	log.Info(fmt.Sprintf("backend %s below %s is %s", a.addr, a.filter.Name, a.State()) + because(c) + inShadow(a.filter.shadow))
 }
 
-// linesOf bounds a listing: addresses in a line, and in all.
+// The bounds of a listing: addresses in a line, and in all.
 const (
 	listedPerLine = 50
 	listedAtMost  = 1000

@@ -77,8 +77,8 @@ func parse(c *caddy.Controller, root string) ([]stanza, error) {
 	return stanzas, nil
 }
 
-// words is what may stand in a stanza, and what reads it. Lines are read in
-// the table's order of phases: a check needs to know the pace of the stanza.
+// words is what may stand in a stanza, and what reads it. Lines are read in the
+// order of the Corefile. Checks are read last: they need the stanza's pace.
 var words = map[string]func(*stanza, line) error{
 	"backend":    (*stanza).parseBackend,
 	"interval":   func(s *stanza, l line) error { return s.pace.parse(l) },

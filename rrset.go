@@ -50,12 +50,12 @@ const none = -1
 // fewRecords is how many records are grouped by comparing each with each.
 const fewRecords = 64
 
-// addressTypes are those whose sets are judged.
+// addressType reports whether sets of type t are judged.
 func addressType(t uint16) bool {
 	return t == dns.TypeA || t == dns.TypeAAAA || hintType(t)
 }
 
-// hintType are those of them whose addresses are hints.
+// hintType reports whether the addresses in records of type t are hints.
 func hintType(t uint16) bool { return t == dns.TypeHTTPS || t == dns.TypeSVCB }
 
 // group sorts rrs into sets. It reports false where there is none.

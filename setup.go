@@ -42,7 +42,10 @@ func setup(c *caddy.Controller) error {
 	c.OnStartup(func() error {
 		h.metadata = config.Handler("metadata") != nil
 		h.warn(config)
-		h.warnPolicies(config)
+		for i := range stanzas {
+			stanzas[i].warn(config)
+		}
+		stanzas = nil // the closure lives as long as the instance
 		h.signer = findSigner(config)
 		h.sources = findTransfers(config)
 		h.identity = identity(config, c.ServerBlockKeys)
@@ -87,34 +90,6 @@ func zonesOf(c *caddy.Controller) []string {
 // identity tells server blocks apart, and finds a block again after a reload.
 func identity(config *dnsserver.Config, keys []string) string {
 	return strings.Join(keys, " ") + "|" + strings.Join(config.ListenHosts, " ") + "|" + config.ViewName
-}
-
-// warn tells what cannot work as it was probably meant.
-func (h *RRHealth) warn(config *dnsserver.Config) {
-	if config.Handler("loadbalance") != nil {
-		log.Warningf("loadbalance in the server block of %s shuffles the order that rrhealth gives its answers: remove it", strings.Join(h.zones, " "))
-	}
-	backends := 0
-	for _, p := range h.pools {
-		backends += len(p.Backends)
-	}
-	if backends > maxBackendSeries {
-		log.Warningf("the server block of %s has %d backends: only the first %d of the process get metrics of their own, the others those of their pool", strings.Join(h.zones, " "), backends, maxBackendSeries)
-	}
-	for _, p := range h.pools {
-		for _, c := range p.checks {
-			if c.probe.Insecure {
-				log.Warningf("check %s of %s does not verify the certificate: insecure", c.probe.Label, p.Name)
-			}
-		}
-	}
-	for _, f := range h.filters {
-		for _, c := range f.checks {
-			if c.probe.Insecure {
-				log.Warningf("check %s of %s does not verify the certificate: insecure", c.probe.Label, f.Name)
-			}
-		}
-	}
 }
 
 // below lists the plugins that rrhealth must stand before: those that answer,

@@ -1,34 +1,79 @@
 package rrhealth
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/coredns/coredns/core/dnsserver"
 
 	"github.com/rrhealth/rrhealth/plugin/pool"
 )
 
-// warnPolicies tells which policies cannot work as they were probably meant.
-func (h *RRHealth) warnPolicies(config *dnsserver.Config) {
+// warn logs what in the server block cannot work as it was probably meant.
+func (h *RRHealth) warn(config *dnsserver.Config) {
+	zones := strings.Join(h.zones, " ")
+	if config.Handler("loadbalance") != nil {
+		log.Warningf("loadbalance in the server block of %s shuffles the order that rrhealth gives its answers: remove it", zones)
+	}
+	backends := 0
 	for _, p := range h.pools {
-		if p.Policy == pool.Nearest {
-			warnNearest(config, p)
-		}
-		if p.Policy == pool.Sticky || p.Policy == pool.Nearest {
-			warnCached(config, p)
-		}
-		weighed := slices.ContainsFunc(p.Backends, func(b pool.Backend) bool { return b.Weight != 1 })
-		if weighed && p.Policy != pool.Weighted && p.Policy != pool.Sticky {
-			log.Warningf("the weights of %s have no effect under policy %s: only weighted and sticky look at them", p.Name, p.Policy)
-		}
+		backends += len(p.Backends)
+	}
+	if backends > maxBackendSeries {
+		log.Warningf("the server block of %s has %d backends: only the first %d of the process get metrics of their own, the others those of their pool", zones, backends, maxBackendSeries)
 	}
 }
 
-// warnNearest tells what nearest lacks to know where clients are.
-func warnNearest(config *dnsserver.Config, p *served) {
+// warn logs what in the stanza cannot work as it was probably meant: one line
+// for each cause, however many names the stanza has. A line for each name
+// would bury the rest of the log.
+func (s *stanza) warn(config *dnsserver.Config) {
+	s.warnInsecure()
+	switch s.pool.Policy {
+	case pool.Nearest:
+		s.warnNearest(config)
+		s.warnCached(config)
+	case pool.Sticky:
+		s.warnCached(config)
+	case pool.Weighted:
+		return
+	}
+	weighed := slices.ContainsFunc(s.pool.Backends, func(b pool.Backend) bool { return b.Weight != 1 })
+	if weighed && s.pool.Policy != pool.Sticky {
+		log.Warningf("the weights of %s have no effect under policy %s: only weighted and sticky look at them", s.title(), s.pool.Policy)
+	}
+}
+
+// title is how a warning names the stanza.
+func (s *stanza) title() string { return firstOf(s.names) }
+
+// firstOf names the first of words and counts the others.
+func firstOf(words []string) string {
+	if more := len(words) - 1; more > 0 {
+		return fmt.Sprintf("%s and %d more", words[0], more)
+	}
+	return words[0]
+}
+
+// warnInsecure names the checks that do not verify the certificate.
+func (s *stanza) warnInsecure() {
+	var labels []string
+	for _, c := range s.checks {
+		if c.probe.Insecure {
+			labels = append(labels, c.probe.Label)
+		}
+	}
+	if len(labels) > 0 {
+		log.Warningf("check %s of %s does not verify the certificate: insecure", firstOf(labels), s.title())
+	}
+}
+
+// warnNearest names the plugins that policy nearest lacks to locate clients.
+func (s *stanza) warnNearest(config *dnsserver.Config) {
 	for _, name := range []string{"geoip", "metadata"} {
 		if config.Handler(name) == nil {
-			log.Warningf("policy nearest of %s needs the %s plugin in its server block, which is not there: every answer is rotated instead", p.Name, name)
+			log.Warningf("policy nearest of %s needs the %s plugin in its server block, which is not there: every answer is rotated instead", s.title(), name)
 		}
 	}
 }
@@ -38,12 +83,12 @@ func warnNearest(config *dnsserver.Config, p *served) {
 // another server block that forwards to ours cannot be seen from here.
 var caches = []string{"cache", "redisc"}
 
-// warnCached tells when answers meant for one client are cached for all.
-func warnCached(config *dnsserver.Config, p *served) {
+// warnCached names a cache that gives answers meant for one client to all.
+func (s *stanza) warnCached(config *dnsserver.Config) {
 	us := slices.Index(dnsserver.Directives, pluginName)
 	for _, name := range caches {
 		if at := slices.Index(dnsserver.Directives, name); at >= 0 && at < us && config.Handler(name) != nil {
-			log.Warningf("%s stands above rrhealth and hands the answers that policy %s of %s means for one client to all: remove it", name, p.Policy, p.Name)
+			log.Warningf("%s stands above rrhealth and hands the answers that policy %s of %s means for one client to all: remove it", name, s.pool.Policy, s.title())
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package rrhealth
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -57,5 +58,31 @@ func TestACacheAboveUsIsWarnedOf(t *testing.T) {
 		if got := strings.Count(out(), "loadbalance stands above rrhealth and hands the answers that policy sticky of www.example.org. means for one client to all"); got != want {
 			t.Errorf("%s: warned %d times, want %d: %s", policy, got, want, out())
 		}
+	}
+}
+
+// A stanza of 500 names once logged 1,500 warnings at start.
+func TestAWarningIsLoggedOncePerStanza(t *testing.T) {
+	var names strings.Builder
+	for i := range 500 {
+		fmt.Fprintf(&names, " n%d.example.org", i)
+	}
+	out := captureLog(t)
+	start(t, corefile("rrhealth"+names.String()+" {\nbackend 192.0.2.1 location EU weight 2\npolicy nearest\ncheck https://www.example.org:1 {\ninsecure\n}\n}\n"+
+		"rrhealth"+strings.ReplaceAll(names.String(), " n", " f")+" {\nwatch 192.0.2.0/24\ncheck tls://www.example.org:1 {\ninsecure\n}\ncheck tls://www.example.org:2 {\ninsecure\n}\n}"))
+	want := []string{
+		"check https://www.example.org:1 of n0.example.org. and 499 more does not verify the certificate: insecure",
+		"policy nearest of n0.example.org. and 499 more needs the geoip plugin",
+		"policy nearest of n0.example.org. and 499 more needs the metadata plugin",
+		"the weights of n0.example.org. and 499 more have no effect under policy nearest",
+		"check tls://www.example.org:1 and 1 more of f0.example.org. and 499 more does not verify the certificate: insecure",
+	}
+	for _, w := range want {
+		if n := strings.Count(out(), w); n != 1 {
+			t.Errorf("logged %d times, want once: %s", n, w)
+		}
+	}
+	if n := strings.Count(out(), "[WARNING] plugin/rrhealth"); n != len(want) {
+		t.Errorf("%d warnings, want %d:\n%.2000s", n, len(want), out())
 	}
 }
