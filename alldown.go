@@ -99,7 +99,7 @@ func (w *filterWriter) empty(m *dns.Msg, i int) *dns.Msg {
 	start.Hdr.Ttl = min(start.Hdr.Ttl, start.Minttl, set.ttl, negativeTTL)
 	out := *m
 	out.Ns = []dns.RR{start}
-	if set.signed && w.dnssec {
+	if set.signed() && w.dnssec {
 		out.Ns = w.handler.signer.denial(set.owner, set.rrtype, start, true, serverOf(w.ctx))
 		if !w.answer.signedBy(i, out.Ns) {
 			return nil
@@ -142,7 +142,7 @@ func (w *filterWriter) fallback(m *dns.Msg, i int) *dns.Msg {
 	if records == nil {
 		return w.empty(m, i) // the fallback is of the other family
 	}
-	if set.signed && w.dnssec {
+	if set.signed() && w.dnssec {
 		sigs := w.handler.signer.set(records, serverOf(w.ctx))
 		if !w.answer.signedBy(i, sigs) {
 			return nil

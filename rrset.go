@@ -2,6 +2,7 @@ package rrhealth
 
 import (
 	"iter"
+	"slices"
 	"strings"
 
 	"github.com/miekg/dns"
@@ -15,7 +16,9 @@ type rrset struct {
 	owner  string
 	rrtype uint16
 	at     []int // the places of its records in the section
-	signed bool  // the section holds a signature that covers it
+	sigs   []int // and of the signatures that cover them
+
+	size, signatures int32 // how many they are, known first
 
 	// What judge found.
 	filter  *filter
@@ -32,6 +35,9 @@ type rrset struct {
 	overlooked bool     // of no concern to any filter
 }
 
+// signed reports whether the section holds a signature that covers the set.
+func (set *rrset) signed() bool { return set.signatures > 0 }
+
 // hints reports whether the addresses of the set are hints.
 func (set *rrset) hints() bool { return hintType(set.rrtype) }
 
@@ -40,15 +46,13 @@ func (set *rrset) hints() bool { return hintType(set.rrtype) }
 type section struct {
 	rrs    []dns.RR
 	sets   []rrset
-	setOf  []int // for each record the set it is in or covers, or none
-	places []int // room for the sets' lists
+	setOf  []int32 // for each record the set it is in or covers, or none
+	places []int   // room for the sets' lists
+	index  setIndex
 }
 
 // none marks a record that belongs to no set of interest.
 const none = -1
-
-// fewRecords is how many records are grouped by comparing each with each.
-const fewRecords = 64
 
 // addressType reports whether sets of type t are judged.
 func addressType(t uint16) bool {
@@ -58,106 +62,119 @@ func addressType(t uint16) bool {
 // hintType reports whether the addresses in records of type t are hints.
 func hintType(t uint16) bool { return t == dns.TypeHTTPS || t == dns.TypeSVCB }
 
-// group sorts rrs into sets. It reports false where there is none.
+// group sorts rrs into sets, in time that grows with their number and no
+// faster: a cached answer of thousands of owners is paid for on every query,
+// and anyone with a name of their own can have one. It reports false where
+// there is none.
 func (s *section) group(rrs []dns.RR, wanted func(uint16) bool) bool {
 	s.clear()
 	s.rrs = rrs
-	var index map[setKey]int
-	if len(rrs) > fewRecords {
-		index = make(map[setKey]int)
-	}
-	signatures := false
+	s.index.reset(len(rrs))
+	s.setOf = slices.Grow(s.setOf, len(rrs))
+	signatures, listed, latest := false, 0, none
 	for _, rr := range rrs {
 		set := none
 		if rr != nil {
 			h := rr.Header()
-			signatures = signatures || h.Rrtype == dns.TypeRRSIG
-			if wanted(h.Rrtype) {
-				set = s.find(h.Name, h.Rrtype, index, true)
+			if h.Rrtype == dns.TypeRRSIG {
+				signatures = true
+			} else if wanted(h.Rrtype) {
+				// Records of a set stand side by side, as a rule.
+				if latest == none || s.sets[latest].rrtype != h.Rrtype || s.sets[latest].owner != h.Name {
+					latest = s.find(h.Name, h.Rrtype, true)
+				}
+				set = latest
+				s.sets[set].size++
+				listed++
 			}
 		}
-		s.setOf = append(s.setOf, set)
+		s.setOf = append(s.setOf, int32(set)) // #nosec G115 -- fewer than records
 	}
-	for i := range s.sets {
-		s.collect(i)
+	if signatures && listed > 0 {
+		listed += s.groupSignatures()
 	}
-	if signatures {
-		s.groupSignatures(index)
-	}
+	s.list(listed)
 	return len(s.sets) > 0
 }
+
+// The room that an empty section keeps for the next message, at the most: more
+// sets than fit a message, and the places of the largest sets of zone files.
+const (
+	keptSets   = 1 << 13
+	keptPlaces = 1 << 15
+)
 
 // clear makes s an empty section. It keeps the room of its lists, unless that
 // is unusually large, and nothing that they held.
 func (s *section) clear() {
 	clear(s.sets)
-	if s.rrs = nil; cap(s.setOf) > 4*fewRecords {
+	s.rrs = nil
+	if cap(s.sets) > keptSets || cap(s.places) > keptPlaces {
 		*s = section{}
 	}
 	s.sets, s.setOf, s.places = s.sets[:0], s.setOf[:0], s.places[:0]
 }
 
-type setKey struct {
-	owner  string
-	rrtype uint16
-}
-
 // find returns the set of owner and rrtype, which it adds where it is missing
 // and wanted, or none.
-func (s *section) find(owner string, rrtype uint16, index map[setKey]int, add bool) int {
-	if index != nil {
-		key := setKey{strings.ToLower(owner), rrtype}
-		if i, ok := index[key]; ok {
-			return i
-		}
-		if !add {
-			return none
-		}
-		index[key] = len(s.sets)
-	} else {
-		for i := range s.sets {
-			if set := &s.sets[i]; set.rrtype == rrtype && (set.owner == owner || strings.EqualFold(set.owner, owner)) {
-				return i
-			}
-		}
-		if !add {
-			return none
-		}
+func (s *section) find(owner string, rrtype uint16, add bool) int {
+	i, slot := s.index.find(s.sets, owner, rrtype)
+	if i == none && add {
+		i = len(s.sets)
+		s.sets = append(s.sets, rrset{owner: owner, rrtype: rrtype})
+		s.index.add(s.sets, slot)
 	}
-	s.sets = append(s.sets, rrset{owner: owner, rrtype: rrtype})
-	return len(s.sets) - 1
+	return i
 }
 
-// collect lists the places of a set's records.
-func (s *section) collect(set int) {
-	from := len(s.places)
-	for place, of := range s.setOf {
-		if of == set {
-			s.places = append(s.places, place)
-		}
-	}
-	s.sets[set].at = s.places[from:len(s.places):len(s.places)]
-}
-
-// groupSignatures assigns signatures to the sets they cover.
-func (s *section) groupSignatures(index map[setKey]int) {
+// groupSignatures assigns signatures to the sets they cover, and returns how
+// many they are.
+func (s *section) groupSignatures() (n int) {
 	for i, rr := range s.rrs {
 		sig, ok := rr.(*dns.RRSIG)
 		if !ok || !addressType(sig.TypeCovered) {
 			continue
 		}
-		if set := s.find(sig.Hdr.Name, sig.TypeCovered, index, false); set != none {
-			s.setOf[i] = set
-			s.sets[set].signed = true
+		if set := s.find(sig.Hdr.Name, sig.TypeCovered, false); set != none {
+			s.setOf[i] = int32(set) // #nosec G115 -- fewer than records
+			s.sets[set].signatures++
+			n++
 		}
 	}
+	return n
+}
+
+// list gives each set the places of its records and of its signatures, listed
+// in all.
+func (s *section) list(listed int) {
+	s.places = slices.Grow(s.places, 2*listed) // judge lists those that are up
+	room := s.places[:listed]
+	for i := range s.sets {
+		set := &s.sets[i]
+		set.at, room = room[:0:set.size], room[set.size:]
+		set.sigs, room = room[:0:set.signatures], room[set.signatures:]
+	}
+	for place, of := range s.setOf {
+		if of == none {
+			continue
+		}
+		set := &s.sets[of]
+		if set.signatures > 0 {
+			if _, ok := s.rrs[place].(*dns.RRSIG); ok {
+				set.sigs = append(set.sigs, place)
+				continue
+			}
+		}
+		set.at = append(set.at, place)
+	}
+	s.places = s.places[:listed]
 }
 
 // signatures yields the signatures that cover a set.
 func (s *section) signatures(set int) iter.Seq[*dns.RRSIG] {
 	return func(yield func(*dns.RRSIG) bool) {
-		for i, of := range s.setOf {
-			if sig, ok := s.rrs[i].(*dns.RRSIG); ok && of == set && !yield(sig) {
+		for _, place := range s.sets[set].sigs {
+			if sig, ok := s.rrs[place].(*dns.RRSIG); ok && !yield(sig) {
 				return
 			}
 		}

@@ -132,7 +132,7 @@ func (s *signer) again(mended, m *dns.Msg, dnssec bool, server string) *dns.Msg 
 	now.group(mended.Answer, hintType)
 	for i := range now.sets {
 		set := &now.sets[i]
-		if !set.signed || !slices.ContainsFunc(set.at, func(place int) bool { return mended.Answer[place] != m.Answer[place] }) {
+		if !set.signed() || !slices.ContainsFunc(set.at, func(place int) bool { return mended.Answer[place] != m.Answer[place] }) {
 			continue
 		}
 		for _, place := range set.at {

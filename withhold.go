@@ -76,7 +76,7 @@ func (w *filterWriter) keep(s *section, i int, places []int) {
 		return
 	}
 	set.changed, set.kept = true, places
-	if set.signed {
+	if set.signed() {
 		for sig := range s.signatures(i) {
 			set.records = append(set.records, withHeader(sig, sig.Hdr.Name, min(set.ttl, sig.Hdr.Ttl)))
 		}
@@ -87,7 +87,7 @@ func (w *filterWriter) keep(s *section, i int, places []int) {
 // signed is left whole for clients that check: the living come first in it.
 func (w *filterWriter) withdraw(s *section, i int, places []int) {
 	set := &s.sets[i]
-	if set.signed && w.dnssec {
+	if set.signed() && w.dnssec {
 		sigs := w.handler.signer.set(appendLowered(nil, s, places, set.ttl), serverOf(w.ctx))
 		if !s.signedBy(i, sigs) {
 			set.filter.counts.signed.Add(set.dead)
@@ -133,7 +133,7 @@ func (w *filterWriter) applyHints(s *section, i int) {
 		}
 		records = append(records, withHeader(rr, rr.Header().Name, set.ttl))
 	}
-	if set.signed && w.dnssec {
+	if set.signed() && w.dnssec {
 		sigs := w.handler.signer.set(records, serverOf(w.ctx))
 		if !s.signedBy(i, sigs) {
 			set.filter.counts.signed.Add(set.dead)

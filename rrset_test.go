@@ -1,0 +1,124 @@
+package rrhealth
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/miekg/dns"
+)
+
+// Sets are grouped by comparison while they are few and by a table beyond. Both
+// must come to what a map of lower-cased names would.
+func TestSectionsAreGroupedByOwnerAndType(t *testing.T) {
+	random := rand.New(rand.NewPCG(13, 3150))
+	var s section // one for all: what a section held must not show in the next
+	for _, owners := range []int{1, 2, fewSets - 1, fewSets, fewSets + 1, fewSets + 2, 40, 700, 3} {
+		for range 20 {
+			records := randomSection(random, owners)
+			s.group(records, addressType)
+			if got, want := grouped(&s), groupedByMap(records); !slices.Equal(got, want) {
+				t.Fatalf("%d owners, %d records:\n%s\nwant\n%s", owners, len(records), strings.Join(got, "\n"), strings.Join(want, "\n"))
+			}
+		}
+	}
+}
+
+// randomSection returns addresses, hints and signatures of so many owners, in
+// any order and case, with gaps.
+func randomSection(random *rand.Rand, owners int) (records []dns.RR) {
+	types := []uint16{dns.TypeA, dns.TypeAAAA, dns.TypeHTTPS, dns.TypeTXT}
+	for range 3*owners + random.IntN(4) {
+		name := fmt.Sprintf("h%d.example.org.", random.IntN(owners))
+		if random.IntN(4) == 0 {
+			name = strings.ToUpper(name)
+		}
+		header := dns.RR_Header{Name: name, Class: dns.ClassINET, Ttl: 30, Rrtype: types[random.IntN(len(types))]}
+		switch covered := header.Rrtype; {
+		case random.IntN(20) == 0:
+			records = append(records, nil)
+		case random.IntN(4) == 0:
+			header.Rrtype = dns.TypeRRSIG
+			records = append(records, &dns.RRSIG{Hdr: header, TypeCovered: covered})
+		default:
+			records = append(records, &dns.RFC3597{Hdr: header})
+		}
+	}
+	return records
+}
+
+// grouped lists what s holds, a line for each set.
+func grouped(s *section) (lines []string) {
+	for i := range s.sets {
+		set := &s.sets[i]
+		lines = append(lines, fmt.Sprint(strings.ToLower(set.owner), set.rrtype, " at ", set.at, " signed at ", set.sigs, set.signed()))
+		for _, place := range slices.Concat(set.at, set.sigs) {
+			if s.setOf[place] != int32(i) {
+				lines = append(lines, fmt.Sprintf("place %d is said to be of set %d", place, s.setOf[place]))
+			}
+		}
+	}
+	for place, of := range s.setOf {
+		if of != none && !slices.Contains(s.sets[of].at, place) && !slices.Contains(s.sets[of].sigs, place) {
+			lines = append(lines, fmt.Sprintf("set %d lacks place %d", of, place))
+		}
+	}
+	return lines
+}
+
+// groupedByMap lists what a section of records should hold.
+func groupedByMap(records []dns.RR) (lines []string) {
+	type key struct {
+		owner  string
+		rrtype uint16
+	}
+	var order []key
+	at, sigs := make(map[key][]int), make(map[key][]int)
+	for place, rr := range records {
+		if rr == nil || !addressType(rr.Header().Rrtype) {
+			continue
+		}
+		k := key{strings.ToLower(rr.Header().Name), rr.Header().Rrtype}
+		if at[k] == nil {
+			order = append(order, k)
+		}
+		at[k] = append(at[k], place)
+	}
+	for place, rr := range records {
+		if sig, ok := rr.(*dns.RRSIG); ok {
+			k := key{strings.ToLower(sig.Hdr.Name), sig.TypeCovered}
+			sigs[k] = append(sigs[k], place)
+		}
+	}
+	for _, k := range order {
+		lines = append(lines, fmt.Sprint(k.owner, k.rrtype, " at ", at[k], " signed at ", sigs[k], sigs[k] != nil))
+	}
+	return lines
+}
+
+// BenchmarkGroup shows that the time for a record does not grow with their
+// number: ns/record.
+func BenchmarkGroup(b *testing.B) {
+	for _, n := range []int{10, 100, 1000, 4000, 16000} {
+		for _, bc := range []struct {
+			name   string
+			owners int
+		}{{"one", 1}, {"each", n}} {
+			b.Run(fmt.Sprintf("records=%d/owners=%s", n, bc.name), func(b *testing.B) {
+				records := make([]dns.RR, n)
+				for i := range records {
+					records[i] = &dns.A{Hdr: dns.RR_Header{Name: fmt.Sprintf("h%d.example.org.", i%bc.owners), Rrtype: dns.TypeA, Class: dns.ClassINET}}
+				}
+				s := new(section)
+				b.ReportAllocs()
+				for b.Loop() {
+					s.group(records, addressType)
+					s.clear()
+				}
+				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/record")
+			})
+		}
+	}
+}
