@@ -304,17 +304,44 @@ func instanceOf(c *caddy.Controller) *instance {
 }
 
 // started notes whether caddy lists the instance at all: those of programs
-// that drive plugins by hand are not listed, and are never orphans.
-func (i *instance) started() { i.listed = i.inList() }
+// that drive plugins by hand are not listed, and are never orphans. All others
+// that caddy lists, the one to be replaced among them, get a callback for a
+// reload that fails. The new instance itself gets none: caddy calls only that
+// of the old one, whose Corefile may not have rrhealth in it.
+func (i *instance) started() {
+	if i.listed {
+		return // by another server block
+	}
+	i.listed = i.inList()
+	for _, o := range caddy.Instances() {
+		if !i.is(o) && guard(o) {
+			o.OnRestartFailed = append(o.OnRestartFailed, func() error { live.stopOrphans(); return nil })
+		}
+	}
+}
+
+type guardKey struct{}
+
+// guard reports whether o has no callback of started yet. It counts as having one then.
+func guard(o *caddy.Instance) bool {
+	o.StorageMu.Lock()
+	defer o.StorageMu.Unlock()
+	if o.Storage[guardKey{}] != nil {
+		return false
+	}
+	o.Storage[guardKey{}] = true
+	return true
+}
 
 func (i *instance) orphan() bool { return i.listed && !i.inList() }
 
-func (i *instance) inList() bool {
-	return slices.ContainsFunc(caddy.Instances(), func(o *caddy.Instance) bool {
-		o.StorageMu.RLock()
-		defer o.StorageMu.RUnlock()
-		return o.Storage[instanceKey{}] == i
-	})
+func (i *instance) inList() bool { return slices.ContainsFunc(caddy.Instances(), i.is) }
+
+// is reports whether o is caddy's part of the instance.
+func (i *instance) is(o *caddy.Instance) bool {
+	o.StorageMu.RLock()
+	defer o.StorageMu.RUnlock()
+	return o.Storage[instanceKey{}] == i
 }
 
 func (r *registry) stopOrphans() {

@@ -190,6 +190,41 @@ func TestAReloadThatFailsAtListenLeaksNothing(t *testing.T) {
 	s.settled("www.example.org.", dns.TypeA, backends[1].ip())
 }
 
+// The instance that goes on has no rrhealth that could hear of the failure: the
+// listener, or another plugin of the new one, finds its port taken.
+func TestAFailedReloadToTheFirstPoolsLeavesNoOrphan(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	backends, port := fleet(t, 2)
+	stanza := fmt.Sprintf("rrhealth www.example.org {\nbackend %s\ncheck tcp://:%s\n%s\n}", strings.Join(ips(backends...), " "), port, quick)
+	_, takenPort, _ := net.SplitHostPort(taken.Addr().String())
+	s := start(t, corefile("whoami"))
+	goroutines := runtime.NumGoroutine()
+	listener := corefile(stanza) + "example.net:" + takenPort + " {\nbind 127.0.0.1\nwhoami\n}\n"
+	plugin := corefile(stanza + "\nhealth " + taken.Addr().String())
+	for i, text := range []string{listener, plugin, listener, plugin} {
+		if err := s.reload(text); err == nil {
+			t.Fatalf("reload %d onto a port that is taken succeeded", i)
+		}
+		live.mu.Lock()
+		if n := len(live.handlers); n != 0 || live.monitor != nil {
+			t.Errorf("after the failed reload %d: %d handlers, monitor %t, want none", i, n, live.monitor != nil)
+		}
+		live.mu.Unlock()
+	}
+	eventually(t, fmt.Sprintf("no more than %d goroutines", goroutines), func() bool { return runtime.NumGoroutine() <= goroutines })
+	if n := len(s.inst.OnRestartFailed); n != 1 {
+		t.Errorf("%d callbacks for a failed reload after four of them, want 1", n)
+	}
+	if err := s.reload(corefile(stanza)); err != nil { // and now that nothing is in the way
+		t.Fatal(err)
+	}
+	s.settled("www.example.org.", dns.TypeA, ips(backends...)...)
+}
+
 func TestAReloadThatDropsPoolsStopsWatchingThem(t *testing.T) {
 	backends, port := fleet(t, 2)
 	pool := func(name string, b *backend) string {

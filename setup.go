@@ -56,12 +56,6 @@ func setup(c *caddy.Controller) error {
 		live.stop(h)
 		return nil
 	})
-	// An instance that failed to start is told nothing, not even to shut down.
-	// The one it should have replaced is.
-	c.OnRestartFailed(func() error {
-		live.stopOrphans()
-		return nil
-	})
 	registerHook.Do(func() {
 		caddy.RegisterEventHook(pluginName, func(event caddy.EventName, _ any) error {
 			if event == caddy.InstanceStartupEvent {
