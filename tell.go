@@ -74,7 +74,7 @@ func inARow(c monitor.Change) int {
 	if c.After.State == verdict.Unknown {
 		return 0
 	}
-	return c.Before.Streak + 1
+	return int(c.Before.Streak) + 1
 }
 
 // allowed reports whether another transition may be logged at now, and logs

@@ -60,10 +60,6 @@ func (m *Monitor) fold(r result) {
 	if t.index == gone {
 		return
 	}
-	if !t.asked {
-		t.asked = true
-		m.awaited.Add(-1)
-	}
 	fault := r.fault()
 	outcome := Pass
 	switch {
@@ -77,12 +73,26 @@ func (m *Monitor) fold(r result) {
 		m.judge(t, verdict.After(t.v, said(r.err), t.group.Rule), r.err)
 		m.confirm(t, r.began)
 	}
-	m.reschedule(t, r.released, r.ended)
+	m.answered(t, outcome)
+	m.reschedule(t, outcome, r.released, r.ended)
 	m.sink.Probed(Result{
 		Target: t, Outcome: outcome, Fault: fault, Err: r.err,
 		Delay: r.released - r.due, Duration: r.ended - r.began,
 	})
 }
+
+// answered notes that t need not be awaited any more: it has its first verdict,
+// or a local error says that waiting is no use.
+func (m *Monitor) answered(t *Target, o Outcome) {
+	if !t.asked && !t.repeats(o) {
+		t.asked = true
+		m.awaited.Add(-1)
+	}
+}
+
+// repeats reports whether the result o of t was a first failure that does not
+// decide.
+func (t *Target) repeats(o Outcome) bool { return o == Fail && t.v.First() }
 
 // fault names what of ours spoiled the probe, or returns "".
 func (r result) fault() string {
@@ -111,7 +121,7 @@ func (m *Monitor) confirm(t *Target, at time.Duration) {
 // stale returns when t's verdict is too old to be believed.
 func (t *Target) stale() time.Duration { return t.since + staleAfter*t.group.Interval }
 
-// sweep makes stale verdicts unknown. It looks at all of them, whatever became
+// sweep makes stale verdicts unknown, and forgets stale streaks. It looks at all of them, whatever became
 // of their probes: a target whose results stopped counting, or stopped coming,
 // is the one that no event will remind us of. There is no need to look before
 // the oldest verdict can be stale, since verdicts are only confirmed later than
@@ -122,10 +132,10 @@ func (m *Monitor) sweep(now time.Duration) {
 	}
 	next := never
 	for _, t := range m.targets {
-		switch {
-		case t.v.State == verdict.Unknown:
+		switch stale := t.v.Stale(); {
+		case t.v == stale:
 		case t.stale() <= now:
-			m.judge(t, verdict.Verdict{}, errStale)
+			m.judge(t, stale, errStale)
 		default:
 			next = min(next, t.stale())
 		}

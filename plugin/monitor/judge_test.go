@@ -21,12 +21,15 @@ import (
 func TestVerdicts(t *testing.T) {
 	tests := []struct{ results, want string }{
 		{"P", "U0"},
-		{"F", "D0"},
-		{"XXF", "u0 u0 D0"},
+		{"H", "D0"},
+		{"FF", "u1 D0"},
+		{"FXF", "u1 u1 D0"},
+		{"FPFFF", "u1 U0 U1 U2 D0"},
+		{"XXH", "u0 u0 D0"},
 		{"PFFF", "U0 U1 U2 D0"},
 		{"PFFPFFF", "U0 U1 U2 U0 U1 U2 D0"},
 		{"PFXFXF", "U0 U1 U1 U2 U2 D0"},
-		{"FPFPP", "D0 D1 D0 D1 U0"},
+		{"HPFPP", "D0 D1 D0 D1 U0"},
 		{"PXXXX", "U0 U0 U0 U0 U0"}, // stale only after five intervals
 	}
 	for _, tc := range tests {
@@ -130,7 +133,7 @@ func TestBeganLate(t *testing.T) {
 }
 
 // TestStale: five intervals after the last result that counted, within a
-// second, the verdict is unknown; the next result that counts decides.
+// second, the verdict is unknown. A former down is down again by one failure.
 func TestStale(t *testing.T) {
 	for _, interval := range []time.Duration{100 * time.Millisecond, 10 * time.Second, time.Hour} {
 		t.Run(interval.String(), func(t *testing.T) {
@@ -144,7 +147,7 @@ func TestStale(t *testing.T) {
 						return syscall.EMFILE
 					}
 					since = w.now()
-					return errDown
+					return errHard
 				})[0]
 				w.acquire(2, 1, usual, pass) // somebody else's results do not put it off
 				w.wait(3 * interval)
@@ -171,10 +174,84 @@ func TestStale(t *testing.T) {
 	}
 }
 
+// TestStaleKeepsItsPast: a machine that is too busy to probe for five intervals
+// takes nothing out of the answers by the one timeout that comes next, but by
+// the usual number of them, at the fast interval.
+func TestStaleKeepsItsPast(t *testing.T) {
+	within(t, func(w *watch) {
+		var faulty, failing atomic.Bool
+		target := w.acquire(1, 1, usual, func(context.Context, netip.Addr) error {
+			switch {
+			case failing.Load():
+				return errDown
+			case faulty.Load():
+				return syscall.EMFILE
+			}
+			return nil
+		})[0]
+		w.wait(2 * usual.Interval)
+		faulty.Store(true)
+		w.wait(7 * usual.Interval)
+		if v := w.state(target); v != (verdict.Verdict{Past: verdict.Up}) {
+			t.Fatalf("verdict is %+v, want unknown, up in the past", v)
+		}
+		var got []string
+		w.mu.Lock()
+		w.probed = func(r Result) { got = append(got, short(r.Target.v)) }
+		w.mu.Unlock()
+		before := len(w.starts[ip(1)])
+		failing.Store(true)
+		w.wait(usual.Interval*11/10 + 3*usual.Fast)
+		if g := strings.Join(got, " "); !strings.HasPrefix(g, "u1 u2 D0") {
+			t.Fatalf("verdicts are %s, want unknown till the third failure", g)
+		}
+		starts := w.starts[ip(1)][before:]
+		about(t, "from the first failure to the third", starts[2]-starts[0], 2*usual.Fast)
+	})
+}
+
+// TestFirstFailureIsRepeatedAtOnce: a timeout as the first result is asked
+// again without a wait, a hard failure or a local error is not.
+func TestFirstFailureIsRepeatedAtOnce(t *testing.T) {
+	for _, tc := range []struct {
+		name, results string
+		repeated      bool // at once
+		states        string
+	}{
+		{"passes then", "FP", true, "u1 U0"},
+		{"fails then", "FF", true, "u1 D0"},
+		{"refuses then", "FH", true, "u1 D0"},
+		{"a local error then: the third comes fast", "FXF", true, "u1 u1 D0"},
+		{"a hard failure", "HH", false, "D0 D0"},
+		{"a local error", "XX", false, "u0 u0"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			within(t, func(w *watch) {
+				var got []string
+				w.probed = func(r Result) { got = append(got, short(r.Target.v)) }
+				w.acquire(1, 1, usual, script(tc.results))
+				w.wait(time.Second)
+				if n := len(w.starts[ip(1)]); (n == 2) != tc.repeated {
+					t.Errorf("%d probes at once, want a second: %t", n, tc.repeated)
+				}
+				w.wait(2 * usual.Interval)
+				if g := strings.Join(got[:len(tc.results)], " "); g != tc.states {
+					t.Errorf("verdicts are %s, want %s", g, tc.states)
+				}
+				if len(tc.results) == 3 {
+					about(t, "wait behind a local error", gaps(w.starts[ip(1)])[1], usual.Fast)
+				}
+			})
+		})
+	}
+}
+
 // A model judges by the plain words of the manual: it keeps the letters of all
-// results that counted and looks at the end of them.
+// results that counted since the verdict was last stale, and looks at the end
+// of them.
 type model struct {
 	state   verdict.State
+	past    verdict.State // before it was stale
 	history string
 	last    time.Duration // when the last one of them began
 }
@@ -184,18 +261,64 @@ func (m *model) hear(passed bool, r verdict.Rule, at time.Duration) {
 	if passed {
 		letter = "P"
 	}
-	first := m.history == ""
 	m.history += letter
 	m.last = at
+	if m.state == verdict.Unknown {
+		m.state = m.decide(r)
+		return
+	}
 	switch {
-	case first && passed, strings.HasSuffix(m.history, strings.Repeat("P", r.Rise)):
+	case strings.HasSuffix(m.history, strings.Repeat("P", r.Rise)):
 		m.state = verdict.Up
-	case first, strings.HasSuffix(m.history, strings.Repeat("F", r.Fall)):
+	case strings.HasSuffix(m.history, strings.Repeat("F", r.Fall)):
 		m.state = verdict.Down
 	}
 }
 
-func (m *model) forget() { m.state, m.history = verdict.Unknown, "" }
+// decide returns the state that follows unknown.
+func (m *model) decide(r verdict.Rule) verdict.State {
+	passes, failures := r.Rise, r.Fall
+	switch m.past {
+	case verdict.Up:
+		passes = 1
+	case verdict.Down:
+		failures = 1
+	default:
+		passes, failures = 1, min(2, r.Fall)
+	}
+	switch {
+	case strings.HasSuffix(m.history, strings.Repeat("P", passes)):
+		return verdict.Up
+	case strings.HasSuffix(m.history, strings.Repeat("F", failures)):
+		return verdict.Down
+	}
+	return verdict.Unknown
+}
+
+func (m *model) forget() {
+	if m.state != verdict.Unknown {
+		m.past = m.state
+	}
+	m.state, m.history = verdict.Unknown, ""
+}
+
+// hearUnknown is hear for a verdict that is unknown already: nothing says when
+// its streak went stale. Within the time that a sweep may take either is right.
+func (m *model) hearUnknown(res Result, began, now time.Duration) {
+	limit := staleAfter * res.Target.group.Interval
+	if now-m.last >= limit {
+		forgetful := *m
+		forgetful.forget()
+		forgetful.hear(res.Outcome == Pass, res.Target.Rule(), began)
+		v := res.Target.v
+		same := forgetful.state == v.State && (v.State != verdict.Unknown || int(v.Streak) == len(forgetful.history))
+		if same || now-m.last > limit+2*sweepEvery {
+			*m = forgetful
+			return
+		}
+	}
+	m.hear(res.Outcome == Pass, res.Target.Rule(), began)
+}
 
 // TestAnHourAgainstTheModel: a fleet of which some are well, some flap, some
 // hang, and now and then nothing of ours works, for an hour. After each result
@@ -217,9 +340,12 @@ func TestAnHourAgainstTheModel(t *testing.T) {
 			if m.state != verdict.Unknown && began-m.last > staleAfter*res.Target.group.Interval+2*sweepEvery+res.Duration {
 				t.Errorf("%s: a verdict lived for %v", res.Target.Addr, began-m.last)
 			}
-			if res.Outcome == Fault {
+			switch {
+			case res.Outcome == Fault:
 				faults++
-			} else {
+			case m.state == verdict.Unknown:
+				m.hearUnknown(res, began, w.now())
+			default:
 				m.hear(res.Outcome == Pass, res.Target.Rule(), began)
 			}
 			if m.state == verdict.Down {

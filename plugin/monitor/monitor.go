@@ -11,7 +11,8 @@
 // fleet are spread evenly, and a probe starts within 5 % of an interval of its
 // target's slot. So the wait from start to start is the interval ±10 %. After a
 // result that contradicts the verdict it is fast ±10 % instead, or as long as
-// the probe took, since a target has one in flight at most. Whatever disturbs
+// the probe took, since a target has one in flight at most. A first failure
+// that does not decide is repeated at once. Whatever disturbs
 // the rhythm (a round of first probes, an outage, a machine that stood still),
 // one interval later the fleet is back in its slots, at the price of one
 // shorter wait. A probe that is overdue starts late and is owed once; the slots
@@ -27,7 +28,7 @@
 // descriptor, no port or no route, or were so busy that the probe began or was
 // read too late, the result counts for nothing. A verdict that has had no
 // counting result for five intervals is stale and becomes unknown, even when
-// its probe never returns.
+// its probe never returns; what it was decides how much it takes to leave it.
 package monitor
 
 import (
@@ -58,7 +59,7 @@ type Monitor struct {
 	results  chan result
 	loopDone chan struct{}
 	probes   sync.WaitGroup
-	awaited  atomic.Int64 // targets without a first result
+	awaited  atomic.Int64 // targets without a first verdict, see answered
 
 	// What follows belongs to the loop.
 	targets   map[key]*Target
@@ -126,7 +127,8 @@ func (m *Monitor) Do(f func()) bool {
 	}
 }
 
-// Awaited returns how many targets have not had their first result yet.
+// Awaited returns how many targets have neither a first verdict nor a local
+// error that keeps them from one.
 func (m *Monitor) Awaited() int { return int(m.awaited.Load()) }
 
 // now returns the time since the monitor began, which is how it tells time:

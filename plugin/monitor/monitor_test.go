@@ -16,7 +16,15 @@ import (
 	"github.com/rrhealth/rrhealth/plugin/verdict"
 )
 
-var errDown = errors.New("down")
+var (
+	errDown = errors.New("down")
+	errHard = hardError{errors.New("wrong answer")}
+)
+
+// A hardError is certainly the target's.
+type hardError struct{ error }
+
+func (hardError) Definite() bool { return true }
 
 // usual is the default of the Corefile.
 var usual = Check{
@@ -170,7 +178,7 @@ func hang(ctx context.Context, _ netip.Addr) error {
 }
 
 // script gives the results of successive probes of one target, one letter
-// each: P passes, F fails, X is a fault of ours. The last goes on for ever.
+// each: P passes, F fails, H fails hard, X is a local error. The last goes on for ever.
 func script(results string) Probe {
 	return func(context.Context, netip.Addr) error {
 		r := results[0]
@@ -180,6 +188,8 @@ func script(results string) Probe {
 		switch r {
 		case 'P':
 			return nil
+		case 'H':
+			return errHard
 		case 'X':
 			return syscall.EMFILE
 		}
@@ -328,6 +338,25 @@ func TestStreakIsInherited(t *testing.T) {
 	})
 }
 
+// TestFirstFailureIsInherited: a reload between a first timeout and the second
+// neither starts anew nor takes the target for decided.
+func TestFirstFailureIsInherited(t *testing.T) {
+	quick := usual
+	quick.Interval = 5 * time.Second
+	within(t, func(w *watch) {
+		w.acquire(1, 1, usual, hang)
+		w.wait(usual.Timeout + time.Second)
+		heir := w.acquire(1, 1, quick, hang)[0]
+		if v := w.state(heir); !v.First() || w.Awaited() != 2 {
+			t.Errorf("verdict is %+v and %d are awaited, want one failure and both", v, w.Awaited())
+		}
+		w.wait(usual.Timeout)
+		if s := w.state(heir).State; s != verdict.Down || w.Awaited() != 0 {
+			t.Errorf("state is %v and %d are awaited, want down and none", s, w.Awaited())
+		}
+	})
+}
+
 // TestLatestProbeIsUsed: a reload reads certificates anew, and equal checks are
 // one target.
 func TestLatestProbeIsUsed(t *testing.T) {
@@ -350,7 +379,11 @@ func TestAwaited(t *testing.T) {
 		w.acquire(2, 1, other, hang)
 		w.wait(time.Second)
 		if n := w.Awaited(); n != 1 {
-			t.Errorf("%d awaited, want 1: a fault is a first result, too", n)
+			t.Errorf("%d awaited, want 1: behind a local error there is nothing to wait for", n)
+		}
+		w.wait(3 * time.Second)
+		if n := w.Awaited(); n != 1 {
+			t.Errorf("%d awaited, want 1: a first timeout does not decide", n)
 		}
 		w.wait(3 * time.Second)
 		if n := w.Awaited(); n != 0 {

@@ -85,11 +85,17 @@ func (m *Monitor) overdue(now time.Duration) (n int) {
 // last probe, not from its end, so that a slow target is not asked less often
 // than a quick one; only, there is one probe of it in flight at most.
 //
-// A fault of our own is followed by the ordinary wait: asking more often is no
-// help to a machine that is out of descriptors.
-func (m *Monitor) reschedule(t *Target, started, ended time.Duration) {
+// A first failure that does not decide is repeated at once: until the second
+// result the target is answered, whatever has become of it.
+//
+// A local error is followed by the ordinary wait: asking more often is no help
+// to a machine that is out of descriptors.
+func (m *Monitor) reschedule(t *Target, o Outcome, started, ended time.Duration) {
 	due := t.rhythm(started)
-	if t.v.Streak > 0 {
+	switch {
+	case t.repeats(o):
+		due = ended
+	case t.v.Streak > 0:
 		due = started + wobble(t.group.Fast, jitter)
 	}
 	m.schedule.push(entry{max(due, ended), t})

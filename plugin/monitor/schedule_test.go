@@ -62,7 +62,7 @@ func TestFastAfterAContraryResult(t *testing.T) {
 		{"one failure", "PPFP", []int{3}},
 		{"down", "PPFFFFF", []int{3, 4}},
 		{"down and up", "PFFFFPPPP", []int{2, 3, 6}},
-		{"first result decides", "FFFF", nil},
+		{"first result decides", "HFFF", nil},
 		{"a fault leaves the streak, and the pace", "PPFXP", []int{3, 4}},
 		{"a fault alone speeds nothing up", "PPXXXXPP", nil},
 		{"nor does one at the start", "XXXXXXPP", nil},

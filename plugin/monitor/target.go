@@ -36,7 +36,7 @@ type Target struct {
 	index  int32  // in its heap, or one of the places below
 	refs   int32
 	held   bool // the heap is that of its group
-	asked  bool // has had a first result, counting or not
+	asked  bool // is not awaited any more, see answered
 }
 
 // Where a target is while it is in no heap.
@@ -106,12 +106,12 @@ func (m *Monitor) inherit(t *Target) {
 	var elder *Target // the one with the latest news
 	for _, g := range m.paces[t.group.ID] {
 		same := m.targets[key{t.Addr, g}]
-		if same != nil && same.asked && (elder == nil || same.since > elder.since) {
+		if same != nil && (same.asked || same.v.First()) && (elder == nil || same.since > elder.since) {
 			elder = same
 		}
 	}
 	if elder != nil {
-		t.v, t.asked = elder.v, true
+		t.v, t.asked = elder.v, elder.asked
 		m.confirm(t, m.now())
 	}
 }

@@ -5,8 +5,10 @@ import (
 	"testing"
 )
 
-// The table is the specification. Results are P (passed), F (failed) and H
-// (failed definitely); after each comes the state: u(nknown), U(p) or D(own), with the streak against it.
+// The table is the specification. Results are P (passed), F (failed, perhaps
+// through the network), H (a hard failure) and S (none counted until the
+// verdict was stale). After each comes the state, u(nknown), U(p) or D(own),
+// with the streak against it, or against what an unknown was.
 func TestAfter(t *testing.T) {
 	tests := []struct {
 		name       string
@@ -15,26 +17,44 @@ func TestAfter(t *testing.T) {
 		want       string
 	}{
 		{"first pass decides", 2, 3, "P", "U0"},
-		{"first failure decides", 2, 3, "F", "D0"},
+		{"first hard failure decides", 2, 3, "H", "D0"},
+		{"first timeout is repeated, a second decides", 2, 3, "FF", "u1 D0"},
+		{"first timeout is repeated, a hard failure decides", 2, 3, "FH", "u1 D0"},
+		{"first timeout is repeated, a pass decides", 2, 3, "FPFFF", "u1 U0 U1 U2 D0"},
+		{"with fall 1 the first timeout decides", 2, 1, "F", "D0"},
 		{"agreeing passes change nothing", 2, 3, "PPPP", "U0 U0 U0 U0"},
-		{"agreeing failures change nothing", 2, 3, "FFF", "D0 D0 D0"},
+		{"agreeing failures change nothing", 2, 3, "HFHF", "D0 D0 D0 D0"},
 		{"third failure in a row brings down", 2, 3, "PFFF", "U0 U1 U2 D0"},
-		{"second pass in a row brings up", 2, 3, "FPP", "D0 D1 U0"},
+		{"second pass in a row brings up", 2, 3, "HPP", "D0 D1 U0"},
 		{"a pass between clears the failures", 2, 3, "PFFPFFPFFF", "U0 U1 U2 U0 U1 U2 U0 U1 U2 D0"},
 		{"F P F P F never adds up", 2, 3, "PFPFPFPFPF", "U0 U1 U0 U1 U0 U1 U0 U1 U0 U1"},
-		{"a failure between clears the passes", 3, 1, "FPPFPPFPPP", "D0 D1 D2 D0 D1 D2 D0 D1 D2 U0"},
+		{"a failure between clears the passes", 3, 1, "HPPFPPFPPP", "D0 D1 D2 D0 D1 D2 D0 D1 D2 U0"},
 		{"fall 1 believes every failure", 2, 1, "PFPPF", "U0 D0 D1 U0 D0"},
-		{"rise 1 believes every pass", 1, 3, "FPFFFP", "D0 U0 U1 U2 D0 U0"},
+		{"rise 1 believes every pass", 1, 3, "HPFFFP", "D0 U0 U1 U2 D0 U0"},
 		{"rise 1 fall 1 follows each result", 1, 1, "PFPFF", "U0 D0 U0 D0 D0"},
 		{"there and back again", 2, 2, "PFFPPFF", "U0 U1 D0 D1 U0 U1 D0"},
 		{"a new state starts with no streak", 2, 3, "PFFFP", "U0 U1 U2 D0 D1"},
+
+		{"stale after up: a pass decides", 2, 3, "PSP", "U0 u0 U0"},
+		{"stale after up: it takes fall failures", 2, 3, "PSFFF", "U0 u0 u1 u2 D0"},
+		{"stale after up: a pass between clears them", 2, 3, "PSFFPFFF", "U0 u0 u1 u2 U0 U1 U2 D0"},
+		{"stale again: failures from before it are too old", 2, 3, "PSFFSFFF", "U0 u0 u1 u2 u0 u1 u2 D0"},
+		{"stale amid failures: they are too old, up is the past", 2, 3, "PFFSFFF", "U0 U1 U2 u0 u1 u2 D0"},
+		{"stale after up, fall 1", 2, 1, "PSF", "U0 u0 D0"},
+		{"stale after down: one failure is enough", 2, 3, "HSF", "D0 u0 D0"},
+		{"stale after down: one hard failure is enough", 2, 3, "HSH", "D0 u0 D0"},
+		{"stale after down: it takes rise passes", 2, 3, "HSPP", "D0 u0 u1 U0"},
+		{"stale after down: a failure between is enough", 3, 3, "HSPPFPPP", "D0 u0 u1 u2 D0 D1 D2 U0"},
+		{"stale after down, rise 1", 1, 3, "HSP", "D0 u0 U0"},
+		{"stale twice: the past is what it was last decided to be", 2, 3, "PFFFSSF", "U0 U1 U2 D0 u0 u0 D0"},
+		{"stale before anything was decided", 2, 3, "SFSFF", "u0 u1 u0 u1 D0"},
 	}
 	for _, tc := range tests {
 		t.Run(tc.name, func(t *testing.T) {
 			var v Verdict
 			var got []string
 			for _, r := range tc.results {
-				v = After(v, results[r], Rule{Rise: tc.rise, Fall: tc.fall})
+				v = next(v, r, Rule{Rise: tc.rise, Fall: tc.fall})
 				got = append(got, short(v))
 			}
 			want := strings.Fields(tc.want)
@@ -49,9 +69,15 @@ func TestAfter(t *testing.T) {
 	}
 }
 
-var results = map[rune]Result{'P': Pass, 'F': Fail, 'H': Hard}
+// next returns the verdict after the letter r.
+func next(v Verdict, r rune, rule Rule) Verdict {
+	if r == 'S' {
+		return v.Stale()
+	}
+	return After(v, map[rune]Result{'P': Pass, 'F': Fail, 'H': Hard}[r], rule)
+}
 
-func TestDefiniteFailuresHaveAShorterWayDown(t *testing.T) {
+func TestHardFailuresHaveAShorterWayDown(t *testing.T) {
 	tests := []struct {
 		name           string
 		fall, fallHard int
@@ -60,22 +86,26 @@ func TestDefiniteFailuresHaveAShorterWayDown(t *testing.T) {
 	}{
 		{"off: they are failures like any other", 3, 0, "PHHH", "U0 U1 U2 D0"},
 		{"one is enough", 3, 1, "PH", "U0 D0"},
-		{"time-outs still take fall", 3, 1, "PFFF", "U0 U1 U2 D0"},
-		{"one after a time-out is enough", 3, 1, "PFH", "U0 U1 D0"},
+		{"timeouts still take fall", 3, 1, "PFFF", "U0 U1 U2 D0"},
+		{"one after a timeout is enough", 3, 1, "PFH", "U0 U1 D0"},
 		{"two in a row", 4, 2, "PHH", "U0 U1 D0"},
-		{"a time-out between does not clear them", 5, 2, "PHFH", "U0 U1 U2 D0"},
-		{"time-outs and definite failures add up to fall", 3, 2, "PFHF", "U0 U1 U2 D0"},
+		{"a timeout between does not clear them", 5, 2, "PHFH", "U0 U1 U2 D0"},
+		{"timeouts and hard failures add up to fall", 3, 2, "PFHF", "U0 U1 U2 D0"},
 		{"a pass clears them", 5, 2, "PHPHPHH", "U0 U1 U0 U1 U0 U1 D0"},
 		{"the first result decides at once", 3, 2, "H", "D0"},
-		{"they clear a streak of passes", 3, 1, "FPHPP", "D0 D1 D0 D1 U0"},
-		{"passes have no shortcut", 3, 1, "FP", "D0 D1"},
+		{"they clear a streak of passes", 3, 1, "HPHPP", "D0 D1 D0 D1 U0"},
+		{"passes have no shortcut", 3, 1, "HP", "D0 D1"},
+		{"stale after up: one is enough", 3, 1, "PSH", "U0 u0 D0"},
+		{"stale after up: two in a row", 4, 2, "PSHFH", "U0 u0 u1 u2 D0"},
+		{"stale forgets them", 4, 2, "PHSHH", "U0 U1 u0 u1 D0"},
+		{"stale after down: passes have no shortcut", 3, 1, "HSPP", "D0 u0 u1 U0"},
 	}
 	for _, tc := range tests {
 		t.Run(tc.name, func(t *testing.T) {
 			var v Verdict
 			var got []string
 			for _, r := range tc.results {
-				v = After(v, results[r], Rule{Rise: 2, Fall: tc.fall, FallHard: tc.fallHard})
+				v = next(v, r, Rule{Rise: 2, Fall: tc.fall, FallHard: tc.fallHard})
 				got = append(got, short(v))
 			}
 			if g := strings.Join(got, " "); g != tc.want {
@@ -109,10 +139,27 @@ func TestChanging(t *testing.T) {
 		{Verdict{State: Down}, false},
 		{Verdict{State: Up, Streak: 1}, true},
 		{Verdict{State: Down, Streak: 1}, true},
+		{Verdict{Past: Up}, true},
 	}
 	for _, tc := range tests {
 		if got := tc.v.Changing(); got != tc.want {
 			t.Errorf("%v.Changing() = %t, want %t", tc.v, got, tc.want)
+		}
+	}
+}
+
+func TestFirst(t *testing.T) {
+	for _, tc := range []struct {
+		v    Verdict
+		want bool
+	}{
+		{Verdict{}, false},
+		{Verdict{Streak: 1}, true},
+		{Verdict{Past: Up, Streak: 1}, false},
+		{Verdict{State: Up, Streak: 1}, false},
+	} {
+		if got := tc.v.First(); got != tc.want {
+			t.Errorf("%+v.First() = %t, want %t", tc.v, got, tc.want)
 		}
 	}
 }
