@@ -21,7 +21,7 @@ const (
 	// fetch their zones may not have them yet. It doubles up to walkEvery.
 	walkSoon = time.Second
 	// gatherFor is how long addresses from answers are gathered before they
-	// are watched: each batch copies the table that queries read.
+	// are watched: each batch interrupts the monitor's loop.
 	gatherFor = 100 * time.Millisecond
 	// batch is how many addresses are handed to the monitor at once, so that
 	// a large zone does not keep it from its schedule.
@@ -242,7 +242,6 @@ func (d *discovery) watch(ctx context.Context, seen sightings) {
 			}
 		}
 		flush()
-		d.do(ctx, f.watched.publish)
 	}
 	if !room {
 		log.Warningf("more than %d addresses to watch: the others are answered unprobed", d.registry.watchLimit)
@@ -264,10 +263,7 @@ func (d *discovery) do(ctx context.Context, f func()) {
 func (d *discovery) sweep(ctx context.Context) {
 	now := time.Now()
 	for _, f := range d.handler.filters {
-		d.do(ctx, func() {
-			d.registry.forget(f, expired(now))
-			f.watched.publish()
-		})
+		d.do(ctx, func() { d.registry.forget(f, expired(now)) })
 	}
 }
 

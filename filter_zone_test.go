@@ -101,8 +101,8 @@ func watchedStates() map[string]verdict.State {
 	all := make(map[string]verdict.State)
 	for h := range live.handlers {
 		for _, f := range h.filters {
-			for addr, a := range *f.watched.table.Load() {
-				all[addr.String()] = a.State()
+			for a := range f.watched.listed() {
+				all[a.addr.String()] = a.State()
 			}
 		}
 	}

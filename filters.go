@@ -3,7 +3,6 @@ package rrhealth
 import (
 	"fmt"
 	"maps"
-	"net/netip"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -50,6 +49,7 @@ func (r *registry) stopFilters(h *RRHealth) {
 	h.discovery.stop()
 	r.monitor.Do(func() {
 		for _, f := range h.filters {
+			f.watched.freeze()
 			r.forget(f, func(*address) bool { return true })
 		}
 	})
@@ -131,13 +131,12 @@ func (h *RRHealth) listWatched() {
 
 // listing returns lines that say what f watches, in the order of addresses.
 func (f *filter) listing() []string {
-	table := *f.watched.table.Load()
-	addrs := slices.SortedFunc(maps.Keys(table), netip.Addr.Compare)
+	addrs := slices.SortedFunc(maps.Keys(f.watched.listed()), func(a, b *address) int { return a.addr.Compare(b.addr) })
 	lines := []string{fmt.Sprintf("watching %d addresses below %s, of %s", len(addrs), f.Name, f.scope)}
 	for part := range slices.Chunk(addrs[:min(len(addrs), listedAtMost)], listedPerLine) {
 		words := make([]string, len(part))
-		for i, addr := range part {
-			words[i] = addr.String() + " " + table[addr].State().String()
+		for i, a := range part {
+			words[i] = a.addr.String() + " " + a.State().String()
 		}
 		lines = append(lines, "below "+f.Name+": "+strings.Join(words, ", "))
 	}

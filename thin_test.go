@@ -33,10 +33,8 @@ func judge(f *filter, states map[string]verdict.State) {
 	for text, state := range states {
 		a := &address{addr: netip.MustParseAddr(text), filter: f}
 		a.state.Store(uint32(state))
-		f.watched.all[a.addr] = a
+		f.watched.add(a)
 	}
-	f.watched.stale = true
-	f.watched.publish()
 }
 
 // plainConfig is a filter's without any words.

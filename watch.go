@@ -1,7 +1,6 @@
 package rrhealth
 
 import (
-	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -57,45 +56,20 @@ func (s scope) String() string {
 // An address is one that a filter watches. Queries read its state and mark it
 // as seen, both without a lock; the rest belongs to the monitor's loop.
 type address struct {
-	addr    netip.Addr
-	filter  *filter
-	targets []*monitor.Target
-	last    time.Time // when it was seen, but for seen
-	heard   bool      // has had a state other than unknown
-
+	// What queries read, in one cache line.
+	addr     netip.Addr
 	state    atomic.Uint32 // a verdict.State
 	changing atomic.Bool
 	seen     atomic.Bool // in an answer or in a zone, since last was set
+
+	heard   bool // has had a state other than unknown
+	filter  *filter
+	targets []*monitor.Target
+	last    time.Time // when it was seen, but for seen
 }
 
 // State returns the address's state.
 func (a *address) State() verdict.State { return verdict.State(a.state.Load()) } // #nosec G115 -- stored from one
-
-// A watchlist holds the addresses that a filter watches.
-type watchlist struct {
-	table atomic.Pointer[map[netip.Addr]*address] // what queries see; the map never changes
-	all   map[netip.Addr]*address                 // belongs to the monitor's loop
-	stale bool                                    // table is not what all is; the loop's too
-}
-
-func newWatchlist() *watchlist {
-	w := &watchlist{all: make(map[netip.Addr]*address), stale: true}
-	w.publish()
-	return w
-}
-
-// find returns what is known of addr, or nil.
-func (w *watchlist) find(addr netip.Addr) *address { return (*w.table.Load())[addr] }
-
-// publish lets queries see what all holds.
-func (w *watchlist) publish() {
-	if !w.stale {
-		return
-	}
-	table := maps.Clone(w.all)
-	w.table.Store(&table)
-	w.stale = false
-}
 
 // update takes over what a's targets say, and reports whether its state is
 // news. That an address is up when it is first heard of is not.
@@ -117,7 +91,7 @@ func (a *address) update() bool {
 func (r *registry) watch(f *filter, addrs []netip.Addr, seen time.Time) bool {
 	room := true
 	for _, addr := range addrs {
-		if a := f.watched.all[addr]; a != nil {
+		if a := f.watched.find(addr); a != nil {
 			a.seen.Store(true)
 			continue
 		}
@@ -134,19 +108,18 @@ func (r *registry) watch(f *filter, addrs []netip.Addr, seen time.Time) bool {
 		}
 		a.update()
 		a.heard = a.State() != verdict.Unknown
-		f.watched.all[addr] = a
-		f.watched.stale = true
+		f.watched.add(a)
 		r.watched[addr]++
 	}
 	r.countWatched()
 	return room
 }
 
-// forget ends the watch over those of f's addresses that gone picks. It runs on
+// forget ends the watch over those of f's addresses that expired picks. It runs on
 // the monitor's loop.
-func (r *registry) forget(f *filter, gone func(*address) bool) {
-	for addr, a := range f.watched.all {
-		if !gone(a) {
+func (r *registry) forget(f *filter, expired func(*address) bool) {
+	for a := range f.watched.all() {
+		if !expired(a) {
 			continue
 		}
 		for i, t := range a.targets {
@@ -154,10 +127,9 @@ func (r *registry) forget(f *filter, gone func(*address) bool) {
 			u.addresses = slices.DeleteFunc(u.addresses, func(o *address) bool { return o == a })
 			r.release(t, f.checks[i])
 		}
-		delete(f.watched.all, addr)
-		f.watched.stale = true
-		if r.watched[addr]--; r.watched[addr] == 0 {
-			delete(r.watched, addr)
+		f.watched.remove(a)
+		if r.watched[a.addr]--; r.watched[a.addr] == 0 {
+			delete(r.watched, a.addr)
 		}
 	}
 	r.countWatched()
@@ -172,12 +144,11 @@ func (r *registry) countWatched() {
 // inherit makes f watch what the filter that it replaces in a reload watches.
 // It runs on the monitor's loop.
 func (r *registry) inherit(f, from *filter) {
-	for addr, a := range from.watched.all {
-		if f.scope.has(addr) {
-			r.watch(f, []netip.Addr{addr}, a.last)
+	for a := range from.watched.all() {
+		if f.scope.has(a.addr) {
+			r.watch(f, []netip.Addr{a.addr}, a.last)
 		}
 	}
-	f.watched.publish()
 }
 
 // expired returns what picks the addresses that were last seen too long ago.
