@@ -49,10 +49,12 @@ func readLine(c *caddy.Controller) (line, error) {
 	return l, l.errorf("no } for the { of %q", l.words[0])
 }
 
-// errorf is an error about l, worded like those of CoreDNS's own parser.
+// errorf is an error about l.
 func (l line) errorf(format string, args ...any) error {
-	return fmt.Errorf("%s - Error during parsing: %s", l.pos(), fmt.Sprintf(format, args...))
+	return l.problem(fmt.Sprintf(format, args...))
 }
+
+func (l line) problem(text string) problem { return problem{l.file, l.no, clip(text)} }
 
 // pos is where l stands.
 func (l line) pos() string { return fmt.Sprintf("%s:%d", l.file, l.no) }

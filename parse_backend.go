@@ -5,11 +5,16 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/rrhealth/rrhealth/plugin/pool"
 )
 
-const backendForm = "backend ADDRESS... [weight N] [tier N] [location LATITUDE LONGITUDE|CONTINENT[/COUNTRY]] [probe ADDRESS] [drain]"
+// backendArgs is the form of a backend line, and backendForm the same for an
+// error text, in full.
+const backendArgs = "ADDRESS... [weight N] [tier N] [location PLACE] [probe ADDRESS] [drain]"
+
+var backendForm = "backend " + strings.Replace(backendArgs, "PLACE", "LATITUDE LONGITUDE|CONTINENT[/COUNTRY]", 1)
 
 // parseBackend reads one backend line: addresses, then what holds for them.
 func (s *stanza) parseBackend(l line) error {

@@ -24,6 +24,7 @@ type check struct {
 type pace struct {
 	interval, fast, timeout time.Duration
 	rule                    verdict.Rule
+	unsure                  bool // a line could not be read
 }
 
 // monitor returns c in the words of the monitor.
@@ -31,75 +32,108 @@ func (c check) monitor() monitor.Check {
 	return monitor.Check{ID: c.probe.ID, Interval: c.interval, Fast: c.fast, Timeout: c.timeout, Rule: c.rule}
 }
 
-// completeChecks reads the checks, now that the pace is known.
-func (s *stanza) completeChecks(l line, root string) error {
-	pace, err := s.pace.complete(l)
+// completeChecks reads the checks, now that the pace is known. Where named, the
+// stanza's first NAME is the HOST of those that give none.
+func (s *stanza) completeChecks(root string, named bool) {
+	pace, err := s.pace.complete(s.at)
 	if err != nil {
-		return err
+		s.report(err)
+		s.pace.unsure = true // and not reported again for each check
+	}
+	spec := probe.Spec{Root: root, General: generalOptions}
+	if named {
+		spec.Name = s.host()
 	}
 	shortest := pace.interval
-	for _, inner := range l.block {
+	for _, inner := range s.at.block {
 		if inner.word() != "check" {
 			continue
 		}
-		c, err := s.parseCheck(inner, root)
-		if err != nil {
-			return err
+		c, err := s.parseCheck(inner, spec)
+		if err == nil && slices.ContainsFunc(s.checks, func(o check) bool { return o.probe.ID == c.probe.ID }) {
+			err = inner.errorf("check %q: given twice, want it once", c.probe.Label)
 		}
-		if slices.ContainsFunc(s.checks, func(o check) bool { return o.probe.ID == c.probe.ID }) {
-			return inner.errorf("check %q: given twice, want it once", c.probe.Label)
+		if err != nil {
+			s.found.add(inner, err)
+			continue
 		}
 		shortest = min(shortest, c.interval)
 		s.checks = append(s.checks, c)
 	}
 	s.pool.ShortTTL = uint32(max(shortest/time.Second, 1)) // #nosec G115 -- a day at the most
-	return s.checkPolicy()
 }
 
-// parseCheck reads one check with its block.
-func (s *stanza) parseCheck(l line, root string) (check, error) {
-	c := check{pace: s.pace}
-	spec := probe.Spec{Args: l.args(), Root: root}
-	if name := s.names[0]; !strings.HasPrefix(name, "*.") && !s.filters() {
-		spec.Name = name
+// host returns the HOST of checks that give none: the first NAME, or "" where
+// that is a wildcard. Where the NAME could not be read, it returns a stand-in:
+// that it is missing is not the check's error.
+func (s *stanza) host() string {
+	switch {
+	case s.broken[pluginName]:
+		return "name.invalid"
+	case strings.HasPrefix(s.names[0], "*."):
+		return ""
 	}
-	var own []line
+	return s.names[0]
+}
+
+// parseCheck reads one check with its block. Its error joins all that are found.
+func (s *stanza) parseCheck(l line, spec probe.Spec) (check, error) {
+	c := check{pace: s.pace}
+	spec.Args = l.args()
+	var (
+		errs []error
+		own  []line
+	)
 	for _, inner := range l.block {
-		if inner.block != nil {
-			return c, inner.errorf("check: unexpected block { ... } behind %q, want none", inner.word())
-		}
-		switch inner.word() {
-		case "interval", "timeout", "rise", "fall", "fall_hard":
-			if slices.ContainsFunc(own, func(o line) bool { return o.word() == inner.word() }) {
-				return c, inner.errorf("check: %s given twice, want it once", inner.word())
-			}
-			own = append(own, inner)
-		default:
+		switch again := func(o line) bool { return o.word() == inner.word() }; {
+		case inner.block != nil:
+			errs = append(errs, inner.errorf("check: unexpected block { ... } behind %q, want none", inner.word()))
+		case !slices.Contains(generalOptions, inner.word()):
 			spec.Options = append(spec.Options, probe.Option{Name: inner.word(), Args: inner.args(), Pos: inner.pos()})
+		case slices.ContainsFunc(own, again):
+			errs = append(errs, inner.errorf("check: %s given twice, want it once", inner.word()))
+		default:
+			own = append(own, inner)
+			errs = append(errs, c.parse(inner))
 		}
 	}
 	var err error
 	if c.probe, err = probe.Parse(spec); err != nil {
-		if option, ok := errors.AsType[*probe.OptionError](err); ok {
-			return c, fmt.Errorf("%s - Error during parsing: %s", option.Option.Pos, err)
-		}
-		return c, l.errorf("%v", err)
-	}
-	for _, o := range own {
-		if err := c.parse(o); err != nil {
-			return c, err
-		}
+		errs = append(errs, l.located(err))
 	}
 	c.pace, err = c.complete(l)
-	return c, err
+	return c, errors.Join(append(errs, err)...)
 }
+
+// located gives the errors that err joins the lines of l's block that they are
+// about.
+func (l line) located(err error) error {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		var errs []error
+		for _, one := range joined.Unwrap() {
+			errs = append(errs, l.located(one))
+		}
+		return errors.Join(errs...)
+	}
+	if option, ok := errors.AsType[*probe.OptionError](err); ok {
+		for _, inner := range l.block {
+			if inner.pos() == option.Option.Pos {
+				return inner.errorf("%v", err)
+			}
+		}
+	}
+	return l.errorf("%v", err)
+}
+
+// parsePace reads one of the lines interval, timeout, rise, fall and fall_hard.
+func (s *stanza) parsePace(l line) error { return s.pace.parse(l) }
 
 // parse reads one of the lines interval, timeout, rise, fall and fall_hard.
 func (p *pace) parse(l line) error {
 	var err error
 	switch l.word() {
 	case "interval":
-		return p.parseInterval(l)
+		err = p.parseInterval(l)
 	case "timeout":
 		var text string
 		if text, err = l.one("a duration such as 3s"); err == nil {
@@ -112,6 +146,7 @@ func (p *pace) parse(l line) error {
 	case "fall_hard":
 		p.rule.FallHard, err = streak(l)
 	}
+	p.unsure = p.unsure || err != nil
 	return err
 }
 
@@ -166,6 +201,7 @@ func (p pace) complete(l line) (pace, error) {
 		}
 	}
 	switch {
+	case p.unsure: // the error is that of the line
 	case p.timeout >= p.interval:
 		return p, l.find("timeout").errorf("timeout: %v is not shorter than the interval %v, want it shorter", p.timeout, p.interval)
 	case p.rule.FallHard > p.rule.Fall:

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/rrhealth/rrhealth/plugin/pool"
 )
@@ -111,9 +110,9 @@ func (s *stanza) parsePatience(l line) error {
 	patience := &s.pool.Patience
 	switch l.word() {
 	case "slow_start":
-		patience.SlowStart, err = duration(l, text, time.Second, 24*time.Hour)
+		patience.SlowStart, err = duration(l, text, minPatience, maxPatience)
 	case "hold":
-		patience.Hold, err = duration(l, text, time.Second, pool.FlapWindow)
+		patience.Hold, err = duration(l, text, minPatience, pool.FlapWindow)
 	case "failback":
 		switch text {
 		case "auto":
@@ -124,7 +123,7 @@ func (s *stanza) parsePatience(l line) error {
 			if text == "" || text[0] < '0' || text[0] > '9' {
 				return l.errorf("failback: got %q, want %s", text, patienceForms["failback"])
 			}
-			patience.Failback, err = duration(l, text, time.Second, 24*time.Hour)
+			patience.Failback, err = duration(l, text, minPatience, maxPatience)
 		}
 	}
 	return err
@@ -136,38 +135,59 @@ var patienceForms = map[string]string{
 
 // checkPolicy refuses what has no effect under the stanza's policy, and what
 // its policy lacks.
-func (s *stanza) checkPolicy() error {
+func (s *stanza) checkPolicy() {
+	// A weight on a backend line names the policy, too.
+	named := !s.broken["policy"] && !s.broken["backend"]
 	for _, l := range s.at.block {
 		switch {
-		case l.word() == "slow_start" && s.pool.Policy != pool.Weighted:
-			return l.errorf("slow_start: the policy is %s, want policy weighted: only there a share can grow", s.pool.Policy)
-		case l.word() == "failback" && !s.tiered():
-			return l.errorf("failback: every backend is of one tier, want backends of several")
-		case l.word() == "backend" && s.pool.Policy != pool.Nearest && slices.Contains(l.args(), "location"):
-			return l.errorf("backend: location: the policy is %s, want policy nearest: only there it has a meaning", s.pool.Policy)
+		case s.filters():
+		case l.word() == "slow_start" && named && s.pool.Policy != pool.Weighted:
+			s.report(l.errorf("slow_start: the policy is %s, want policy weighted: only there a share can grow", s.pool.Policy))
+		case l.word() == "failback" && !s.broken["backend"] && !s.tiered():
+			s.report(l.errorf("failback: every backend is of one tier, want backends of several"))
+		case l.word() == "backend" && !s.broken["policy"] && s.pool.Policy != pool.Nearest && slices.Contains(l.args(), "location"):
+			s.report(l.errorf("backend: location: the policy is %s, want policy nearest: only there it has a meaning", s.pool.Policy))
 		}
 	}
-	if s.pool.Policy != pool.Nearest {
-		return nil
+	if s.pool.Policy == pool.Nearest {
+		s.checkPlaces()
 	}
-	at := func(b pool.Backend) line {
-		i := slices.IndexFunc(s.at.block, func(l line) bool {
-			return l.word() == "backend" && slices.Contains(l.args(), b.Addr.String())
-		})
-		if i < 0 { // spelled differently
-			return s.at
-		}
-		return s.at.block[i]
+}
+
+// checkPlaces refuses backends without a location, and locations of two kinds:
+// one error for each backend line.
+func (s *stanza) checkPlaces() {
+	nowhere := pool.Place{}
+	var first pool.Place // the first that is given
+	if i := slices.IndexFunc(s.pool.Backends, func(b pool.Backend) bool { return b.Place != nowhere }); i >= 0 {
+		first = s.pool.Backends[i].Place
 	}
+	reported := make(map[string]bool)
 	for _, b := range s.pool.Backends {
-		switch first := s.pool.Backends[0].Place; {
-		case b.Place == (pool.Place{}):
-			return at(b).errorf("backend %q: no location, want one under policy nearest: %s", b.Addr, placeForm)
+		l := s.lineOf(b)
+		var err error
+		switch {
+		case b.Place == nowhere:
+			err = l.errorf("backend %q: no location, want one under policy nearest: %s", b.Addr, placeForm)
 		case b.Place.OnGlobe() != first.OnGlobe():
-			return at(b).errorf("backend %q: location by codes and by coordinates in one stanza, want one or the other", b.Addr)
+			err = l.errorf("backend %q: location by codes and by coordinates in one stanza, want one or the other", b.Addr)
+		}
+		if err != nil && !reported[l.pos()] {
+			reported[l.pos()] = true
+			s.report(err)
 		}
 	}
-	return nil
+}
+
+// lineOf returns the line of b.
+func (s *stanza) lineOf(b pool.Backend) line {
+	i := slices.IndexFunc(s.at.block, func(l line) bool {
+		return l.word() == "backend" && slices.Contains(l.args(), b.Addr.String())
+	})
+	if i < 0 { // spelled differently
+		return s.at
+	}
+	return s.at.block[i]
 }
 
 // tiered reports whether the backends are of several tiers.

@@ -56,22 +56,18 @@ func (s *stanza) parseShadow(l line) error {
 }
 
 // completeFilter checks what a filter's stanza says as a whole.
-func (s *stanza) completeFilter(l line) error {
-	if len(s.pool.Backends) > 0 {
-		return l.find("backend").errorf("backend: beside watch, want one of them: backend to answer addresses, watch to judge those that other plugins answer")
-	}
+func (s *stanza) completeFilter() {
 	switch s.pool.Policy {
 	case pool.Rotate, pool.Shuffle, pool.First:
 	default:
-		return l.find("policy").errorf("policy: %s needs to know the backends, want rotate, shuffle or first beside watch", s.pool.Policy)
+		s.report(s.at.find("policy").errorf("policy: %s needs to know the backends, want rotate, shuffle or first beside watch", s.pool.Policy))
 	}
 	for _, word := range []string{"slow_start", "hold", "failback"} {
-		if at := l.find(word); at.word() == word {
-			return at.errorf("%s: is for pools, want it beside backend only", word)
+		if at := s.at.find(word); at.word() == word {
+			s.report(at.errorf("%s: is for pools, want it beside backend only", word))
 		}
 	}
-	if l.find("answers").word() != "answers" {
+	if s.at.find("answers").word() != "answers" {
 		s.pool.Answers = 0 // all that the plugins below answer
 	}
-	return nil
 }

@@ -19,7 +19,7 @@ func TestBadFiltersGetErrorsThatHelp(t *testing.T) {
 		"watch any 192.0.2.0/24":             "Corefile:4 - Error during parsing: watch: any beside networks, " + form,
 		"watch 192.0.2.1 192.0.2.1/32":       `Corefile:4 - Error during parsing: watch: "192.0.2.1/32" given twice, want each network once`,
 		"watch any\nwatch any":               "Corefile:5 - Error during parsing: watch: given at Corefile:4 already, want it once",
-		"watch any\nbackend 192.0.2.1":       "Corefile:5 - Error during parsing: backend: beside watch, want one of them: backend to answer addresses, watch to judge those that other plugins answer",
+		"watch any\nbackend 192.0.2.1":       "Corefile:5 - Error during parsing: backend: beside watch at Corefile:4, want one of them: backend to answer addresses, watch to judge those that other plugins answer",
 		"watch any\npolicy weighted":         "Corefile:5 - Error during parsing: policy: weighted needs to know the backends, want rotate, shuffle or first beside watch",
 		"watch any\npolicy sticky":           "Corefile:5 - Error during parsing: policy: sticky needs to know the backends, want rotate, shuffle or first beside watch",
 		"hold 10s\nwatch any":                "Corefile:4 - Error during parsing: hold: is for pools, want it beside backend only",

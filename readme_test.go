@@ -106,9 +106,4 @@ func TestTheREADMEIsAManualPage(t *testing.T) {
 	if !slices.Equal(got, want) || !slices.Contains(got, "Syntax") {
 		t.Errorf("sections %v, want them in the order %v", got, want)
 	}
-	for name := range words {
-		if !strings.Contains(string(text), "* `"+name+"` ") && name != "timeout" && name != "rise" && name != "fall" {
-			t.Errorf("the README does not explain %q", name)
-		}
-	}
 }

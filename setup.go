@@ -24,12 +24,12 @@ func init() { plugin.Register(pluginName, setup) }
 // nothing: an error in a later directive would leave it running for ever.
 func setup(c *caddy.Controller) error {
 	config := dnsserver.GetConfig(c)
-	stanzas, err := parse(c, config.Root)
-	if err != nil {
-		return plugin.Error(pluginName, err)
-	}
 	if err := checkPosition(dnsserver.Directives); err != nil {
 		return plugin.Error(pluginName, err)
+	}
+	stanzas, err := parse(c, config.Root)
+	if err != nil {
+		return postpone(c, err)
 	}
 	h := newHandler(zonesOf(c), stanzas)
 

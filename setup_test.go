@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/coredns/caddy"
 	"github.com/coredns/coredns/core/dnsserver"
@@ -19,6 +20,21 @@ var update = flag.Bool("update", false, "write what is got into the golden files
 // validate reads a Corefile as CoreDNS does at start, without starting it.
 func validate(corefile string) error {
 	return caddy.ValidateAndExecuteDirectives(input(corefile), nil, true)
+}
+
+// refused returns the error that CoreDNS has for corefile when it starts, which
+// is about all server blocks. A corefile that is accepted is not started.
+func refused(t *testing.T, corefile string) error {
+	t.Helper()
+	if validate(corefile) == nil {
+		return nil
+	}
+	inst, err := caddy.Start(input(corefile))
+	if err == nil {
+		(&server{t: t, inst: inst}).stop()
+		t.Errorf("started a Corefile that is refused when it is validated:\n%s", corefile)
+	}
+	return err
 }
 
 // Every wrong Corefile stands in the golden file with the error that it gets,
@@ -37,7 +53,7 @@ func TestBadCorefilesGetErrorsThatHelp(t *testing.T) {
 			t.Fatalf("%s: entry %d, %q, has no line =>", golden, i, title)
 		}
 		message := "accepted"
-		if err := validate(corefile); err != nil {
+		if err := refused(t, corefile); err != nil {
 			message = err.Error()
 		}
 		if i > 0 {
@@ -240,6 +256,11 @@ func FuzzParse(f *testing.F) {
 		c.ServerBlockKeys = []string{"example.org."}
 		stanzas, err := parse(c, "")
 		if err != nil {
+			for l := range strings.Lines(err.Error()) {
+				if len(l) > 1000 || !utf8.ValidString(l) {
+					t.Errorf("an error of %d bytes: %q", len(l), l)
+				}
+			}
 			return
 		}
 		// What is accepted can be served.

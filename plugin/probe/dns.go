@@ -17,18 +17,13 @@ import (
 // answer. HOST means nothing to DNS and is accepted for uniformity.
 func parseDNS(s Spec) (Check, error) {
 	l, err := parseLocation(s, 53, true)
-	if err != nil {
-		return Check{}, err
-	}
 	l.host = ""
-	d := &dnsCheck{port: l.port, name: dns.Fqdn(strings.TrimPrefix(l.url.Path, "/")), qtype: dns.TypeA, rcodes: []int{dns.RcodeSuccess}}
-	if _, ok := dns.IsDomainName(d.name); !ok || len(l.url.Path) < 2 || l.url.RawQuery != "" || !printable(d.name) {
-		return Check{}, fmt.Errorf("check %q: no name to ask for, want dns://[:PORT]/NAME", l.text)
+	d := &dnsCheck{port: l.port, qtype: dns.TypeA, rcodes: []int{dns.RcodeSuccess}}
+	if err == nil {
+		d.name, err = questionOf(l)
 	}
-	for _, o := range s.Options {
-		if err := d.option(o); err != nil {
-			return Check{}, err
-		}
+	if err = errors.Join(err, s.each(d.option)); err != nil {
+		return Check{}, err
 	}
 	if d.answer != nil && !slices.Contains(d.rcodes, dns.RcodeSuccess) {
 		return Check{}, fmt.Errorf("check %q: answer without rcode NOERROR, want one of the two: no other reply has answers", l.text)
@@ -40,6 +35,15 @@ func parseDNS(s Spec) (Check, error) {
 	}, nil
 }
 
+// questionOf returns the name in the path of l.
+func questionOf(l location) (string, error) {
+	name := dns.Fqdn(strings.TrimPrefix(l.url.Path, "/"))
+	if _, ok := dns.IsDomainName(name); !ok || len(l.url.Path) < 2 || l.url.RawQuery != "" || !printable(name) {
+		return "", fmt.Errorf("check %q: no name to ask for, want dns://[:PORT]/NAME", l.text)
+	}
+	return name, nil
+}
+
 // A dnsCheck is one question and what its reply must look like.
 type dnsCheck struct {
 	port   uint16
@@ -49,39 +53,48 @@ type dnsCheck struct {
 	answer *regexp.Regexp
 }
 
-func (d *dnsCheck) option(o Option) error {
+// option takes the options type, rcode and answer. It reports whether o was one.
+func (d *dnsCheck) option(o Option) (bool, error) {
 	switch o.Name {
 	case "type":
-		text, err := o.one("a record type such as A or SOA")
-		if err != nil {
-			return err
-		}
-		var ok bool
-		d.qtype, ok = dns.StringToType[strings.ToUpper(text)]
-		switch {
-		case !ok:
-			return o.errorf("got %q, want a record type such as A or SOA", text)
-		case slices.Contains(notAsked, d.qtype):
-			return o.errorf("got %q, want a type that a query can ask for", text)
-		}
+		return true, d.setType(o)
 	case "rcode":
-		if len(o.Args) == 0 {
-			return o.errorf("got none, want codes such as NOERROR or NXDOMAIN")
-		}
-		d.rcodes = nil
-		for _, text := range o.Args {
-			code, ok := dns.StringToRcode[strings.ToUpper(text)]
-			if !ok || code > 15 {
-				return o.errorf("got %q, want codes such as NOERROR or NXDOMAIN", text)
-			}
-			d.rcodes = append(d.rcodes, code)
-		}
+		return true, d.setRcodes(o)
 	case "answer":
 		var err error
 		d.answer, err = o.regexp()
+		return true, err
+	}
+	return false, nil
+}
+
+func (d *dnsCheck) setType(o Option) error {
+	text, err := o.one("a record type such as A or SOA")
+	if err != nil {
 		return err
-	default:
-		return o.errorf("unknown for dns, want one of type, rcode, answer, interval, timeout, rise, fall")
+	}
+	var ok bool
+	d.qtype, ok = dns.StringToType[strings.ToUpper(text)]
+	switch {
+	case !ok:
+		return o.errorf("got %q, want a record type such as A or SOA", text)
+	case slices.Contains(notAsked, d.qtype):
+		return o.errorf("got %q, want a type that a query can ask for", text)
+	}
+	return nil
+}
+
+func (d *dnsCheck) setRcodes(o Option) error {
+	if len(o.Args) == 0 {
+		return o.errorf("got none, want codes such as NOERROR or NXDOMAIN")
+	}
+	d.rcodes = nil
+	for _, text := range o.Args {
+		code, ok := dns.StringToRcode[strings.ToUpper(text)]
+		if !ok || code > 15 {
+			return o.errorf("got %q, want codes such as NOERROR or NXDOMAIN", text)
+		}
+		d.rcodes = append(d.rcodes, code)
 	}
 	return nil
 }

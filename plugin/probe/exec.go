@@ -40,19 +40,19 @@ func parseExec(s Spec) (Check, error) {
 	if slices.ContainsFunc(e.args, func(a string) bool { return strings.ContainsRune(a, 0) }) {
 		return Check{}, fmt.Errorf("check %q: a NUL in an argument, want none", e.label)
 	}
-	for _, o := range s.Options {
+	err := s.each(func(o Option) (bool, error) {
 		if o.Name != "env" {
-			return Check{}, o.errorf("unknown for exec, want one of env, interval, timeout, rise, fall")
+			return false, nil
 		}
-		if err := e.addEnv(o); err != nil {
-			return Check{}, err
-		}
+		return true, e.addEnv(o)
+	})
+	if err != nil {
+		return Check{}, err
 	}
 	file := name
 	if strings.ContainsRune(name, os.PathSeparator) {
 		file = path(s.Root, name)
 	}
-	var err error
 	if e.file, err = exec.LookPath(file); err != nil {
 		if why, ok := errors.AsType[*exec.Error](err); ok {
 			err = why.Err

@@ -22,32 +22,20 @@ import (
 // the TLS options.
 func parseGRPC(s Spec) (Check, error) {
 	l, err := parseLocation(s, 0, true)
-	if err != nil {
-		return Check{}, err
+	g := &grpcCheck{location: l, secure: s.kind == "grpcs"}
+	if err == nil {
+		g.service, err = serviceOf(l)
 	}
-	g := &grpcCheck{location: l, service: strings.TrimPrefix(l.url.Path, "/")}
-	if l.url.RawQuery != "" || !printable(g.service) {
-		return Check{}, fmt.Errorf("check %q: a query in the URL, want %s://[HOST]:PORT[/SERVICE]", l.text, l.kind)
-	}
-	g.secure = l.kind == "grpcs"
 	if g.secure {
-		if g.tls, err = newTLSOptions(l, "h2"); err != nil {
-			return Check{}, err
+		if err == nil {
+			err = l.named()
 		}
+		g.tls = newTLSOptions(l, "h2")
 		g.tls.named = true // gRPC over TLS is HTTP/2, agreed on or not at all
 	}
-	for _, o := range s.Options {
-		known := false
-		names := ""
-		if g.secure {
-			names = tlsOptionNames + ", "
-			if known, err = g.tls.option(o, s.Root); err != nil {
-				return Check{}, err
-			}
-		}
-		if !known {
-			return Check{}, o.errorf("unknown for %s, want one of %sinterval, timeout, rise, fall", l.kind, names)
-		}
+	err = errors.Join(err, s.each(func(o Option) (bool, error) { return g.tls.option(o, s.Root) }))
+	if err != nil {
+		return Check{}, err
 	}
 	return Check{
 		Label:    l.text,
@@ -56,6 +44,15 @@ func parseGRPC(s Spec) (Check, error) {
 		Insecure: g.secure && g.tls.config.InsecureSkipVerify,
 		Probe:    g.probe,
 	}, nil
+}
+
+// serviceOf returns the service in the path of l.
+func serviceOf(l location) (string, error) {
+	service := strings.TrimPrefix(l.url.Path, "/")
+	if l.url.RawQuery != "" || !printable(service) {
+		return "", fmt.Errorf("check %q: a query in the URL, want %s://[HOST]:PORT[/SERVICE]", l.text, l.kind)
+	}
+	return service, nil
 }
 
 // A grpcCheck asks the standard health service about one service, or about the

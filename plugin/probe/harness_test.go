@@ -35,7 +35,7 @@ func check(t *testing.T, port, line string, options ...string) Check {
 }
 
 func spec(port, line string, options ...string) Spec {
-	s := Spec{Args: strings.Split(strings.ReplaceAll(line, "PORT", port), " ")}
+	s := Spec{Args: strings.Split(strings.ReplaceAll(line, "PORT", port), " "), General: []string{"interval", "timeout", "rise", "fall", "fall_hard"}}
 	for _, o := range options {
 		words := strings.Split(o, " ")
 		s.Options = append(s.Options, Option{Name: words[0], Args: words[1:]})

@@ -24,29 +24,26 @@ const (
 // parseHTTP reads http://[HOST][:PORT][/PATH] and https://..., with the
 // options method, header, status and body, and for https the TLS options.
 func parseHTTP(s Spec) (Check, error) {
-	secure := strings.HasPrefix(s.Args[0], "https:")
+	secure := s.kind == "https"
 	port := uint16(80)
 	if secure {
 		port = 443
 	}
 	l, err := parseLocation(s, port, true)
-	if err != nil {
-		return Check{}, err
-	}
 	h := &httpCheck{
 		location: l, secure: secure, method: http.MethodGet,
 		header: http.Header{"User-Agent": {userAgent}, "Accept": {"*/*"}, "Connection": {"close"}},
 		status: statusList{{200, 399}},
 	}
 	if secure {
-		if h.tls, err = newTLSOptions(l, "h2", "http/1.1"); err != nil {
-			return Check{}, err
+		if err == nil {
+			err = l.named()
 		}
+		h.tls = newTLSOptions(l, "h2", "http/1.1")
 	}
-	for _, o := range s.Options {
-		if err := h.option(o, s.Root); err != nil {
-			return Check{}, err
-		}
+	err = errors.Join(err, s.each(func(o Option) (bool, error) { return h.option(o, s.Root) }))
+	if err != nil {
+		return Check{}, err
 	}
 	if h.body != nil && h.method == http.MethodHead {
 		return Check{}, fmt.Errorf("check %q: body with method HEAD, want another method: a reply to HEAD has no body", l.text)

@@ -9,32 +9,33 @@ import (
 	"golang.org/x/net/http/httpguts"
 )
 
-func (h *httpCheck) option(o Option, root string) error {
+// option takes the options of HTTP, and for https those of TLS. It reports
+// whether o was one.
+func (h *httpCheck) option(o Option, root string) (bool, error) {
 	var err error
 	switch o.Name {
 	case "method":
-		if h.method, err = o.one("an HTTP method such as GET or HEAD"); err != nil {
-			return err
-		}
-		if !httpguts.ValidHeaderFieldName(h.method) || h.method != strings.ToUpper(h.method) || h.method == http.MethodConnect {
-			return o.errorf("got %q, want an HTTP method such as GET or HEAD", h.method)
-		}
+		return true, h.setMethod(o)
 	case "header":
-		return h.addHeader(o)
+		return true, h.addHeader(o)
 	case "status":
 		h.status, err = parseStatusList(o)
-		return err
+		return true, err
 	case "body":
 		h.body, err = o.regexp()
+		return true, err
+	}
+	return h.tls.option(o, root)
+}
+
+func (h *httpCheck) setMethod(o Option) error {
+	const want = "an HTTP method such as GET or HEAD"
+	var err error
+	if h.method, err = o.one(want); err != nil {
 		return err
-	default:
-		if h.secure {
-			if known, err := h.tls.option(o, root); known {
-				return err
-			}
-			return o.errorf("unknown for https, want one of method, header, status, body, %s, interval, timeout, rise, fall", tlsOptionNames)
-		}
-		return o.errorf("unknown for http, want one of method, header, status, body, interval, timeout, rise, fall")
+	}
+	if !httpguts.ValidHeaderFieldName(h.method) || h.method != strings.ToUpper(h.method) || h.method == http.MethodConnect {
+		return o.errorf("got %q, want %s", h.method, want)
 	}
 	return nil
 }

@@ -22,8 +22,8 @@ func parseICMP(s Spec) (Check, error) {
 	if s.Args[0] != "icmp" || len(s.Args) > 1 {
 		return Check{}, fmt.Errorf("check %q: unexpected words, want check icmp", shown(s.Args[0]))
 	}
-	for _, o := range s.Options {
-		return Check{}, o.errorf("unknown for icmp, want one of interval, timeout, rise, fall")
+	if err := s.each(func(Option) (bool, error) { return false, nil }); err != nil {
+		return Check{}, err
 	}
 	if err := mayEcho(); err != nil {
 		return Check{}, fmt.Errorf("check \"icmp\": this process may not send echo requests (%v), want the capability CAP_NET_RAW, or its group in the sysctl net.ipv4.ping_group_range", err)

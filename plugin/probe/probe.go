@@ -59,79 +59,51 @@ type Spec struct {
 	Options []Option // the nested block, line by line
 	Name    string   // HOST where the URL has none; "" when there is none to take
 	Root    string   // directory that relative file names start from; "" for the working directory
+	General []string // options that the caller reads itself, for error texts
+
+	kind    string   // set by Parse
+	options []string // that the kind has; set by Parse
 }
 
-// An Option is one line of the nested block.
-type Option struct {
-	Name string
-	Args []string
-	Pos  string // where it stands, for the error text of whoever parses the Corefile
+// A kind parses the checks of one protocol, and has the options of the list.
+// Parser, error texts and a test of the README read the same list.
+type kind struct {
+	parse   func(Spec) (Check, error)
+	options []string
 }
-
-// OptionError is an error in one line of the nested block.
-type OptionError struct {
-	Option Option
-	Reason string
-}
-
-// Error gives the reason alone; the position is for the caller to add.
-func (e *OptionError) Error() string { return e.Reason }
-
-func (o Option) errorf(format string, args ...any) error {
-	return &OptionError{o, fmt.Sprintf("check option %q: ", o.Name) + fmt.Sprintf(format, args...)}
-}
-
-// one returns the only argument of o.
-func (o Option) one(what string) (string, error) {
-	if len(o.Args) != 1 {
-		return "", o.errorf("got %d arguments, want one: %s", len(o.Args), what)
-	}
-	return o.Args[0], nil
-}
-
-// A kind parses the checks of one protocol.
-type kind func(Spec) (Check, error)
 
 // kinds is the table of what can be asked. A new kind is one file, its test,
 // one line here and one row in the README.
 var kinds = map[string]kind{
-	"dns":   parseDNS,
-	"exec":  parseExec,
-	"grpc":  parseGRPC,
-	"grpcs": parseGRPC,
-	"http":  parseHTTP,
-	"https": parseHTTP,
-	"icmp":  parseICMP,
-	"tcp":   parseTCP,
-	"tls":   parseTLS,
-	"udp":   parseUDP,
+	"dns":   {parseDNS, []string{"type", "rcode", "answer"}},
+	"exec":  {parseExec, []string{"env"}},
+	"grpc":  {parseGRPC, nil},
+	"grpcs": {parseGRPC, tlsNames},
+	"http":  {parseHTTP, httpOptions},
+	"https": {parseHTTP, slices.Concat(httpOptions, tlsNames)},
+	"icmp":  {parseICMP, nil},
+	"tcp":   {parseTCP, talkOptions},
+	"tls":   {parseTLS, slices.Concat(talkOptions, tlsNames)},
+	"udp":   {parseUDP, talkOptions},
 }
 
 // Kinds returns the names of all kinds, sorted.
 func Kinds() []string { return slices.Sorted(maps.Keys(kinds)) }
 
-// Parse reads one check. An error in the nested block is an *OptionError.
+// Parse reads one check. Its error joins all errors that were found; those in
+// the nested block are of type *OptionError.
 func Parse(s Spec) (Check, error) {
 	if len(s.Args) == 0 {
 		return Check{}, fmt.Errorf("check: nothing given, want KIND://[HOST][:PORT][/PATH], icmp, or exec COMMAND [ARG...], with KIND one of %s", list(Kinds()))
 	}
 	name, _, _ := strings.Cut(shown(s.Args[0]), ":")
-	parse, ok := kinds[name]
+	k, ok := kinds[name]
 	if !ok {
 		return Check{}, fmt.Errorf("check %q: unknown kind %q, want one of %s", shown(s.Args[0]), name, list(Kinds()))
 	}
-	seen := make(map[string]bool)
-	for _, o := range s.Options {
-		if seen[o.Name] && !repeatable[o.Name] {
-			return Check{}, o.errorf("given twice, want it once")
-		}
-		seen[o.Name] = true
-	}
-	return parse(s)
+	s.kind, s.options = name, k.options
+	return k.parse(s)
 }
-
-// repeatable lists the options that may stand more than once in a block.
-var repeatable = map[string]bool{"env": true, "header": true}
 
 // printable reports whether text may stand in a log line and in the label of a
 // metric, where text that is not UTF-8 would be a panic.

@@ -2,6 +2,7 @@ package probe
 
 import (
 	"context"
+	"errors"
 	"net/netip"
 )
 
@@ -9,19 +10,10 @@ import (
 // means nothing to TCP and is accepted for uniformity.
 func parseTCP(s Spec) (Check, error) {
 	l, err := parseLocation(s, 0, false)
-	if err != nil {
-		return Check{}, err
-	}
 	l.host = ""
 	var d dialogue
-	for _, o := range s.Options {
-		known, err := d.option(o)
-		if err != nil {
-			return Check{}, err
-		}
-		if !known {
-			return Check{}, o.errorf("unknown for %s, want one of send, expect, interval, timeout, rise, fall", l.kind)
-		}
+	if err = errors.Join(err, s.each(d.option)); err != nil {
+		return Check{}, err
 	}
 	return Check{
 		Label: l.text,

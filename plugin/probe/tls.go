@@ -2,30 +2,25 @@ package probe
 
 import (
 	"context"
+	"errors"
 	"net/netip"
 )
 
 // parseTLS reads tls://[NAME][:PORT] with the TLS options and send and expect.
 func parseTLS(s Spec) (Check, error) {
 	l, err := parseLocation(s, 443, false)
+	if err == nil {
+		err = l.named()
+	}
+	t := &tlsCheck{port: l.port, tls: newTLSOptions(l)}
+	err = errors.Join(err, s.each(func(o Option) (bool, error) {
+		if known, err := t.tls.option(o, s.Root); known {
+			return true, err
+		}
+		return t.dialogue.option(o)
+	}))
 	if err != nil {
 		return Check{}, err
-	}
-	t := &tlsCheck{port: l.port}
-	if t.tls, err = newTLSOptions(l); err != nil {
-		return Check{}, err
-	}
-	for _, o := range s.Options {
-		known, err := t.tls.option(o, s.Root)
-		if !known && err == nil {
-			known, err = t.dialogue.option(o)
-		}
-		if err != nil {
-			return Check{}, err
-		}
-		if !known {
-			return Check{}, o.errorf("unknown for %s, want one of %s, send, expect, interval, timeout, rise, fall", l.kind, tlsOptionNames)
-		}
 	}
 	return Check{
 		Label:    l.text,

@@ -25,18 +25,24 @@ type tlsOptions struct {
 	digests []string // of the files that were read, for the ID
 }
 
-const tlsOptionNames = "alpn, ca, cert, insecure, min_days"
+// maxMinDays is the most that min_days may ask for.
+const maxMinDays = 3650
 
-// newTLSOptions prepares the verification for the host of l, which there must
-// be. speaks lists the protocols of the kind, which are offered by ALPN.
-func newTLSOptions(l location, speaks ...string) (tlsOptions, error) {
+// named returns an error when l has no host to verify the certificate for.
+func (l location) named() error {
 	if l.host == "" {
-		return tlsOptions{}, fmt.Errorf("check %q: no host to verify the certificate for, want %s://HOST:%d", l.text, l.kind, l.port)
+		return fmt.Errorf("check %q: no host to verify the certificate for, want %s://HOST:%d", l.text, l.kind, l.port)
 	}
+	return nil
+}
+
+// newTLSOptions prepares the verification for the host of l. speaks lists the
+// protocols of the kind, which are offered by ALPN.
+func newTLSOptions(l location, speaks ...string) tlsOptions {
 	return tlsOptions{
 		config: &tls.Config{ServerName: l.host, MinVersion: tls.VersionTLS12, NextProtos: speaks},
 		speaks: speaks,
-	}, nil
+	}
 }
 
 // option takes one TLS option. It reports whether o was one.
@@ -60,8 +66,8 @@ func (t *tlsOptions) option(o Option, root string) (bool, error) {
 			return true, err
 		}
 		n, err := strconv.Atoi(text)
-		if err != nil || n < 1 || n > 3650 {
-			return true, o.errorf("got %q, want a number of days from 1 to 3650", text)
+		if err != nil || n < 1 || n > maxMinDays {
+			return true, o.errorf("got %q, want a number of days from 1 to %d", text, maxMinDays)
 		}
 		t.minDays = n
 		return true, nil

@@ -2,6 +2,7 @@ package probe
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -11,19 +12,10 @@ import (
 // which must be given: UDP by itself never says that anybody is there.
 func parseUDP(s Spec) (Check, error) {
 	l, err := parseLocation(s, 0, false)
-	if err != nil {
-		return Check{}, err
-	}
 	l.host = ""
 	u := &udp{port: l.port}
-	for _, o := range s.Options {
-		known, err := u.dialogue.option(o)
-		if err != nil {
-			return Check{}, err
-		}
-		if !known {
-			return Check{}, o.errorf("unknown for udp, want one of send, expect, interval, timeout, rise, fall")
-		}
+	if err = errors.Join(err, s.each(u.dialogue.option)); err != nil {
+		return Check{}, err
 	}
 	if len(u.dialogue.send) == 0 || u.dialogue.expect == nil {
 		return Check{}, fmt.Errorf("check %q: want both options, send TEXT and expect REGEX: without a reply nobody knows whether anybody is there", l.text)
