@@ -12,10 +12,6 @@ import (
 	"github.com/rrhealth/rrhealth/plugin/pool"
 )
 
-// negativeTTL is how long resolvers may remember that there is no such record,
-// in seconds. RFC 2308, section 5: the lesser of the SOA's TTL and minimum.
-const negativeTTL = 30
-
 // A reply is a message with room for what usually goes into it, so that the
 // usual answer takes one allocation. Nothing in it is shared, not even the bytes
 // of addresses: plugins above us may write to what we hand them (rewrite does).
@@ -97,37 +93,6 @@ func (a *reply) start(r *dns.Msg) *dns.Msg {
 	m.Answer = a.answer[:0]
 	m.Extra = a.extra[:0]
 	return m
-}
-
-// noData says that there is no record of the type asked for. Never NXDOMAIN:
-// that would deny the name's other types and everything below it (RFC 8020).
-func noData(r *dns.Msg, zone string) *dns.Msg {
-	m := new(reply).start(r)
-	m.Ns = []dns.RR{soa(zone)}
-	return m
-}
-
-// noData is the same, with a proof for clients that ask for one.
-func (h *RRHealth) noData(ctx context.Context, r *dns.Msg, zone string) *dns.Msg {
-	m := noData(r, zone)
-	if h.signer != nil && wantsDNSSEC(r) {
-		q := r.Question[0]
-		if proof := h.signer.denial(q.Name, q.Qtype, m.Ns[0].(*dns.SOA), false, serverOf(ctx)); proof != nil {
-			m.Ns = proof
-		}
-	}
-	return m
-}
-
-// soa returns an SOA record for a zone of which we know nothing but the name.
-func soa(zone string) *dns.SOA {
-	return &dns.SOA{
-		Hdr: dns.RR_Header{Name: zone, Rrtype: dns.TypeSOA, Class: dns.ClassINET, Ttl: negativeTTL},
-		Ns:  "ns.dns." + zone, Mbox: "hostmaster." + zone,
-		// A serial that never changes: replicas agree on it, and nobody
-		// transfers a zone that is not there.
-		Serial: 1, Refresh: 7200, Retry: 1800, Expire: 86400, Minttl: negativeTTL,
-	}
 }
 
 // failure answers r with rcode and nothing else.
@@ -225,6 +190,9 @@ func (w *otherWriter) WriteMsg(m *dns.Msg) error {
 	if m.Rcode == dns.RcodeNameError {
 		m = exists(m, w.pool.zone)
 	}
+	if w.dnssec {
+		m = w.handler.signer.corrected(m, serverOf(w.ctx))
+	}
 	s := w.pool.Snapshot()
 	mended := dropHints(m, func(addr netip.Addr) bool { return s.Down(w.pool.Config, addr) })
 	if mended != m {
@@ -237,20 +205,6 @@ func (w *otherWriter) WriteMsg(m *dns.Msg) error {
 func (w *otherWriter) Write(b []byte) (int, error) {
 	w.wrote = true
 	return w.ResponseWriter.Write(b)
-}
-
-// exists returns m, which denies the name, as one that only denies the type.
-// zone owns the SOA where m has none.
-func exists(m *dns.Msg, zone string) *dns.Msg {
-	mended := *m
-	mended.Rcode = dns.RcodeSuccess
-	for _, rr := range m.Ns {
-		if rr.Header().Rrtype == dns.TypeSOA {
-			return &mended
-		}
-	}
-	mended.Ns = append([]dns.RR{soa(zone)}, m.Ns...)
-	return &mended
 }
 
 // serveAbove lets the plugins below answer for a name that is not ours, but has

@@ -15,15 +15,21 @@ import (
 // it. It returns the name of its files, without extension, and its DNSKEY.
 func newKey(t *testing.T) (base string, key *dns.DNSKEY) {
 	t.Helper()
+	return newKeyFor(t, "example.org.")
+}
+
+// newKeyFor is the same for another zone.
+func newKeyFor(t *testing.T, zone string) (base string, key *dns.DNSKEY) {
+	t.Helper()
 	key = &dns.DNSKEY{
-		Hdr:   dns.RR_Header{Name: "example.org.", Rrtype: dns.TypeDNSKEY, Class: dns.ClassINET, Ttl: 3600},
+		Hdr:   dns.RR_Header{Name: zone, Rrtype: dns.TypeDNSKEY, Class: dns.ClassINET, Ttl: 3600},
 		Flags: 257, Protocol: 3, Algorithm: dns.ECDSAP256SHA256,
 	}
 	private, err := key.Generate(256)
 	if err != nil {
 		t.Fatal(err)
 	}
-	base = filepath.Join(t.TempDir(), fmt.Sprintf("Kexample.org.+%03d+%05d", key.Algorithm, key.KeyTag()))
+	base = filepath.Join(t.TempDir(), fmt.Sprintf("K%s+%03d+%05d", zone, key.Algorithm, key.KeyTag()))
 	for name, text := range map[string]string{
 		base + ".key":     key.String() + "\n",
 		base + ".private": key.PrivateKeyString(private),

@@ -3,7 +3,6 @@ package rrhealth
 import (
 	"iter"
 	"slices"
-	"strings"
 
 	"github.com/miekg/dns"
 
@@ -186,11 +185,8 @@ func (s *section) signatures(set int) iter.Seq[*dns.RRSIG] {
 // if its zone seems to hold it: a zone below it may be signed already.
 func (s *section) signedBy(set int, sigs []dns.RR) bool {
 	for have := range s.signatures(set) {
-		for _, rr := range sigs {
-			sig, ok := rr.(*dns.RRSIG)
-			if ok && sig.KeyTag == have.KeyTag && sig.Algorithm == have.Algorithm && strings.EqualFold(sig.SignerName, have.SignerName) {
-				return true
-			}
+		if sameKey(have, sigs) {
+			return true
 		}
 	}
 	return false

@@ -83,44 +83,12 @@ func (s *signer) set(rrs []dns.RR, server string) []dns.RR {
 	return sigs
 }
 
-// zone returns the zone of the plugin's that name belongs to, or "".
-func (s *signer) zone(name, server string) string {
-	// The plugin does not tell its zones, but who signs: any record will do.
-	for _, sig := range s.set([]dns.RR{soa(name)}, server) {
-		if sig, ok := sig.(*dns.RRSIG); ok {
-			return strings.ToLower(sig.SignerName)
-		}
-	}
-	return ""
-}
-
-// denial returns the authority section that proves that name has no record of
-// the type: the zone's SOA and what the plugin adds to it. It returns nil when
-// name is in no zone of the plugin's. start is the SOA to put there, and is
-// not changed; where it is not the zone's, one is made up unless strict.
-func (s *signer) denial(name string, qtype uint16, start *dns.SOA, strict bool, server string) []dns.RR {
-	zone := s.zone(name, server)
-	if zone == "" {
-		return nil
-	}
-	if !strings.EqualFold(start.Hdr.Name, zone) {
-		if strict {
-			return nil
-		}
-		start = soa(zone)
-	}
-	m := &dns.Msg{
-		MsgHdr:   dns.MsgHdr{Response: true},
-		Question: []dns.Question{{Name: strings.ToLower(name), Qtype: qtype, Qclass: dns.ClassINET}},
-		Ns:       []dns.RR{withHeader(start, zone, signedTTL)},
-	}
-	signed := s.dnssec.Sign(request.Request{Req: m, Zone: zone}, time.Now().UTC(), server)
-	// For a question about NSEC the plugin moves the proof to the answer.
-	proof := slices.Concat(signed.Answer, signed.Ns)
-	for i, rr := range proof {
-		proof[i] = withHeader(rr, rr.Header().Name, start.Hdr.Ttl)
-	}
-	return proof
+// sameKey reports whether one of sigs is by the key that has made have.
+func sameKey(have *dns.RRSIG, sigs []dns.RR) bool {
+	return slices.ContainsFunc(sigs, func(rr dns.RR) bool {
+		sig, ok := rr.(*dns.RRSIG)
+		return ok && sig.KeyTag == have.KeyTag && sig.Algorithm == have.Algorithm && strings.EqualFold(sig.SignerName, have.SignerName)
+	})
 }
 
 // again returns mended, of which some SVCB or HTTPS records are not what they
