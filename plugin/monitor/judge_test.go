@@ -90,7 +90,10 @@ func TestLocalFaultsCountForNothing(t *testing.T) {
 		}},
 		{"read just in time", "", func(context.Context, netip.Addr) error { time.Sleep(usual.Timeout + lateness); return errDown }},
 		{"refused", "", func(context.Context, netip.Addr) error { return wrapped(syscall.ECONNREFUSED) }},
-		{"no such host", "", func(context.Context, netip.Addr) error { return wrapped(syscall.EHOSTUNREACH) }},
+		{"no such host", "EHOSTUNREACH", func(context.Context, netip.Addr) error { return wrapped(syscall.EHOSTUNREACH) }},
+		{"a router has no route", "", func(context.Context, netip.Addr) error { return remote{wrapped(syscall.ENETUNREACH)} }},
+		{"a router knows no such host", "", func(context.Context, netip.Addr) error { return remote{wrapped(syscall.EHOSTUNREACH)} }},
+		{"a router prohibits", "", func(context.Context, netip.Addr) error { return remote{wrapped(syscall.EACCES)} }},
 	}
 	for _, tc := range tests {
 		t.Run(tc.name, func(t *testing.T) {
@@ -120,6 +123,12 @@ func TestLocalFaultsCountForNothing(t *testing.T) {
 		})
 	}
 }
+
+// A remote error was reported by another machine.
+type remote struct{ error }
+
+func (remote) Local() bool     { return false }
+func (r remote) Unwrap() error { return r.error }
 
 // TestBeganLate: a goroutine that the machine had no time for is our fault.
 func TestBeganLate(t *testing.T) {

@@ -364,10 +364,13 @@ func TestFaultNames(t *testing.T) {
 		if got := faultOf(errno); got != name || got == "" {
 			t.Errorf("%v: %q, want %q", errno, got, name)
 		}
+		if got := faultOf(remote{errno}); got != "" {
+			t.Errorf("%v of another machine is taken for the local error %q", errno, got)
+		}
 	}
-	for _, errno := range []syscall.Errno{syscall.ECONNREFUSED, syscall.EHOSTUNREACH, syscall.ECONNRESET, syscall.ETIMEDOUT} {
+	for _, errno := range []syscall.Errno{syscall.ECONNREFUSED, syscall.EHOSTDOWN, syscall.ECONNRESET, syscall.ETIMEDOUT} {
 		if got := faultOf(errno); got != "" {
-			t.Errorf("%v is called a fault of ours", errno)
+			t.Errorf("%v is taken for a local error", errno)
 		}
 	}
 }

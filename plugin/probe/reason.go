@@ -35,7 +35,7 @@ func failed(kind string, target fmt.Stringer, format string, args ...any) error 
 
 // broken tells that err came in the way while doing what.
 func broken(kind string, target fmt.Stringer, doing string, err error) error {
-	return &failure{kind, target, explain(doing, err), err}
+	return &failure{kind, target, explain(doing, err), attribute(target, err)}
 }
 
 // explain puts err into words for the log. It writes no text that came from
