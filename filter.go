@@ -73,7 +73,7 @@ func (r rules) match(name string) *filter {
 type condition struct {
 	watched bool // the filter is concerned with it
 	down    bool
-	short   bool // down or changing: the answer should not live long
+	ttl     uint32 // the most seconds that the answer may live; only if watched
 }
 
 // health looks addr up, marks it as seen, and has it learned when it is new.
@@ -83,8 +83,8 @@ func (h *RRHealth) health(f *filter, addr netip.Addr) condition {
 		if !a.seen.Load() { // a write to a line that many queries share costs
 			a.seen.Store(true)
 		}
-		down := a.State() == verdict.Down
-		return condition{watched: true, down: down, short: down || a.changing.Load()}
+		health := pool.Health{State: a.State(), Changing: a.changing.Load()}
+		return condition{watched: true, down: health.State == verdict.Down, ttl: f.Lifetime(health)}
 	}
 	if !addr.IsValid() || !f.scope.has(addr) {
 		return condition{}
@@ -92,7 +92,7 @@ func (h *RRHealth) health(f *filter, addr netip.Addr) condition {
 	if len(f.checks) > 0 {
 		h.learn(f, addr)
 	}
-	return condition{watched: true}
+	return condition{watched: true, ttl: f.TTL}
 }
 
 // learn has addr watched for f, soon. When there are more new addresses than

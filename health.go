@@ -214,9 +214,8 @@ func (r *registry) checkLabels() map[string]bool {
 func combine(targets []*monitor.Target) (state verdict.State, changing bool) {
 	states := make([]verdict.State, 0, 4)
 	for _, t := range targets {
-		v := t.Verdict()
-		states = append(states, v.State)
-		changing = changing || v.Changing()
+		states = append(states, t.Verdict().State)
+		changing = changing || t.Suspect()
 	}
 	return verdict.All(states...), changing
 }

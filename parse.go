@@ -16,13 +16,12 @@ import (
 
 // What a stanza says where it says nothing. The reasons are in the README.
 const (
-	defaultInterval = 10 * time.Second
-	defaultFast     = 2 * time.Second
-	defaultTimeout  = 3 * time.Second
+	defaultInterval = 5 * time.Second
+	defaultFast     = time.Second
+	defaultTimeout  = 2 * time.Second
 	defaultRise     = 2
 	defaultFall     = 3
 	defaultAnswers  = 8
-	defaultTTL      = 30
 )
 
 // The limits of what a stanza may say.
@@ -47,6 +46,8 @@ type stanza struct {
 	shadow   bool
 	checks   []check
 	pace     pace
+
+	detection time.Duration // of the quickest check; 0 without checks
 
 	// What was found wrong while the stanza was read.
 	found   problems
@@ -149,7 +150,7 @@ func parseStanza(l line, zones []string, root string) stanza {
 	s := stanza{
 		at: l, backends: make(map[netip.Addr]bool), broken: make(map[string]bool),
 		pool: pool.Config{
-			Answers: defaultAnswers, TTL: defaultTTL, MinUp: pool.MinUp{N: 1},
+			Answers: defaultAnswers, MinUp: pool.MinUp{N: 1},
 		},
 		pace: pace{rule: verdict.Rule{Rise: defaultRise, Fall: defaultFall}},
 	}

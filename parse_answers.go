@@ -5,7 +5,6 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/rrhealth/rrhealth/plugin/pool"
 )
@@ -18,22 +17,6 @@ func (s *stanza) parseAnswers(l line) error {
 	if s.pool.Answers, err = number(text, 0, maxAnswers); err != nil {
 		return l.errorf("answers: %v", err)
 	}
-	return nil
-}
-
-func (s *stanza) parseTTL(l line) error {
-	text, err := l.one("a duration such as 30s")
-	if err != nil {
-		return err
-	}
-	d, err := duration(l, text, 0, math.MaxInt32*time.Second)
-	if err != nil {
-		return err
-	}
-	if d%time.Second != 0 {
-		return l.errorf("ttl: got %v, want whole seconds", d)
-	}
-	s.pool.TTL = uint32(d / time.Second) // #nosec G115 -- bounded above
 	return nil
 }
 

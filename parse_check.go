@@ -35,8 +35,7 @@ func (c check) monitor() monitor.Check {
 // completeChecks reads the checks, now that the pace is known. Where named, the
 // stanza's first NAME is the HOST of those that give none.
 func (s *stanza) completeChecks(root string, named bool) {
-	pace, err := s.pace.complete(s.at)
-	if err != nil {
+	if _, err := s.pace.complete(s.at); err != nil {
 		s.report(err)
 		s.pace.unsure = true // and not reported again for each check
 	}
@@ -44,7 +43,6 @@ func (s *stanza) completeChecks(root string, named bool) {
 	if named {
 		spec.Name = s.host()
 	}
-	shortest := pace.interval
 	for _, inner := range s.at.block {
 		if inner.word() != "check" {
 			continue
@@ -57,10 +55,9 @@ func (s *stanza) completeChecks(root string, named bool) {
 			s.found.add(inner, err)
 			continue
 		}
-		shortest = min(shortest, c.interval)
 		s.checks = append(s.checks, c)
 	}
-	s.pool.ShortTTL = uint32(max(shortest/time.Second, 1)) // #nosec G115 -- a day at the most
+	s.completeTTLs(s.at.find("ttl").word() == "ttl")
 }
 
 // host returns the HOST of checks that give none: the first NAME, or "" where

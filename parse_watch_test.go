@@ -60,7 +60,7 @@ func TestGoodFilters(t *testing.T) {
 func TestAFilterAnswersAllUnlessToldOtherwise(t *testing.T) {
 	for block, want := range map[string]int{"": 0, "answers 3": 3, "answers 0": 0} {
 		s := parsed(t, "rrhealth {\nwatch any\n"+block+"\n}")[0]
-		if s.pool.Answers != want || s.pool.TTL != defaultTTL || s.pool.AllDown != pool.ActAnswer {
+		if s.pool.Answers != want || s.pool.TTL != seconds(staticTTL) || s.pool.AllDown != pool.ActAnswer {
 			t.Errorf("%q: %+v, want answers %d", block, s.pool, want)
 		}
 	}

@@ -325,7 +325,11 @@ func TestDefiniteFailuresTakeFewer(t *testing.T) {
 		inBubble(t, block, func(b *bubble) {
 			b.until("heard of", func() bool { return b.state(1) == verdict.Up && b.state(2) == verdict.Up })
 			b.fails(1, err)
-			first := b.until("short TTL", func() bool { synctest.Wait(); return b.pool.Snapshot().TTL < 30 })
+			first := b.until("a first failure", func() bool {
+				synctest.Wait()
+				s := b.pool.Snapshot()
+				return s.Health[0].Changing || s.Health[0].State == verdict.Down
+			})
 			took = b.until("down", func() bool { return b.state(1) == verdict.Down }) - first
 		})
 		return took

@@ -137,7 +137,7 @@ func TestAStanzaSaysWhatItSays(t *testing.T) {
 	if !slices.Equal(backends, want) {
 		t.Errorf("backends\n%s\nwant\n%s", strings.Join(backends, "\n"), strings.Join(want, "\n"))
 	}
-	if s.pool.Policy != pool.First || s.pool.Answers != 3 || s.pool.TTL != 60 || s.pool.ShortTTL != 20 ||
+	if s.pool.Policy != pool.First || s.pool.Answers != 3 || s.pool.TTL != 60 || s.pool.ShortTTL != 20 || s.pool.FastTTL != 4 ||
 		s.pool.MinUp != (pool.MinUp{N: 50, Percent: true}) || s.pool.AllDown != pool.ActAddresses || len(s.pool.Fallback) != 2 {
 		t.Errorf("pool %+v", s.pool)
 	}
@@ -154,10 +154,11 @@ func TestDefaults(t *testing.T) {
 		name, lines             string
 		interval, fast, timeout time.Duration
 	}{
-		{"nothing given", "check tcp://:80", 10 * time.Second, 2 * time.Second, 3 * time.Second},
+		{"nothing given", "check tcp://:80", 5 * time.Second, time.Second, 2 * time.Second},
 		{"a short interval shortens fast and time-out", "check tcp://:80\ninterval 1s", time.Second, time.Second, 500 * time.Millisecond},
-		{"an interval between", "check tcp://:80\ninterval 4s", 4 * time.Second, 2 * time.Second, 3 * time.Second},
-		{"a check's own interval keeps the stanza's time-out", "timeout 1s\ncheck tcp://:80 {\ninterval 5s\n}", 5 * time.Second, 2 * time.Second, time.Second},
+		{"an interval between", "check tcp://:80\ninterval 4s", 4 * time.Second, time.Second, 2 * time.Second},
+		{"an interval that the timeout does not fit into", "check tcp://:80\ninterval 2s", 2 * time.Second, time.Second, time.Second},
+		{"a check's own interval keeps the stanza's time-out", "timeout 1s\ncheck tcp://:80 {\ninterval 8s\n}", 8 * time.Second, time.Second, time.Second},
 		{"a check's own interval bounds the stanza's fast", "interval 30s fast 5s\ncheck tcp://:80 {\ninterval 2s\n}", 2 * time.Second, 2 * time.Second, time.Second},
 	}
 	for _, tc := range tests {
@@ -167,7 +168,7 @@ func TestDefaults(t *testing.T) {
 			if c.interval != tc.interval || c.fast != tc.fast || c.timeout != tc.timeout {
 				t.Errorf("interval %v fast %v timeout %v, want %v %v %v", c.interval, c.fast, c.timeout, tc.interval, tc.fast, tc.timeout)
 			}
-			if c.rule.Rise != 2 || c.rule.Fall != 3 || s.pool.TTL != 30 || s.pool.Answers != 8 || s.pool.MinUp.N != 1 {
+			if c.rule.Rise != 2 || c.rule.Fall != 3 || s.pool.Answers != 8 || s.pool.MinUp.N != 1 {
 				t.Errorf("rule %+v pool %+v, want the documented defaults", c.rule, s.pool)
 			}
 		})

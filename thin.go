@@ -178,8 +178,8 @@ func (w *filterWriter) judge(s *section, set *rrset) {
 // take takes one address into account, and reports whether it is down.
 func (set *rrset) take(h condition) (down bool) {
 	set.overlooked = set.overlooked && !h.watched
-	if h.short {
-		set.ttl = min(set.ttl, set.filter.ShortTTL)
+	if h.watched {
+		set.ttl = min(set.ttl, h.ttl)
 	}
 	if h.down {
 		set.dead++

@@ -38,7 +38,7 @@ func judge(f *filter, states map[string]verdict.State) {
 }
 
 // plainConfig is a filter's without any words.
-var plainConfig = pool.Config{TTL: 30, ShortTTL: 10, MinUp: pool.MinUp{N: 1}}
+var plainConfig = pool.Config{TTL: 30, ShortTTL: 10, FastTTL: 2, MinUp: pool.MinUp{N: 1}}
 
 // written returns what h makes of the answer to r.
 func written(tb testing.TB, h *RRHealth, r *dns.Msg) *dns.Msg {

@@ -30,6 +30,7 @@ func (h *RRHealth) warn(config *dnsserver.Config) {
 // would bury the rest of the log.
 func (s *stanza) warn(config *dnsserver.Config) {
 	s.warnInsecure()
+	s.warnTTL()
 	switch s.pool.Policy {
 	case pool.Nearest:
 		s.warnNearest(config)

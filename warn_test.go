@@ -24,6 +24,15 @@ func TestSetUpsThatCannotWorkAreWarnedOf(t *testing.T) {
 			"the weights of www.example.org. have no effect under policy rotate",
 		}},
 		{"weights that somebody looks at", "cache\nrrhealth www.example.org {\nbackend 192.0.2.1 weight 2\nbackend 192.0.2.2\npolicy sticky\n}", nil},
+		{"a ttl for which a failed backend is answered long after it is down", "rrhealth www.example.org api.example.org {\nbackend 192.0.2.1\ncheck tcp://:1\nttl 300s\n}", []string{
+			"ttl 300s of www.example.org. and 1 more is longer than twice the detection time 7s: clients may be sent to a failed backend for 300s; use ttl 14s or less, or leave ttl out",
+		}},
+		{"the same in a filter", "rrhealth {\nwatch 192.0.2.0/24\ncheck tcp://:1\ninterval 2s fast 500ms\nttl 60s\n}\nfile " + tempZone(t, soaLine), []string{
+			"ttl 60s of example.org. is longer than twice the detection time 3s",
+		}},
+		{"twice the detection time", "rrhealth www.example.org {\nbackend 192.0.2.1\ncheck tcp://:1\nttl 14s\n}", nil},
+		{"a long ttl that nothing can change", "rrhealth www.example.org {\nbackend 192.0.2.1\nttl 1h\n}", nil},
+		{"the ttl that would be taken anyway", "rrhealth www.example.org {\nbackend 192.0.2.1\ncheck tcp://:1\ninterval 1s fast 100ms\nttl 4s\n}", nil},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			out := captureLog(t)

@@ -17,8 +17,8 @@ import (
 const (
 	// bound is interval + 2 × fast + timeout of the Corefile.
 	bound = 2*time.Second + 2*500*time.Millisecond + 400*time.Millisecond
-	// settledTTL is the Corefile's; while the pool is unsettled it is the interval.
-	settledTTL, unsettledTTL = 10, 2
+	// settledTTL follows from the checks; while one is down it is the interval.
+	settledTTL, unsettledTTL = 4, 2
 	// seen is how long HAProxy takes to see that both its servers are gone.
 	seen = 2 * 300 * time.Millisecond
 

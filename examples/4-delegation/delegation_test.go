@@ -21,6 +21,9 @@ const (
 	// bound is interval + 2 × fast + timeout of the Corefile.
 	bound = 2*time.Second + 2*500*time.Millisecond + 400*time.Millisecond
 
+	// settledTTL is that of a pool that is probed every two seconds.
+	settledTTL = 4
+
 	name = "get.example.org."
 )
 
@@ -215,7 +218,7 @@ func (s set) ready() {
 // gives reports whether a machine's name server gives its address, settled.
 func (s set) gives(m *lab.Host) bool {
 	r, err := s.client.Ask(m.Addr(), name, dns.TypeA)
-	return err == nil && slices.Equal(lab.Addrs(r), m.Addrs) && r.Answer[0].Header().Ttl == 60
+	return err == nil && slices.Equal(lab.Addrs(r), m.Addrs) && r.Answer[0].Header().Ttl == settledTTL
 }
 
 // TestAnswerFailsOpen is for whoever prefers a dead address to none.

@@ -27,7 +27,10 @@ const (
 )
 
 // dead is the network of the machine that is cut off.
-var dead = netip.MustParsePrefix("10.6.1.0/24")
+var (
+	watched = netip.MustParsePrefix("10.6.0.0/16")
+	dead    = netip.MustParsePrefix("10.6.1.0/24")
+)
 
 func isDead(ip []byte) bool {
 	a, _ := netip.AddrFromSlice(ip)
@@ -168,10 +171,13 @@ func (p pair) compare(asked []dns.Question) (different int) {
 	return different
 }
 
-// same reports whether all answers are the same but for the order.
+// same reports whether all answers are the same but for the order, and the TTL
+// of what is probed is that of a set of which all is up.
 func (p pair) same(asked []dns.Question) bool {
 	p.T.Helper()
-	return !slices.ContainsFunc(asked, func(q dns.Question) bool { return text(p.ask(p.with, q), true) != text(p.ask(p.without, q), true) })
+	return !slices.ContainsFunc(asked, func(q dns.Question) bool {
+		return text(p.ask(p.with, q), true) != text(capped(p.ask(p.without, q)), true)
+	})
 }
 
 // out reports whether no answer has a dead address beside a living one.
@@ -201,11 +207,48 @@ func text(m *dns.Msg, ttl bool) string {
 	return b.String()
 }
 
+// settledTTL is the most that the TTL of a set may be that is probed every two
+// seconds, while all of it is up.
+const settledTTL = 4
+
+// capped is m with the TTLs that the filter gives it while all is up.
+func capped(m *dns.Msg) *dns.Msg {
+	if referral(m) {
+		return m
+	}
+	m = m.Copy()
+	for _, section := range [...][]dns.RR{m.Answer, m.Extra} {
+		for _, rr := range section {
+			if probed(rr) {
+				rr.Header().Ttl = min(rr.Header().Ttl, settledTTL)
+			}
+		}
+	}
+	return m
+}
+
+// probed reports whether rr names addresses of the machines.
+func probed(rr dns.RR) bool {
+	switch rr := rr.(type) {
+	case *dns.A:
+		return watched.Contains(netip.AddrFrom4([4]byte(rr.A.To4())))
+	case *dns.HTTPS:
+		return slices.ContainsFunc(rr.Value, func(kv dns.SVCBKeyValue) bool { return kv.Key() == dns.SVCB_IPV4HINT })
+	}
+	return false
+}
+
+// referral reports whether m sends to the servers of a zone below: their
+// addresses are the business of those servers.
+func referral(m *dns.Msg) bool {
+	return len(m.Answer) == 0 && len(m.Ns) > 0 && m.Ns[0].Header().Rrtype == dns.TypeNS
+}
+
 // thinned is m as it should be with the dead machine gone.
 func thinned(m *dns.Msg) *dns.Msg {
 	m = m.Copy()
-	if len(m.Answer) == 0 && len(m.Ns) > 0 && m.Ns[0].Header().Rrtype == dns.TypeNS {
-		return m // a referral: the glue is the other server's affair
+	if referral(m) {
+		return m
 	}
 	m.Answer, m.Extra = alive(m.Answer, true), alive(m.Extra, false)
 	return m

@@ -23,9 +23,7 @@ func bound(c Check, d time.Duration) time.Duration {
 // defaults shortened to a tenth.
 func TestDetectionTime(t *testing.T) {
 	check := usual
-	check.Interval /= 10
-	check.Fast /= 10
-	check.Timeout /= 10
+	check.Interval, check.Fast, check.Timeout = 500*time.Millisecond, 100*time.Millisecond, 200*time.Millisecond
 	tests := []struct {
 		name  string
 		dead  Probe

@@ -46,7 +46,7 @@ func (o Outcome) String() string { return [...]string{"pass", "fail", "fault"}[o
 func (r Result) Late() bool { return r.Delay > lateness }
 
 // A Change is a verdict that has become another, as far as readers can tell:
-// its state, or whether it is changing.
+// its state, or whether the target is suspect.
 type Change struct {
 	Target        *Target
 	Before, After verdict.Verdict
@@ -84,9 +84,13 @@ func (m *Monitor) fold(r result) {
 // answered notes that t need not be awaited any more: it has its first verdict,
 // or a local error says that waiting is no use.
 func (m *Monitor) answered(t *Target, o Outcome) {
-	if !t.asked && !t.repeats(o) {
-		t.asked = true
-		m.awaited.Add(-1)
+	if t.asked || t.repeats(o) {
+		return
+	}
+	t.asked = true
+	m.awaited.Add(-1)
+	if o == Fault { // no longer suspect
+		m.changes = append(m.changes, Change{Target: t, Before: t.v, After: t.v})
 	}
 }
 
@@ -105,9 +109,9 @@ func (r result) fault() string {
 // judge gives t the verdict v. It is the only place where results become
 // verdicts.
 func (m *Monitor) judge(t *Target, v verdict.Verdict, err error) {
-	before := t.v
+	before, suspect := t.v, t.Suspect()
 	t.v = v
-	if before.State != v.State || before.Changing() != v.Changing() {
+	if before.State != v.State || suspect != t.Suspect() {
 		m.changes = append(m.changes, Change{t, before, v, err})
 	}
 }

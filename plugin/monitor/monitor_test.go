@@ -26,7 +26,7 @@ type hardError struct{ error }
 
 func (hardError) Definite() bool { return true }
 
-// usual is the default of the Corefile.
+// usual is a check every ten seconds. The defaults of the Corefile are half of it.
 var usual = Check{
 	ID: "tcp", Interval: 10 * time.Second, Fast: 2 * time.Second, Timeout: 3 * time.Second,
 	Rule: verdict.Rule{Rise: 2, Fall: 3},

@@ -49,6 +49,10 @@ const (
 // Verdict returns the verdict. Call it within Do or a Sink only.
 func (t *Target) Verdict() verdict.Verdict { return t.v }
 
+// Suspect reports whether the next result may change the verdict: the latest
+// one contradicted it, or none has come yet.
+func (t *Target) Suspect() bool { return t.v.Streak > 0 || !t.asked }
+
 // Rule returns the rule by which t is judged.
 func (t *Target) Rule() verdict.Rule { return t.group.Rule }
 

@@ -109,7 +109,8 @@ type Config struct {
 	Policy   Policy
 	Answers  int    // the most addresses in an answer; 0 for all
 	TTL      uint32 // seconds, while all members are up and nothing changes
-	ShortTTL uint32 // seconds, otherwise
+	ShortTTL uint32 // seconds, while a member is down, held or unknown: the interval
+	FastTTL  uint32 // seconds, while a verdict may change soon: about fast
 	AllDown  Action
 	Fallback []netip.Addr // for ActAddresses
 	MinUp    MinUp
@@ -193,7 +194,7 @@ func (p *Pool) Snapshot() *Snapshot { return p.snapshot.Load() }
 // Health is what is known of one backend.
 type Health struct {
 	State    verdict.State
-	Changing bool  // see verdict.Verdict.Changing
+	Changing bool  // the next result may change the state
 	Held     bool  // up, but not to be answered yet while others suffice; see Past
 	Growth   uint8 // of fullGrowth, the share that a recovered member has; 0 is all of it
 }

@@ -89,9 +89,7 @@ func Build(c *Config, health []Health) *Snapshot {
 		case health[i].State != verdict.Down:
 			s.AllDown = false
 		}
-		if h := health[i]; !h.ready() || h.Changing {
-			s.TTL = min(c.TTL, c.ShortTTL)
-		}
+		s.TTL = min(s.TTL, c.Lifetime(health[i]))
 	}
 	room := s.members[:]
 	for _, f := range Families {
@@ -104,6 +102,22 @@ func Build(c *Config, health []Health) *Snapshot {
 		choice.plan = c.prepare(choice.Members, health)
 	}
 	return s
+}
+
+// Lifetime returns the TTL of an answer as far as a backend of this health is
+// concerned. A cache keeps what it has fetched until the TTL has passed, also
+// when the verdict comes a moment later. So while one is about to come, the TTL
+// is what is left until then. A backend that is down comes back when it is
+// probed again, after the interval.
+func (c *Config) Lifetime(h Health) uint32 {
+	switch {
+	case h.Changing:
+		return min(c.TTL, c.FastTTL)
+	case !h.ready() || h.State == verdict.Unknown:
+		return min(c.TTL, c.ShortTTL)
+	default:
+		return c.TTL
+	}
 }
 
 // prepare does beforehand what ordering the members takes.

@@ -1,0 +1,117 @@
+package rrhealth
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/rrhealth/rrhealth/plugin/monitor"
+	"github.com/rrhealth/rrhealth/plugin/verdict"
+)
+
+// Without ttl the TTL is how long the checks take to find out.
+func TestTheTTLFollowsFromTheDetectionTime(t *testing.T) {
+	for _, tc := range []struct {
+		name, lines             string
+		ttl, whileDown, suspect uint32
+	}{
+		{"no check", "", 30, 30, 30},
+		{"the defaults: 5s + 2 × 1s", "check tcp://:80", 7, 5, 1},
+		{"2s + 2 × 500ms, and the least is 4s", "check tcp://:80\ninterval 2s fast 500ms\ntimeout 500ms", 4, 2, 1},
+		{"10s + 2 × 2s", "check tcp://:80\ninterval 10s fast 2s", 14, 10, 2},
+		{"30s + 2 × 5s, and the most is 30s", "check tcp://:80\ninterval 1m fast 5s", 30, 30, 5},
+		{"one failure is enough", "check tcp://:80\nfall 1", 5, 5, 1},
+		{"one hard failure is enough", "check tcp://:80\nfall 5\nfall_hard 1", 5, 5, 1},
+		{"whole seconds: 5.5s + 2 × 1.2s", "check tcp://:80\ninterval 5500ms fast 1200ms", 8, 5, 2},
+		{"the quickest of several checks", "check tcp://:80\ncheck tcp://:81 {\ninterval 20s fast 3s\n}\ncheck tcp://:82 {\ninterval 4s fast 1500ms\n}", 7, 4, 1},
+		{"given", "check tcp://:80\nttl 20s", 20, 5, 1},
+		{"given, less than fast", "check tcp://:80\ninterval 10s fast 5s\nttl 3s", 3, 3, 3},
+		{"given as 0", "check tcp://:80\nttl 0s", 0, 0, 0},
+	} {
+		for _, kind := range []string{"backend 192.0.2.1", "watch 192.0.2.0/24"} {
+			t.Run(tc.name+", "+kind, func(t *testing.T) {
+				c := parsed(t, "rrhealth www.example.org {\n"+kind+"\n"+tc.lines+"\n}")[0].pool
+				got := [...]uint32{c.TTL, min(c.TTL, c.ShortTTL), min(c.TTL, c.FastTTL)}
+				if want := [...]uint32{tc.ttl, tc.whileDown, tc.suspect}; got != want {
+					t.Errorf("TTL, while one is down, while one is suspect: %v, want %v", got, want)
+				}
+			})
+		}
+	}
+}
+
+// TestTheTTLWhileABackendIsSuspect follows the TTL of a pool from the moment at
+// which a backend goes silent: what a resolver fetches before the first timeout
+// it keeps for the healthy TTL, then for no longer than until the verdict.
+func TestTheTTLWhileABackendIsSuspect(t *testing.T) {
+	for _, kind := range []string{"refuses", "is silent"} {
+		t.Run(kind, func(t *testing.T) {
+			inBubble(t, "rrhealth www.example.org {\nbackend 192.0.2.1 192.0.2.2\ncheck tcp://:1\n}", func(b *bubble) {
+				ttl := func() uint32 { synctest.Wait(); return b.pool.Snapshot().TTL }
+				b.until("the second is up", func() bool { return b.state(2) == verdict.Up })
+				time.Sleep(time.Minute)
+				if got := ttl(); got != 7 {
+					t.Errorf("TTL %d while all is well, want 7", got)
+				}
+				b.fails(1, syscall.ECONNREFUSED)
+				if kind == "is silent" {
+					b.fails(1, context.DeadlineExceeded)
+				}
+				first := b.until("suspect", func() bool { return ttl() != 7 })
+				if got := ttl(); got != 1 {
+					t.Errorf("TTL %d after the first failure, want 1: fast", got)
+				}
+				down := b.until("not suspect any more", func() bool { return ttl() != 1 })
+				if b.state(1) != verdict.Down || down-first > 2200*time.Millisecond+10*time.Millisecond {
+					t.Errorf("the first backend is %v %v after the first failure, want down within 2 × fast", b.state(1), down-first)
+				}
+				if got := ttl(); got != 5 {
+					t.Errorf("TTL %d while one is down, want 5: the interval", got)
+				}
+				b.fails(1, nil)
+				b.until("a first pass", func() bool { return ttl() == 1 })
+				b.until("all is well", func() bool { return ttl() == 7 })
+				if b.state(1) != verdict.Up {
+					t.Errorf("the first backend is %v, want up", b.state(1))
+				}
+			})
+		})
+	}
+}
+
+// A local error tells nothing, and the next probe comes after the interval.
+func TestTheTTLAfterALocalError(t *testing.T) {
+	const block = "rrhealth www.example.org {\nbackend 192.0.2.1\ncheck tcp://:%d\n}"
+	inBubble(t, fmt.Sprintf(block, 1), func(b *bubble) {
+		b.fails(1, syscall.EMFILE)
+		b.reload(fmt.Sprintf(block, 2)) // another question: nothing is inherited
+		time.Sleep(time.Second)
+		if got := b.pool.Snapshot().TTL; got != 5 || b.state(1) != verdict.Unknown {
+			t.Errorf("TTL %d in state %v, want 5: no verdict comes before the interval has passed", got, b.state(1))
+		}
+	})
+}
+
+// At the start nothing is known: the first results are there in a moment.
+func TestTheTTLBeforeTheFirstResult(t *testing.T) {
+	h := handler(t, "rrhealth www.example.org {\nbackend 192.0.2.1 192.0.2.2\ncheck tcp://:1\n}")
+	b := h.bundles[0]
+	targets := monitor.New(newRegistry())
+	defer targets.Stop()
+	targets.Do(func() {
+		for i := range b.members {
+			m := &b.members[i]
+			m.targets = append(m.targets, targets.Acquire(b.config.Backends[i].Probe, b.checks[0].monitor(), func(ctx context.Context, _ netip.Addr) error {
+				<-ctx.Done()
+				return ctx.Err()
+			}))
+		}
+		if got := b.build(b.health(nil)).TTL; got != 1 {
+			t.Errorf("TTL %d before the first result, want 1", got)
+		}
+	})
+}
