@@ -3,7 +3,9 @@ package rrhealth
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/coredns/caddy"
 )
@@ -55,6 +57,26 @@ func (l line) errorf(format string, args ...any) error {
 }
 
 func (l line) problem(text string) problem { return problem{l.file, l.no, clip(text)} }
+
+// readable returns an error when a word of l is not UTF-8. CoreDNS has put
+// U+FFFD in place of what it could not read: other bytes would be sent, and
+// other files be read, than the Corefile names. The words may be secrets.
+func (l line) readable() error {
+	for i, w := range l.words {
+		if strings.ContainsRune(w, utf8.RuneError) { // true also for bytes that are not UTF-8
+			return l.errorf("%s: word %d is not UTF-8; save the Corefile as UTF-8, and write other bytes as \\xHH, which send understands", strconv.QuoteToASCII(l.word()), i+1)
+		}
+	}
+	return nil
+}
+
+// notExpanded returns an error when l is an import that CoreDNS left as it was.
+func (l line) notExpanded() error {
+	if l.word() != "import" {
+		return nil
+	}
+	return l.errorf("import: CoreDNS did not expand it (got import %s), because it is the first line of a snippet; put another line before it, or import that snippet directly", strings.Join(l.args(), " "))
+}
 
 // pos is where l stands.
 func (l line) pos() string { return fmt.Sprintf("%s:%d", l.file, l.no) }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/coredns/caddy"
 	"github.com/coredns/coredns/plugin"
@@ -32,8 +33,10 @@ const (
 	maxWeight   = 65535
 	maxTier     = 100
 	maxAnswers  = 1000
-	minPatience = time.Second // of slow_start, hold and failback
-	maxPatience = 24 * time.Hour
+	// maxWatchedMinUp is how many A records a DNS message can hold: 16 bytes each.
+	maxWatchedMinUp = 4094
+	minPatience     = time.Second // of slow_start, hold and failback
+	maxPatience     = 24 * time.Hour
 )
 
 // A stanza is one rrhealth stanza: a pool for each of its names.
@@ -178,10 +181,16 @@ func (s *stanza) report(err error) { s.found.add(s.at, err) }
 
 // parseOption reads one line of the stanza. seen are the lines before it.
 func (s *stanza) parseOption(l line, seen map[string]line) error {
+	if err := l.readable(); err != nil {
+		return err
+	}
 	w := l.word()
 	i := slices.IndexFunc(options, func(o option) bool { return o.name == w })
 	if i < 0 {
 		s.unknown = true
+		if err := l.notExpanded(); err != nil {
+			return err
+		}
 		return l.errorf("unknown option %q; use one of %s", w, optionNames())
 	}
 	if first, ok := seen[w]; ok && !options[i].many {
@@ -262,8 +271,10 @@ func (s *stanza) parseNames(zones []string) {
 		base := strings.TrimPrefix(name, "*.")
 		var err error
 		switch _, ok := dns.IsDomainName(name); {
-		case !ok || strings.Contains(base, "*") || strings.ContainsAny(name, "/:@\\ "):
-			err = s.at.errorf("name %q: want a domain name such as www.example.org or *.example.org", arg)
+		case !isASCII(arg):
+			err = s.at.errorf("name %q: not ASCII; write an internationalized name in punycode (xn--...)", arg)
+		case !ok || base != "." && strings.ContainsFunc(base, notInNames):
+			err = s.at.errorf("name %q: not a domain name; write letters, digits, - and _ only, such as www.example.org or *.example.org", arg)
 		case name == "." && s.at.find("watch").word() != "watch":
 			err = s.at.errorf("name %q: nobody asks for the addresses of the root, want rrhealth NAME... { ... }", arg)
 		case !plugin.Zones(zones).Contains(base):
@@ -279,4 +290,14 @@ func (s *stanza) parseNames(zones []string) {
 		seen[name] = true
 		s.names = append(s.names, name)
 	}
+}
+
+func isASCII(text string) bool {
+	return !strings.ContainsFunc(text, func(r rune) bool { return r > unicode.MaxASCII })
+}
+
+// notInNames reports whether r is in no name that is asked for its addresses.
+// A control character above all: names are written to the log.
+func notInNames(r rune) bool {
+	return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '-' && r != '_' && r != '.'
 }

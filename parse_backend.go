@@ -117,8 +117,20 @@ func backendAddr(addr netip.Addr) (netip.Addr, error) {
 		return addr, errors.New("has a zone, want an address that means the same everywhere")
 	case addr.Is4In6():
 		return addr, fmt.Errorf("an IPv4 address in IPv6 form, want %s", addr.Unmap())
-	case addr.IsUnspecified(), addr.IsMulticast(), addr == netip.AddrFrom4([4]byte{255, 255, 255, 255}):
-		return addr, errors.New("not the address of one host, want one that is")
+	case hostless(netip.PrefixFrom(addr, addr.BitLen())):
+		return addr, errors.New("no host can have it: unspecified, multicast, broadcast or reserved; write the address of a host")
 	}
 	return addr, nil
+}
+
+// hostless reports whether no host can have an address in p: 0.0.0.0/8 and ::
+// are unspecified (RFC 1122, section 3.2.1.3), 224.0.0.0/4 and ff00::/8
+// multicast, 240.0.0.0/4 reserved, the broadcast address with it.
+func hostless(p netip.Prefix) bool {
+	addr := p.Addr()
+	if addr.Is4() {
+		first := addr.As4()[0]
+		return first >= 224 || first == 0 && p.Bits() >= 8
+	}
+	return addr.IsMulticast() || addr.IsUnspecified() && p.IsSingleIP()
 }

@@ -1,6 +1,7 @@
 package rrhealth
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -44,7 +45,7 @@ func (s *stanza) completeChecks(root string, named bool) {
 		spec.Name = s.host()
 	}
 	for _, inner := range s.at.block {
-		if inner.word() != "check" {
+		if inner.word() != "check" || inner.readable() != nil {
 			continue
 		}
 		c, err := s.parseCheck(inner, spec)
@@ -82,6 +83,10 @@ func (s *stanza) parseCheck(l line, spec probe.Spec) (check, error) {
 		own  []line
 	)
 	for _, inner := range l.block {
+		if err := cmp.Or(inner.readable(), inner.notExpanded()); err != nil {
+			errs = append(errs, err)
+			continue
+		}
 		switch again := func(o line) bool { return o.word() == inner.word() }; {
 		case inner.block != nil:
 			errs = append(errs, inner.errorf("check: unexpected block { ... } behind %q, want none", inner.word()))

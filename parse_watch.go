@@ -38,6 +38,8 @@ func (s *stanza) parseWatch(l line) error {
 			return l.errorf("watch: %q is an IPv4 network in IPv6 form, want it as IPv4", arg)
 		case prefix != prefix.Masked():
 			return l.errorf("watch: %q has bits set behind its length, want %s", arg, prefix.Masked())
+		case hostless(prefix):
+			return l.errorf("watch: %q holds no address that a host can have (unspecified, multicast, broadcast or reserved); leave it out", arg)
 		case slices.Contains(s.watch.prefixes, prefix):
 			return l.errorf("watch: %q given twice, want each network once", arg)
 		}
@@ -66,6 +68,9 @@ func (s *stanza) completeFilter() {
 		if at := s.at.find(word); at.word() == word {
 			s.report(at.errorf("%s: is for pools, want it beside backend only", word))
 		}
+	}
+	if n := s.pool.MinUp; !n.Percent && n.N > maxWatchedMinUp {
+		s.report(s.at.find("min_up").errorf("min_up: no answer holds so many addresses (got %d); write 1 to %d, or N%%", n.N, maxWatchedMinUp))
 	}
 	if s.at.find("answers").word() != "answers" {
 		s.pool.Answers = 0 // all that the plugins below answer

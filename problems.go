@@ -52,22 +52,29 @@ func (ps *problems) add(l line, err error) {
 	}
 }
 
-// err returns ps in the order of the Corefile, or nil when there are none.
-// Imported files come in the order in which their first error was found.
+// err returns ps in the order of the Corefile, each once, or nil when there are
+// none. A snippet has its errors once for each stanza that imports it. Imported
+// files come in the order in which their first error was found.
 func (ps problems) err() error {
 	if len(ps) == 0 {
 		return nil
 	}
 	rank := make(map[string]int)
+	seen := make(map[problem]bool)
+	var once problems
 	for _, p := range ps {
 		if _, ok := rank[p.file]; !ok {
 			rank[p.file] = len(rank)
 		}
+		if !seen[p] {
+			seen[p] = true
+			once = append(once, p)
+		}
 	}
-	slices.SortStableFunc(ps, func(a, b problem) int {
+	slices.SortStableFunc(once, func(a, b problem) int {
 		return cmp.Or(cmp.Compare(rank[a.file], rank[b.file]), cmp.Compare(a.no, b.no))
 	})
-	return ps
+	return once
 }
 
 // Error has a line for each problem, up to maxProblems.

@@ -3,6 +3,7 @@ package rrhealth
 import (
 	"errors"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -43,7 +44,7 @@ func TestAValidatedCorefileIsRefused(t *testing.T) {
 
 func TestErrorsComeInTheOrderOfTheCorefile(t *testing.T) {
 	var ps problems
-	for _, l := range []line{{file: "b", no: 7}, {file: "a", no: 9}, {file: "b", no: 2}, {file: "a", no: 1}} {
+	for _, l := range []line{{file: "b", no: 7}, {file: "a", no: 9}, {file: "b", no: 2}, {file: "a", no: 1}, {file: "b", no: 7}} {
 		ps.add(l, errors.Join(l.errorf("x"), errors.Join(nil, errors.New("y"))))
 	}
 	var got []string
@@ -106,5 +107,59 @@ func TestAnErrorIsCutInItsMiddle(t *testing.T) {
 	}
 	if got := clip("a short text"); got != "a short text" {
 		t.Errorf("got %q, want it whole", got)
+	}
+}
+
+// The log would have a line that begins with what stands behind the newline.
+func TestNoNameForgesALogLine(t *testing.T) {
+	logged := captureLog(t)
+	for _, char := range []string{"\n", "\r", "\t", "\x00", "\x01", "\x1b[2K", "\x7f", "\u0085", "\u2028", "\u200b", "\xff", "\xc3", "\ufffd"} {
+		err := refused(t, corefile("rrhealth \"a"+char+"[ERROR]forged.example.org\" {\nbackend 127.0.0.1\ncheck tcp://:1\n}"))
+		if err == nil {
+			t.Errorf("%q in a NAME: accepted", char)
+			continue
+		}
+		if text := err.Error(); strings.ContainsFunc(text, func(r rune) bool { return !strconv.IsPrint(r) }) {
+			t.Errorf("%q in a NAME: the error has it, too: %q", char, text)
+		}
+	}
+	if strings.Contains(logged(), "forged") {
+		t.Errorf("the log has %q", logged())
+	}
+}
+
+// CoreDNS puts U+FFFD in place of bytes that it cannot read: rrhealth would send
+// other bytes than the Corefile has.
+func TestBytesThatAreNotUTF8AreRefused(t *testing.T) {
+	t.Setenv("RRHEALTH_TEST_BYTES", "secret\xff")
+	for _, l := range []string{
+		"check tcp://:1 {\nsend secret\xff\n}", "check tcp://:1 {\nsend \"secret\xff\xfe\"\n}", "check tcp://:1 {\nsend {$RRHEALTH_TEST_BYTES}\n}",
+		"check http://:80/ {\nheader X-A secret\xff\n}", "check exec true {\nenv A secret\xff\n}", "check exec true secret\xff", "check http://:80/?\xff", "policy \xff", "\xff",
+	} {
+		err := validate("example.org {\nrrhealth {\nbackend 192.0.2.1\n" + l + "\n}\n}\n")
+		if err == nil || !strings.Contains(err.Error(), "not UTF-8") || strings.Contains(err.Error(), "secret") || strings.Contains(err.Error(), "errors") {
+			t.Errorf("%q: error %v, want one that says it is not UTF-8 and does not show the word", l, err)
+		}
+	}
+	if err := validate(`example.org {
+rrhealth {
+backend 192.0.2.1
+check tcp://:1 {
+send "\xff\xfe"
+expect ü
+}
+}
+}`); err != nil {
+		t.Errorf("escapes, and UTF-8: %v", err)
+	}
+}
+
+// The README says so where it describes secrets.
+func TestAHashIsPartOfAWordInQuotesOnly(t *testing.T) {
+	check := func(value string) string {
+		return parsed(t, "rrhealth {\nbackend 192.0.2.1\ncheck http://:80/ {\nheader X-Token "+value+"\n}\n}")[0].checks[0].probe.ID
+	}
+	if check("abc#def") != check("abc") || check(`"abc#def"`) == check("abc") {
+		t.Error("README.md says that # starts a comment in a word, and does not in quotes")
 	}
 }

@@ -89,6 +89,7 @@ func TestTheREADMEHasTheKindsAndTheirOptions(t *testing.T) {
 		got, want := documented[kind], probe.Options(kind)
 		slices.Sort(got)
 		slices.Sort(want)
+		got = slices.Compact(got) // the text refers to some again
 		if !slices.Equal(got, want) {
 			t.Errorf("%s: the README has the options %v, the parser %v", kind, got, want)
 		}

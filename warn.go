@@ -31,6 +31,9 @@ func (h *RRHealth) warn(config *dnsserver.Config) {
 func (s *stanza) warn(config *dnsserver.Config) {
 	s.warnInsecure()
 	s.warnTTL()
+	s.warnChecks()
+	s.warnOverlap()
+	s.warnMinUp()
 	switch s.pool.Policy {
 	case pool.Nearest:
 		s.warnNearest(config)
@@ -67,6 +70,39 @@ func (s *stanza) warnInsecure() {
 	}
 	if len(labels) > 0 {
 		log.Warningf("check %s of %s does not verify the certificate: insecure", firstOf(labels), s.title())
+	}
+}
+
+// warnChecks logs what is odd about the checks.
+func (s *stanza) warnChecks() {
+	for _, c := range s.checks {
+		for _, odd := range c.probe.Warnings {
+			log.Warningf("check %s of %s: %s", c.probe.Label, s.title(), odd)
+		}
+	}
+}
+
+// warnOverlap names networks of watch of which one has the other inside it.
+func (s *stanza) warnOverlap() {
+	var pairs []string
+	for i, a := range s.watch.prefixes {
+		for _, b := range s.watch.prefixes[:i] {
+			if a.Overlaps(b) {
+				pairs = append(pairs, a.String()+" and "+b.String())
+			}
+		}
+	}
+	if len(pairs) > 0 {
+		log.Warningf("watch of %s: %s overlap: the smaller network has no effect", s.title(), firstOf(pairs))
+	}
+}
+
+// warnMinUp logs when min_up has every backend answered as soon as one is down.
+func (s *stanza) warnMinUp() {
+	n := s.pool.MinUp
+	most := s.largestFamily()
+	if n.Percent && n.N == 100 && (s.filters() || most > 1 && !s.tiered()) || !n.Percent && n.N == most && most > 1 && !s.tiered() {
+		log.Warningf("min_up of %s is the whole set: as soon as one address is down, all are answered", s.title())
 	}
 }
 

@@ -94,6 +94,9 @@ func (d *dnsCheck) setRcodes(o Option) error {
 		if !ok || code > 15 {
 			return o.errorf("got %q, want codes such as NOERROR or NXDOMAIN", text)
 		}
+		if slices.Contains(d.rcodes, code) {
+			return o.errorf("given twice (got %q); write each code once", text)
+		}
 		d.rcodes = append(d.rcodes, code)
 	}
 	return nil

@@ -33,6 +33,7 @@ func parseHTTP(s Spec) (Check, error) {
 	h := &httpCheck{
 		location: l, secure: secure, method: http.MethodGet,
 		header: http.Header{"User-Agent": {userAgent}, "Accept": {"*/*"}, "Connection": {"close"}},
+		given:  make(http.Header),
 		status: statusList{{200, 399}},
 	}
 	if secure {
@@ -64,6 +65,7 @@ type httpCheck struct {
 	tls    tlsOptions
 	method string
 	header http.Header
+	given  http.Header // those of the Corefile
 	status statusList
 	body   *regexp.Regexp
 }

@@ -3,6 +3,7 @@ package probe
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -58,10 +59,11 @@ func (h *httpCheck) addHeader(o Option) error {
 	case "Connection", "Content-Length", "Transfer-Encoding", "Trailer", "Upgrade", "Te":
 		return o.errorf("%s is the transport's own, want another header", name)
 	}
-	if name == "User-Agent" || name == "Accept" {
-		h.header.Del(name)
+	if slices.Contains(h.given[name], value) {
+		return o.errorf("%s given twice with the same value; write it once", name)
 	}
-	h.header.Add(name, value)
+	h.given[name] = append(h.given[name], value)
+	h.header[name] = h.given[name] // instead of a default
 	return nil
 }
 
@@ -79,6 +81,9 @@ func parseStatusList(o Option) (statusList, error) {
 		b, errB := strconv.Atoi(to)
 		if errA != nil || errB != nil || a < 100 || b > 599 || a > b {
 			return nil, o.errorf("got %q, want codes and ranges from 100 to 599, such as 200 or 200-399", word)
+		}
+		if slices.ContainsFunc(l, func(r [2]int) bool { return a <= r[1] && r[0] <= b }) {
+			return nil, o.errorf("a code given twice (got %q); write each code once", word)
 		}
 		l = append(l, [2]int{a, b})
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // An Option is one line of the nested block.
@@ -32,6 +33,22 @@ func (o Option) one(what string) (string, error) {
 		return "", o.errorf("got %d arguments, want one: %s", len(o.Args), what)
 	}
 	return o.Args[0], nil
+}
+
+// warnings returns what is odd about the options that were accepted. CoreDNS
+// replaces {$NAME} by nothing where the variable is not set: the request then
+// has an empty token, and the backend is down for a reason that is hard to see.
+func (s Spec) warnings() []string {
+	var odd []string
+	for _, o := range s.Options {
+		if o.Name != "header" && o.Name != "env" {
+			continue
+		}
+		if value := strings.Join(o.Args[1:], " "); value == "" || strings.HasSuffix(value, " ") {
+			odd = append(odd, fmt.Sprintf("the value of %s %s is empty or ends in a space: a {$VARIABLE} that is not set?", o.Name, o.Args[0]))
+		}
+	}
+	return odd
 }
 
 // The options that several kinds share.

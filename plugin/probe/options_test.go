@@ -95,3 +95,46 @@ func TestTheREADMEHasTheRangesOfTheCode(t *testing.T) {
 		}
 	}
 }
+
+func TestInsecureBesideAuthoritiesIsRefused(t *testing.T) {
+	ca := "ca " + newAuthority(t).file
+	for _, kind := range []string{"https", "tls", "grpcs"} {
+		for _, options := range [][]string{{ca, "insecure"}, {"insecure", ca}} {
+			_, err := Parse(spec("", kind+"://www.example.org:1", options...))
+			if option, ok := errors.AsType[*OptionError](err); !ok || !strings.Contains(err.Error(), "ca and insecure are both given") || option.Option.Name != strings.Fields(options[1])[0] {
+				t.Errorf("%s with %q: error %v, want one about the second option", kind, options, err)
+			}
+		}
+	}
+}
+
+// {$VARIABLE} becomes nothing where the variable is not set.
+func TestAnEmptyValueIsWarnedOf(t *testing.T) {
+	for _, tc := range []struct {
+		url     string
+		options []Option
+		want    []string
+	}{
+		{"http://:80", []Option{{Name: "header", Args: []string{"Authorization", "Bearer "}}}, []string{"header Authorization"}},
+		{"http://:80", []Option{{Name: "header", Args: []string{"X-A", ""}}, {Name: "header", Args: []string{"X-B", "Bearer", ""}}}, []string{"header X-A", "header X-B"}},
+		{"http://:80", []Option{{Name: "header", Args: []string{"X-A", "Bearer x"}}}, nil},
+		{"exec true", []Option{{Name: "env", Args: []string{"A", ""}}, {Name: "env", Args: []string{"B", "b"}}}, []string{"env A"}},
+	} {
+		s := spec("", tc.url)
+		s.Options = tc.options
+		c, err := Parse(s)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		if len(c.Warnings) != len(tc.want) {
+			t.Errorf("%v: warnings %q, want %d", tc.options, c.Warnings, len(tc.want))
+			continue
+		}
+		for i, want := range tc.want {
+			if !strings.Contains(c.Warnings[i], "the value of "+want+" is empty or ends in a space") {
+				t.Errorf("%v: warning %q, want one about %s", tc.options, c.Warnings[i], want)
+			}
+		}
+	}
+}

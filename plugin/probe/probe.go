@@ -48,6 +48,9 @@ type Check struct {
 	// Insecure is true when the check was told to skip the verification of
 	// the certificate.
 	Insecure bool
+	// Warnings are what is probably not meant so, for the log at start. They
+	// hold no secrets.
+	Warnings []string
 	// Probe does the asking.
 	Probe Func
 }
@@ -102,7 +105,12 @@ func Parse(s Spec) (Check, error) {
 		return Check{}, fmt.Errorf("check %q: unknown kind %q, want one of %s", shown(s.Args[0]), name, list(Kinds()))
 	}
 	s.kind, s.options = name, k.options
-	return k.parse(s)
+	c, err := k.parse(s)
+	if err != nil {
+		return Check{}, err
+	}
+	c.Warnings = append(c.Warnings, s.warnings()...)
+	return c, nil
 }
 
 // printable reports whether text may stand in a log line and in the label of a

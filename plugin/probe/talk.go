@@ -27,6 +27,9 @@ func (d *dialogue) option(o Option) (bool, error) {
 		if err != nil {
 			return true, err
 		}
+		if text == "" {
+			return true, o.errorf(`nothing to send (got ""); leave the option out, or set the {$VARIABLE} that stands there`)
+		}
 		if d.send, err = unescape(text); err != nil {
 			return true, o.errorf("%v", err)
 		}
@@ -44,6 +47,9 @@ func (o Option) regexp() (*regexp.Regexp, error) {
 	text, err := o.one("a regular expression (RE2)")
 	if err != nil {
 		return nil, err
+	}
+	if text == "" {
+		return nil, o.errorf(`matches everything (got ""); leave the option out, or write (?s). for at least one byte`)
 	}
 	re, err := regexp.Compile(text)
 	if err != nil {

@@ -59,7 +59,7 @@ func (t *tlsOptions) option(o Option, root string) (bool, error) {
 			return true, o.errorf("got %q, want no argument", o.Args[0])
 		}
 		t.config.InsecureSkipVerify = true // #nosec G402 -- asked for by name, warned of at start
-		return true, nil
+		return true, t.contradicted(o)
 	case "min_days":
 		text, err := o.one("a number of days")
 		if err != nil {
@@ -79,7 +79,10 @@ func (t *tlsOptions) alpn(o Option) error {
 	if len(o.Args) == 0 {
 		return o.errorf("got no arguments, want protocol names such as h2 http/1.1")
 	}
-	for _, name := range o.Args {
+	for i, name := range o.Args {
+		if slices.Contains(o.Args[:i], name) {
+			return o.errorf("given twice (got %q); write each protocol once", cut(name))
+		}
 		if len(name) == 0 || len(name) > 255 {
 			return o.errorf("got %q, want protocol names of 1 to 255 bytes", cut(name))
 		}
@@ -103,6 +106,14 @@ func (t *tlsOptions) authorities(o Option, root string) error {
 	t.config.RootCAs = x509.NewCertPool()
 	if !t.config.RootCAs.AppendCertsFromPEM(pem) {
 		return o.errorf("%q holds no certificate, want PEM", file)
+	}
+	return t.contradicted(o)
+}
+
+// contradicted returns an error when ca and insecure are both given.
+func (t *tlsOptions) contradicted(o Option) error {
+	if t.config.InsecureSkipVerify && t.config.RootCAs != nil {
+		return o.errorf("ca and insecure are both given, but insecure verifies nothing; leave one of them out")
 	}
 	return nil
 }
