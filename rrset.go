@@ -217,21 +217,25 @@ func (s *section) appendTo(dst []dns.RR) []dns.RR {
 	return dst
 }
 
-// pack appends what appendTo does to p, and returns how many records it is.
-func (s *section) pack(p *packet) (n int) {
+// pack appends what appendTo does to p, as far as that takes it.
+func (s *section) pack(p *packet) {
 	for i, rr := range s.rrs {
+		if p.bad || p.full {
+			return
+		}
 		set, first := s.changedAt(i)
 		switch {
 		case set == nil:
-			n += p.records(rr)
+			p.records(rr)
 		case first:
 			for _, place := range set.kept {
-				p.record(s.rrs[place], set.ttl)
+				if p.record(s.rrs[place], set.ttl); p.bad || p.full {
+					return
+				}
 			}
-			n += len(set.kept) + p.records(set.records...)
+			p.records(set.records...)
 		}
 	}
-	return n
 }
 
 // changedAt returns the changed set that the ith record is of or signs, or nil,
