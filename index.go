@@ -3,6 +3,7 @@ package rrhealth
 import (
 	"hash/maphash"
 	"math/bits"
+	"math/rand/v2"
 )
 
 // fewSets is how many sets are found by comparing with each.
@@ -15,10 +16,12 @@ const fewSets = 8
 type setIndex struct {
 	slots []int32 // numbers of sets, plus one; 0 for none
 	size  int     // slots to have once they are needed, a power of two
-	lower []byte  // room for a name
 }
 
-var nameSeed = maphash.MakeSeed()
+var (
+	nameSeed  = maphash.MakeSeed()
+	nameSeeds = [2]uint64{rand.Uint64(), rand.Uint64() | 1}
+)
 
 // reset makes x the index for a section of so many records.
 func (x *setIndex) reset(records int) {
@@ -66,10 +69,30 @@ func (x *setIndex) add(sets []rrset, slot int) {
 	}
 }
 
+// hash takes eight letters at a time. It takes capitals for small letters, and
+// a few other bytes for others.
 func (x *setIndex) hash(owner string, rrtype uint16) int {
-	x.lower = appendLower(x.lower[:0], owner)
-	x.lower = append(x.lower, byte(rrtype>>8), byte(rrtype))
-	return int(maphash.Bytes(nameSeed, x.lower) >> 1) // #nosec G115 -- 63 bits
+	h := nameSeeds[0] ^ uint64(rrtype)
+	for ; len(owner) >= 8; owner = owner[8:] {
+		h = mix(h ^ (load(owner) | smallLetters))
+	}
+	var last uint64
+	for i := range len(owner) {
+		last = last<<8 | uint64(owner[i])
+	}
+	return int(mix(h^(last|smallLetters)^uint64(len(owner))<<56) >> 1) // #nosec G115 -- 63 bits
+}
+
+const smallLetters = 0x2020202020202020
+
+func load(s string) uint64 {
+	return uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
+		uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
+}
+
+func mix(h uint64) uint64 {
+	hi, lo := bits.Mul64(h, nameSeeds[1])
+	return hi ^ lo
 }
 
 // sameName reports whether a and b are one name (RFC 4343: the case of ASCII

@@ -29,7 +29,10 @@ var wroteRaw func()
 // reports whether it could. An answer that could not be sent counts as
 // written: nobody could send it in another way either.
 func writeRaw(w dns.ResponseWriter, r *dns.Msg, ttl uint32, members []pool.Member, order []int) bool {
-	if _, ok := w.RemoteAddr().(*net.UDPAddr); !ok || !straight(w, r) {
+	if !straight(w, r) {
+		return false
+	}
+	if _, ok := w.RemoteAddr().(*net.UDPAddr); !ok {
 		return false
 	}
 	p := packets.Get().(*packet)
@@ -40,8 +43,11 @@ func writeRaw(w dns.ResponseWriter, r *dns.Msg, ttl uint32, members []pool.Membe
 // writeRaw writes m as assemble would make it, as bytes, and reports whether it
 // could.
 func (w *filterWriter) writeRaw(m *dns.Msg) bool {
+	if !straight(w.ResponseWriter, w.request) {
+		return false
+	}
 	b, ok := boundsOf(w.RemoteAddr(), w.request)
-	if !ok || !straight(w.ResponseWriter, w.request) {
+	if !ok {
 		return false
 	}
 	p := packets.Get().(*packet)

@@ -48,6 +48,8 @@ type section struct {
 	setOf  []int32 // for each record the set it is in or covers, or none
 	places []int   // room for the sets' lists
 	index  setIndex
+
+	numbers []int // 0, 1, 2 and so on: the places of neighbors
 }
 
 // none marks a record that belongs to no set of interest.
@@ -70,8 +72,9 @@ func (s *section) group(rrs []dns.RR, wanted func(uint16) bool) bool {
 	s.rrs = rrs
 	s.index.reset(len(rrs))
 	s.setOf = slices.Grow(s.setOf, len(rrs))
-	signatures, listed, latest := false, 0, none
-	for _, rr := range rrs {
+	s.number(len(rrs))
+	signatures, scattered, latest := false, false, none
+	for place, rr := range rrs {
 		set := none
 		if rr != nil {
 			h := rr.Header()
@@ -83,17 +86,35 @@ func (s *section) group(rrs []dns.RR, wanted func(uint16) bool) bool {
 					latest = s.find(h.Name, h.Rrtype, true)
 				}
 				set = latest
-				s.sets[set].size++
-				listed++
+				scattered = s.sets[set].add(s.numbers, place) || scattered
 			}
 		}
 		s.setOf = append(s.setOf, int32(set)) // #nosec G115 -- fewer than records
 	}
-	if signatures && listed > 0 {
-		listed += s.groupSignatures()
+	if signatures && len(s.sets) > 0 {
+		s.groupSignatures()
 	}
-	s.list(listed)
+	if scattered {
+		s.gather()
+	}
 	return len(s.sets) > 0
+}
+
+// number makes numbers at least n long.
+func (s *section) number(n int) {
+	for i := len(s.numbers); i < n; i++ {
+		s.numbers = append(s.numbers, i)
+	}
+}
+
+// add adds a place to set, whose places are a part of numbers as long as they
+// are neighbors. It reports whether this one is not.
+func (set *rrset) add(numbers []int, place int) (scattered bool) {
+	if n := len(set.at); n > 0 && set.at[n-1] != place-1 {
+		return true
+	}
+	set.at = numbers[place-len(set.at) : place+1 : place+1]
+	return false
 }
 
 // The room that an empty section keeps for the next message, at the most: more
@@ -119,16 +140,19 @@ func (s *section) clear() {
 func (s *section) find(owner string, rrtype uint16, add bool) int {
 	i, slot := s.index.find(s.sets, owner, rrtype)
 	if i == none && add {
-		i = len(s.sets)
-		s.sets = append(s.sets, rrset{owner: owner, rrtype: rrtype})
+		if i = len(s.sets); i == cap(s.sets) {
+			s.sets = slices.Grow(s.sets, 1)
+		}
+		s.sets = s.sets[:i+1] // which clear left empty
+		s.sets[i].owner, s.sets[i].rrtype = owner, rrtype
 		s.index.add(s.sets, slot)
 	}
 	return i
 }
 
-// groupSignatures assigns signatures to the sets they cover, and returns how
-// many they are.
-func (s *section) groupSignatures() (n int) {
+// groupSignatures assigns signatures to the sets they cover.
+func (s *section) groupSignatures() {
+	n := 0
 	for i, rr := range s.rrs {
 		sig, ok := rr.(*dns.RRSIG)
 		if !ok || !addressType(sig.TypeCovered) {
@@ -140,33 +164,49 @@ func (s *section) groupSignatures() (n int) {
 			n++
 		}
 	}
-	return n
+	room := s.room(n)
+	for i := range s.sets {
+		set := &s.sets[i]
+		set.sigs, room = room[:0:set.signatures], room[set.signatures:]
+	}
+	for i, rr := range s.rrs {
+		if of := s.setOf[i]; of != none && s.sets[of].signatures > 0 {
+			if _, ok := rr.(*dns.RRSIG); ok {
+				s.sets[of].sigs = append(s.sets[of].sigs, i)
+			}
+		}
+	}
 }
 
-// list gives each set the places of its records and of its signatures, listed
-// in all.
-func (s *section) list(listed int) {
-	s.places = slices.Grow(s.places, 2*listed) // judge lists those that are up
-	room := s.places[:listed]
+// gather lists the places of all sets anew, as those of some are no neighbors.
+func (s *section) gather() {
+	listed := 0
+	for i := range s.sets {
+		s.sets[i].size = 0
+	}
+	for place, of := range s.setOf {
+		if of != none && addressType(s.rrs[place].Header().Rrtype) {
+			s.sets[of].size++
+			listed++
+		}
+	}
+	room := s.room(listed)
 	for i := range s.sets {
 		set := &s.sets[i]
 		set.at, room = room[:0:set.size], room[set.size:]
-		set.sigs, room = room[:0:set.signatures], room[set.signatures:]
 	}
 	for place, of := range s.setOf {
-		if of == none {
-			continue
+		if of != none && addressType(s.rrs[place].Header().Rrtype) {
+			s.sets[of].at = append(s.sets[of].at, place)
 		}
-		set := &s.sets[of]
-		if set.signatures > 0 {
-			if _, ok := s.rrs[place].(*dns.RRSIG); ok {
-				set.sigs = append(set.sigs, place)
-				continue
-			}
-		}
-		set.at = append(set.at, place)
 	}
-	s.places = s.places[:listed]
+}
+
+// room returns room for n places.
+func (s *section) room(n int) []int {
+	from := len(s.places)
+	s.places = slices.Grow(s.places, n)[:from+n]
+	return s.places[from:]
 }
 
 // signatures yields the signatures that cover a set.

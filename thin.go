@@ -157,19 +157,25 @@ func (w *filterWriter) judge(s *section, set *rrset) {
 	set.filter = f
 	set.overlooked = true
 	set.ttl = f.TTL
-	from := len(s.places)
-	for _, place := range set.at {
+	set.living = set.at // until one is found to be down
+	for i, place := range set.at {
 		rr := s.rrs[place]
 		set.ttl = min(set.ttl, rr.Header().Ttl)
 		if set.hints() {
 			for addr := range hintAddrs(rr) {
 				set.take(w.handler.health(f, addr))
 			}
-		} else if h := w.handler.health(f, addrOf(rr)); !set.take(h) {
-			s.places = append(s.places, place)
+			continue
+		}
+		switch h := w.handler.health(f, addrOf(rr)); {
+		case set.take(h):
+			if set.dead == 1 {
+				set.living = append(s.room(len(set.at))[:0], set.at[:i]...)
+			}
+		case set.dead > 0:
+			set.living = append(set.living, place)
 		}
 	}
-	set.living = s.places[from:len(s.places):len(s.places)]
 	if !set.hints() {
 		set.outcome = f.Thin(len(set.at), len(set.living))
 	}
