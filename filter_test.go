@@ -343,7 +343,7 @@ func TestVerdictsOnLearnedAddressesSurviveAReload(t *testing.T) {
 // an answer says.
 func TestWatchKeepsItsWord(t *testing.T) {
 	f := newFarm(t, 2)
-	outside := nextNet() + "1"
+	outside := nextNet(t) + "1"
 	l, err := net.Listen("tcp", net.JoinHostPort(outside, f.port))
 	if err != nil {
 		t.Fatal(err)

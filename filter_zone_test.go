@@ -30,11 +30,11 @@ type farm struct {
 func newFarm(t *testing.T, n int) *farm {
 	t.Helper()
 	// Nothing listens at ::1 on the farm's port.
-	f := &farm{t: t, port: "0", dead: map[string]bool{"::1": true}, listeners: make(map[string]net.Listener)}
-	net1 := nextNet()
+	net1 := nextNet(t)
+	f := &farm{t: t, port: freePort(t, net1+"1"), dead: map[string]bool{"::1": true}, listeners: make(map[string]net.Listener)}
 	for len(f.all) < n {
 		if len(f.all) > 0 && len(f.all)%200 == 0 {
-			net1 = nextNet()
+			net1 = nextNet(t)
 		}
 		addr := fmt.Sprintf("%s%d", net1, 1+len(f.all)%200)
 		f.all = append(f.all, addr)
@@ -52,7 +52,6 @@ func (f *farm) revive(addrs ...string) {
 		if err != nil {
 			f.t.Fatal(err)
 		}
-		_, f.port, _ = net.SplitHostPort(l.Addr().String())
 		f.listeners[addr] = l
 		delete(f.dead, addr)
 		go letIn(l)

@@ -23,6 +23,8 @@ import (
 	clog "github.com/coredns/coredns/plugin/pkg/log"
 	"github.com/miekg/dns"
 
+	"github.com/rrhealth/rrhealth/internal/lease"
+
 	// The plugins that tests put around rrhealth. Not core/plugin: that is all
 	// of them, and minutes of compiling.
 	_ "github.com/coredns/coredns/plugin/acl"
@@ -239,13 +241,8 @@ type backend struct {
 // which it returns. Each test uses a net of its own.
 func fleet(t *testing.T, n int) ([]*backend, string) {
 	t.Helper()
-	host := nextNet()
-	l, err := net.Listen("tcp", host+"1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, port, _ := net.SplitHostPort(l.Addr().String())
-	_ = l.Close()
+	host := nextNet(t)
+	port := freePort(t, host+"1")
 	var all []*backend
 	for i := range n {
 		b := &backend{t: t, addr: fmt.Sprintf("%s%d:%s", host, i+1, port), handler: http.HandlerFunc(healthy)}
@@ -258,18 +255,24 @@ func fleet(t *testing.T, n int) ([]*backend, string) {
 
 func healthy(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") }
 
-var (
-	netMu  sync.Mutex
-	netNum int
-)
-
 // nextNet returns the beginning of an address range of loopback that no other
 // test uses.
-func nextNet() string {
-	netMu.Lock()
-	defer netMu.Unlock()
-	netNum++
-	return fmt.Sprintf("127.%d.%d.", 64+netNum/250, netNum%250)
+func nextNet(t *testing.T) string {
+	t.Helper()
+	return lease.Net(t)
+}
+
+// freePort returns a port of ip that is the test's: its listeners on it, and
+// those of programs that it starts, may come and go.
+func freePort(t *testing.T, ip string) string {
+	t.Helper()
+	return lease.Port(t, ip)
+}
+
+// closedPort returns a port on which nothing listens, at any loopback address.
+func closedPort(t *testing.T) string {
+	t.Helper()
+	return lease.Closed(t)
 }
 
 // ip returns the backend's address without the port.

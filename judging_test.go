@@ -29,7 +29,7 @@ import (
 func TestEveryKindOfFailureIsJudgedAndNoneBlocksAnother(t *testing.T) {
 	ca := newAuthority(t)
 	good := ca.issue(t, "www.example.org", time.Hour)
-	host := nextNet()
+	host := nextNet(t)
 	port := freePort(t, host+"1")
 	at := func(n int) string { return fmt.Sprintf("%s%d", host, n) }
 	listen := func(n int) net.Listener {
@@ -108,18 +108,6 @@ func TestEveryKindOfFailureIsJudgedAndNoneBlocksAnother(t *testing.T) {
 			t.Errorf("%s: answer %v, want up %t", tc.name, got, tc.up)
 		}
 	}
-}
-
-// freePort returns a port that is free on ip.
-func freePort(t *testing.T, ip string) string {
-	t.Helper()
-	l, err := net.Listen("tcp", ip+":0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	_, port, _ := net.SplitHostPort(l.Addr().String())
-	return port
 }
 
 func serveHTTP(t *testing.T, l net.Listener, f http.HandlerFunc) {

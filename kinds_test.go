@@ -54,7 +54,7 @@ func secure(t *testing.T, addr string, ends time.Time) (port string) {
 func TestTheMetricsShowWhenCertificatesExpire(t *testing.T) {
 	soon, later := time.Now().AddDate(0, 0, 3), time.Now().AddDate(0, 0, 90)
 	past := time.Now().AddDate(0, 0, -1)
-	host := nextNet()
+	host := nextNet(t)
 	port := secure(t, host+"1:0", later)
 	secure(t, host+"2:"+port, past)
 	other := secure(t, host+"1:0", soon)
@@ -100,7 +100,7 @@ func TestTheMetricsShowWhenCertificatesExpire(t *testing.T) {
 }
 
 func TestACommandDecidesWhatIsAnswered(t *testing.T) {
-	dir, host := t.TempDir(), nextNet()
+	dir, host := t.TempDir(), nextNet(t)
 	alive := filepath.Join(dir, "alive")
 	script := filepath.Join(dir, "check")
 	const text = "#!/bin/sh\n[ \"$2\" = \"$RRHEALTH_ADDRESS\" ] && [ \"$TOKEN\" = 'two words' ] && [ -e \"$1.$2\" ]\n"
@@ -128,7 +128,7 @@ func TestACommandDecidesWhatIsAnswered(t *testing.T) {
 }
 
 func TestAServiceThatDoesNotServeIsNotAnswered(t *testing.T) {
-	host := nextNet()
+	host := nextNet(t)
 	var services []*health.Server
 	port := "0"
 	for i := range 2 {

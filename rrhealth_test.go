@@ -555,18 +555,6 @@ func TestTiersAndMinUp(t *testing.T) {
 	s.settled("www.example.org.", dns.TypeA, ips(backends[0], backends[1])...)
 }
 
-// closedPort returns a port on which nobody listens, on any loopback address.
-func closedPort(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	_, port, _ := net.SplitHostPort(l.Addr().String())
-	return port
-}
-
 // listenTCP accepts connections at addr until the test ends, and returns the port.
 func listenTCP(t *testing.T, addr string) string {
 	t.Helper()

@@ -19,6 +19,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/rrhealth/rrhealth/internal/lease"
 )
 
 var loopback = netip.MustParseAddr("127.0.0.1")
@@ -120,13 +122,7 @@ func serveOn(t *testing.T, l net.Listener, handle func(net.Conn)) (port string) 
 // unused returns a port on which nobody listens.
 func unused(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	_, port, _ := net.SplitHostPort(l.Addr().String())
-	return port
+	return lease.Closed(t)
 }
 
 // until reads from conn until the other side closes it.

@@ -3,18 +3,17 @@ package probe
 import (
 	"errors"
 	"fmt"
-	"math/rand/v2"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"runtime"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/rrhealth/rrhealth/internal/lease"
 )
 
 // A peer is a real server that people run, of Debian's packages (see
@@ -218,21 +217,11 @@ func write(t *testing.T, dir, name, text string) {
 	own(t, dir)
 }
 
-// quiet returns a port for a server, from below those that the system gives to
-// clients: one of theirs could take it before the server does.
+// quiet returns a port for a server. Nobody else gets it before the server
+// listens, nor after it was killed.
 func quiet(t *testing.T) string {
 	t.Helper()
-	for range 100 {
-		port := strconv.Itoa(20000 + rand.N(12000))
-		l, err := net.Listen("tcp", "127.0.0.1:"+port)
-		if err != nil {
-			continue
-		}
-		_ = l.Close()
-		return port
-	}
-	t.Fatal("no port is free")
-	return ""
+	return lease.Port(t, "127.0.0.1")
 }
 
 func startNginx(t *testing.T, dir string) ([]string, []asked) {

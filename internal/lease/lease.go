@@ -1,0 +1,134 @@
+//go:build linux
+
+// Package lease gives tests addresses and ports of their own. A port that a
+// test has closed can be taken by any other program before the test, or a
+// server that it starts, listens there; and a port on which nothing should
+// listen can become the port of a server. What this package returns is kept
+// until the test ends.
+package lease
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/netip"
+	"os"
+	"strconv"
+	"sync"
+	"syscall"
+	"testing"
+)
+
+// leasePort is the port that whoever has a range listens on, at its last address.
+const leasePort = 1717
+
+var (
+	mu   sync.Mutex
+	next int
+)
+
+// Net returns the beginning of a range of loopback addresses, as 127.64.0. is,
+// which no other test uses, neither in this process nor in another that calls
+// Net. All ports of all its addresses but the last two are the caller's.
+func Net(t testing.TB) string {
+	t.Helper()
+	mu.Lock()
+	defer mu.Unlock()
+	for range 64 * 250 {
+		host := fmt.Sprintf("127.%d.%d.", 64+next/250%64, next%250)
+		next++
+		l, err := net.Listen("tcp", fmt.Sprintf("%s254:%d", host, leasePort))
+		switch {
+		case err == nil:
+			t.Cleanup(func() { _ = l.Close() })
+			return host
+		case !errors.Is(err, syscall.EADDRINUSE):
+			t.Fatal(err)
+		}
+	}
+	t.Fatal("no range of loopback addresses is free")
+	return ""
+}
+
+// The ports that Port chooses from are below those that the system gives to
+// sockets of its own accord, over UDP as well.
+const (
+	lowest  = 10000
+	highest = 32000
+)
+
+// Port returns a port of the address ip on which nothing listens. Servers that
+// ask for it by its number may come and go (they set SO_REUSEADDR, as Go does);
+// while there is none, TCP connections are refused. Other callers of Port do
+// not get it.
+func Port(t testing.TB, ip string) string {
+	t.Helper()
+	for range 1000 {
+		port := lowest + rand.N(highest-lowest) // #nosec G404 -- any will do
+		fd, _, err := bind(netip.MustParseAddr(ip), port)
+		if errors.Is(err, syscall.EADDRINUSE) {
+			continue
+		}
+		if err == nil {
+			// Only now, so that nobody else had the port before.
+			err = os.NewSyscallError("setsockopt", syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_REUSEADDR, 1))
+		}
+		if err != nil {
+			t.Fatalf("port %d of %s: %v", port, ip, err)
+		}
+		t.Cleanup(func() { _ = syscall.Close(fd) })
+		return strconv.Itoa(port)
+	}
+	t.Fatalf("no port of %s is free", ip)
+	return ""
+}
+
+// Closed returns a TCP port on which nothing listens at any address of the
+// machine.
+func Closed(t testing.TB) string {
+	t.Helper()
+	fd, port, err := bind(netip.IPv6Unspecified(), 0)
+	if err != nil { // no IPv6
+		fd, port, err = bind(netip.IPv4Unspecified(), 0)
+	}
+	if err != nil {
+		t.Fatalf("a closed port: %v", err)
+	}
+	t.Cleanup(func() { _ = syscall.Close(fd) })
+	return strconv.Itoa(port)
+}
+
+// bind binds a TCP socket that does not listen.
+func bind(ip netip.Addr, port int) (fd, bound int, err error) {
+	family := syscall.AF_INET
+	var sa syscall.Sockaddr = &syscall.SockaddrInet4{Port: port}
+	if ip.Is4() {
+		sa = &syscall.SockaddrInet4{Port: port, Addr: ip.As4()}
+	} else {
+		family, sa = syscall.AF_INET6, &syscall.SockaddrInet6{Port: port, Addr: ip.As16()}
+	}
+	if fd, err = syscall.Socket(family, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0); err != nil {
+		return 0, 0, os.NewSyscallError("socket", err)
+	}
+	if family == syscall.AF_INET6 { // IPv4 as well, whatever the system's default
+		err = syscall.SetsockoptInt(fd, syscall.IPPROTO_IPV6, syscall.IPV6_V6ONLY, 0)
+	}
+	if err == nil {
+		err = syscall.Bind(fd, sa)
+	}
+	if err == nil {
+		sa, err = syscall.Getsockname(fd)
+	}
+	if err != nil {
+		_ = syscall.Close(fd)
+		return 0, 0, os.NewSyscallError("bind", err)
+	}
+	switch sa := sa.(type) {
+	case *syscall.SockaddrInet4:
+		bound = sa.Port
+	case *syscall.SockaddrInet6:
+		bound = sa.Port
+	}
+	return fd, bound, nil
+}
