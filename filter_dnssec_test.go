@@ -222,10 +222,11 @@ func TestASetSignedByOthersIsOnlyReorderedForThoseWhoCheck(t *testing.T) {
 	file, ask := f.zone(t, names)
 	ask = validatable(ask)
 	file, key := presigned(t, file)
-	plain := start(t, corefile("file "+file+" example.org"))
+	below := "onebyone\nfile " + file + " example.org"
+	plain := start(t, corefile(below))
 	plainAsker := newAsker(t, plain.addr)
 	want := survey(t, unbound(t, plain.addr, key), ask, nil)
-	s := start(t, corefile(f.stanza("")+"file "+file+" example.org"))
+	s := start(t, corefile(f.stanza("")+below))
 	resolver := unbound(t, s.addr, key)
 	f.settled()
 	agree(t, "before", survey(t, resolver, ask, nil), want)

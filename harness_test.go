@@ -66,13 +66,18 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	at := slices.Index(dnsserver.Directives, "cache")
-	if err := dnsserver.SetDirectives(slices.Insert(slices.Clone(dnsserver.Directives), at, pluginName)); err != nil {
-		panic(err)
-	}
+	insert("cache", pluginName)
+	insert(pluginName, "onebyone")
 	caddy.Quiet, dnsserver.Quiet = true, true
 	clog.Discard()
 	os.Exit(m.Run())
+}
+
+// insert has a plugin stand directly before another.
+func insert(before, name string) {
+	at := slices.Index(dnsserver.Directives, before)
+	// Not with SetDirectives, which CoreDNS has had since 1.15 only.
+	dnsserver.Directives = slices.Insert(slices.Clone(dnsserver.Directives), at, name)
 }
 
 // A server is CoreDNS, started in this process on a Corefile.
