@@ -19,6 +19,7 @@ type bundle struct {
 	pools   []*served
 	members []member // one for each backend
 	joined  bool     // is watched; belongs to the monitor's loop
+	hurried int      // the member that was looked at last, see registry.hurry; the loop's too
 }
 
 // A member is a backend of the pools of a bundle, with the targets that must

@@ -255,6 +255,9 @@ func (r *registry) Changed(changes []monitor.Change) {
 				moved = append(moved, m)
 			}
 		}
+		if c.FirstFailure() {
+			r.hurry(c.Target, u.members)
+		}
 		r.told.transitions(c, moved)
 		for _, a := range u.addresses {
 			if a.update() {

@@ -19,7 +19,8 @@
 // it missed are skipped.
 //
 // First probes start at once, a thousand a second; where that would take
-// longer than an interval they start in their slots.
+// longer than an interval they start in their slots. Hurry brings the probes of
+// what may have failed together forward, at the same pace.
 //
 // Each check has a budget of probes in flight, see group.need. A check whose
 // backends all hang can use up its own and makes no other wait.
