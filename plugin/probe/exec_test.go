@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
@@ -40,10 +41,15 @@ func execRows(t *testing.T) []row {
 		sh("exits with 2, and says why", "echo 'CRITICAL - no heartbeat' >&2; echo more >&2; exit 2"),
 		sh("exits with 1, without a word", "exit 1"),
 		sh("exits with 1, after blank lines", `printf '\n  \n disk full \n' >&2; exit 1`),
+		sh("says why on stdout, as Nagios plugins do", "echo 'DISK CRITICAL - free space: / 12 MiB | /=12MB'; echo more; exit 2"),
+		sh("says why on stderr, and something else on stdout", "echo working; echo 'cannot connect' >&2; exit 1"),
+		sh("says a lot on stdout", `i=0; while [ $i -lt 2000 ]; do echo "$i 012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789"; i=$((i+1)); done; exit 3`),
 		sh("is killed", "kill -9 $$"),
 		sh("says rubbish", `printf '\033[31m\377\000' >&2; exit 1`),
 		sh("says a lot", `i=0; while [ $i -lt 2000 ]; do echo "012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789" >&2; i=$((i+1)); done; exit 3`),
 		sh("says it all in one line", `i=0; while [ $i -lt 2000 ]; do printf "0123456789" >&2; i=$((i+1)); done; exit 3`),
+		{name: "exec: shows a secret of its arguments", check: "exec sh " + script(t, "echo \"unrecognized option '$1'\"; exit 3") + " --token=hunter2hunter2"},
+		{name: "exec: cannot find a file among its arguments", check: "exec sh " + script(t, `echo "cannot open ${0##*/}"; exit 3`)},
 		sh("shows a secret of its environment", `echo "cannot log in with $PASSWORD" >&2; exit 1`, "env PASSWORD hunter2 hunter2"),
 		slow,
 	}
@@ -60,8 +66,8 @@ func TestTheCommandGetsTheAddressAndAnEnvironmentOfItsOwn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := "2|-x|127.0.0.1\nB=two words\nLANG=C\nPATH=" + os.Getenv("PATH") + "\nRRHEALTH_ADDRESS=127.0.0.1\n"
-	if string(got) != want {
+	want := "2|-x|127.0.0.1\nB=two words\nLANG=C\nPATH=" + os.Getenv("PATH") + "\nRRHEALTH_ADDRESS=127.0.0.1\nRRHEALTH_RUN=MARK\n"
+	if mark := regexp.MustCompile("RUN=[0-9a-f]{16}"); mark.ReplaceAllString(string(got), "RUN=MARK") != want {
 		t.Errorf("the command saw\n%swant\n%s", got, want)
 	}
 }
