@@ -58,7 +58,7 @@ func parseExec(s Spec) (Check, error) {
 		if why, ok := errors.AsType[*exec.Error](err); ok {
 			err = why.Err
 		}
-		return Check{}, fmt.Errorf("check %q: %v, want a program that this process may execute", e.label, plain(err))
+		return Check{}, fmt.Errorf("check %q: %v, want a program that this process may execute", firstWords(e.label, 2), plain(err))
 	}
 	return Check{
 		Label: e.label,

@@ -109,7 +109,7 @@ func Parse(s Spec) (Check, error) {
 	if err != nil {
 		return Check{}, err
 	}
-	c.Warnings = append(c.Warnings, s.warnings()...)
+	c.Warnings = slices.Concat(c.Warnings, s.warnings(), s.exposedKeys())
 	c.Probe = secretsOf(s).guard(c)
 	return c, nil
 }

@@ -81,8 +81,7 @@ func secretsOf(s Spec) *secrets {
 	for _, o := range s.Options {
 		switch {
 		case o.Name == "send" && len(o.Args) > 0:
-			values = append(values, o.Args[0])
-			if sent, err := unescape(o.Args[0]); err == nil {
+			if sent, err := unescape(o.Args[0]); err == nil { // it was parsed
 				values = append(values, string(sent))
 			}
 		case (o.Name == "header" || o.Name == "env") && len(o.Args) > 1:

@@ -183,3 +183,26 @@ func TestFileNamesStartFromTheRoot(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestKeysThatOthersMayReadAreExposed(t *testing.T) {
+	a := newAuthority(t)
+	cert, key := a.files(a.issue(leaf{}))
+	for _, tc := range []struct {
+		mode os.FileMode
+		want string
+	}{
+		{0o600, ""}, {0o400, ""}, {0o711, ""},
+		{0o640, "0640"}, {0o604, "0604"}, {0o644, "0644"},
+	} {
+		if err := os.Chmod(key, tc.mode); err != nil {
+			t.Fatal(err)
+		}
+		c := check(t, "443", "tls://www.example.org:PORT", "cert "+cert+" "+key)
+		if tc.want != "" {
+			tc.want = "the private key " + key + " may be read by others than its owner (mode " + tc.want + "): chmod 0600"
+		}
+		if got := strings.Join(c.Warnings, "|"); got != tc.want {
+			t.Errorf("mode %04o: %q, want %q", tc.mode, got, tc.want)
+		}
+	}
+}
