@@ -16,15 +16,19 @@ import (
 func (w *filterWriter) replace(m *dns.Msg, i int) (*dns.Msg, bool) {
 	set := &w.answer.sets[i]
 	outcome := set.outcome
-	if w.sisterLives(set) {
+	if targetType(set.rrtype) {
+		if outcome == pool.ServedFallback {
+			return nil, false // addresses, which are no records of this type
+		}
+	} else if w.sisterLives(set) {
 		outcome = pool.NoData // so that clients use the living family
 	}
 	var out *dns.Msg
 	switch outcome {
 	case pool.Servfail:
-		out = w.failure(dns.RcodeServerFailure)
+		out = w.failure(set, dns.RcodeServerFailure)
 	case pool.Refused:
-		out = w.failure(dns.RcodeRefused)
+		out = w.failure(set, dns.RcodeRefused)
 	case pool.Dropped:
 	case pool.NoData:
 		out = w.empty(m, i)
@@ -36,7 +40,7 @@ func (w *filterWriter) replace(m *dns.Msg, i int) (*dns.Msg, bool) {
 	if out == nil && outcome != pool.Dropped {
 		return nil, false
 	}
-	set.filter.counts.filtered.Add(set.dead)
+	set.filter.counts.filtered.Add(set.dead + set.gone)
 	return out, true
 }
 
@@ -129,16 +133,7 @@ func (w *filterWriter) startOfAuthority(name string) *dns.SOA {
 // or nil where that cannot be had.
 func (w *filterWriter) fallback(m *dns.Msg, i int) *dns.Msg {
 	set := &w.answer.sets[i]
-	var records []dns.RR
-	for _, addr := range set.filter.Fallback {
-		header := dns.RR_Header{Name: set.owner, Rrtype: set.rrtype, Class: dns.ClassINET, Ttl: set.ttl}
-		switch {
-		case addr.Is4() && set.rrtype == dns.TypeA:
-			records = append(records, &dns.A{Hdr: header, A: addr.AsSlice()})
-		case addr.Is6() && set.rrtype == dns.TypeAAAA:
-			records = append(records, &dns.AAAA{Hdr: header, AAAA: addr.AsSlice()})
-		}
-	}
+	records := set.fallback()
 	if records == nil {
 		return w.empty(m, i) // the fallback is of the other family
 	}
@@ -151,6 +146,21 @@ func (w *filterWriter) fallback(m *dns.Msg, i int) *dns.Msg {
 	}
 	out := *m
 	return w.explained(w.without(&out, i, records), "all addresses of this name and type are down: answered the fallback")
+}
+
+// fallback returns the filter's own addresses as records of the set, or nil where
+// there is none of its type.
+func (set *rrset) fallback() (records []dns.RR) {
+	for _, addr := range set.filter.Fallback {
+		header := dns.RR_Header{Name: set.owner, Rrtype: set.rrtype, Class: dns.ClassINET, Ttl: set.ttl}
+		switch {
+		case addr.Is4() && set.rrtype == dns.TypeA:
+			records = append(records, &dns.A{Hdr: header, A: addr.AsSlice()})
+		case addr.Is6() && set.rrtype == dns.TypeAAAA:
+			records = append(records, &dns.AAAA{Hdr: header, AAAA: addr.AsSlice()})
+		}
+	}
+	return records
 }
 
 // without makes the answer section of m the one it was, without the i-th set
@@ -169,12 +179,12 @@ func (w *filterWriter) without(m *dns.Msg, i int, records []dns.RR) *dns.Msg {
 	return m
 }
 
-// failure answers with rcode because all is down.
-func (w *filterWriter) failure(rcode int) *dns.Msg {
+// failure answers with rcode because all of set is down.
+func (w *filterWriter) failure(set *rrset, rcode int) *dns.Msg {
 	m := new(reply).start(w.request)
 	m.Authoritative = false
 	m.Rcode = rcode
-	return w.explained(m, "all addresses of this name and type are down")
+	return w.explained(m, set.whyAllDown())
 }
 
 // explained returns m with a word on why it is as it is, for clients that

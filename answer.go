@@ -2,11 +2,9 @@ package rrhealth
 
 import (
 	"context"
-	"net/netip"
 	"slices"
 	"strings"
 
-	"github.com/coredns/coredns/plugin"
 	"github.com/miekg/dns"
 
 	"github.com/rrhealth/rrhealth/plugin/pool"
@@ -144,8 +142,8 @@ func (p *served) why(o pool.Outcome, f pool.Family) string {
 func (h *RRHealth) serveOther(ctx context.Context, w dns.ResponseWriter, r *dns.Msg, p *served) (int, error) {
 	if h.Next != nil {
 		other := &otherWriter{ResponseWriter: w, handler: h, pool: p, ctx: ctx, dnssec: wantsDNSSEC(r)}
-		rcode, err := plugin.NextOrFailure(h.Name(), h.Next, ctx, other, r)
-		if other.wrote || !nothingBelow(rcode, err) {
+		rcode, err := h.below(ctx, other, r, p, nil)
+		if other.wrote || !nothingBelow(err) {
 			return rcode, err
 		}
 	}
@@ -164,13 +162,11 @@ func (h *RRHealth) serveOther(ctx context.Context, w dns.ResponseWriter, r *dns.
 	return write(w, m)
 }
 
-// nothingBelow reports whether rcode and err, with nothing written, say that no
-// plugin below answers for the name. Plugins such as cache and dnssec only pass
-// queries on, and file, as the last one, refuses names outside its zones. To
-// refuse a type of a name whose addresses we serve would make resolvers ask
-// elsewhere for it.
-func nothingBelow(rcode int, err error) bool {
-	return rcode == dns.RcodeRefused && err == nil || err != nil && strings.HasSuffix(err.Error(), "no next plugin found")
+// nothingBelow reports whether err says that the chain ended without anybody
+// to answer. Plugins such as cache and dnssec only pass queries on; with
+// nothing else below us, that nobody knows the name is for us to say.
+func nothingBelow(err error) bool {
+	return err != nil && strings.HasSuffix(err.Error(), "no next plugin found")
 }
 
 // An otherWriter mends what plugins below say of a name that is ours.
@@ -195,12 +191,7 @@ func (w *otherWriter) WriteMsg(m *dns.Msg) error {
 	if w.dnssec {
 		m = w.handler.signer.corrected(m, serverOf(w.ctx))
 	}
-	s := w.pool.Snapshot()
-	mended := dropHints(m, func(addr netip.Addr) bool { return s.Down(w.pool.Config, addr) })
-	if mended != m {
-		mended = w.handler.signer.again(mended, m, w.dnssec, serverOf(w.ctx))
-	}
-	return w.ResponseWriter.WriteMsg(mended)
+	return w.ResponseWriter.WriteMsg(m)
 }
 
 // Write implements dns.ResponseWriter.
@@ -217,7 +208,7 @@ func (h *RRHealth) serveAbove(ctx context.Context, w dns.ResponseWriter, r *dns.
 	zone := h.zoneOf(strings.ToLower(r.Question[0].Name))
 	above := &aboveWriter{ResponseWriter: w, zone: zone}
 	rcode, err := h.passOn(ctx, above, r)
-	if above.wrote || !nothingBelow(rcode, err) {
+	if above.wrote || !nothingBelow(err) {
 		return rcode, err
 	}
 	return write(w, h.noData(ctx, r, zone))

@@ -98,3 +98,57 @@ func TestJudgingAnAnswerHardlyAllocates(t *testing.T) {
 		})
 	}
 }
+
+// passing returns a handler with pools, above a plugin that answers with n
+// addresses of other names: in the answer section, or beside SRV records.
+func passing(tb testing.TB, n int, srv bool) (*RRHealth, *dns.Msg) {
+	tb.Helper()
+	h := handler(tb, "rrhealth www.example.org *.wild.example.org {\nbackend 192.0.2.1\n}")
+	r := question("other.example.org.", dns.TypeA, false)
+	m := answerTo(r)
+	for i := range n {
+		if !srv {
+			m.Answer = append(m.Answer, rrs(tb, fmt.Sprintf("other.example.org. 30 IN A 192.0.2.%d", i+1))...)
+			continue
+		}
+		m.Answer = append(m.Answer, rrs(tb, fmt.Sprintf("other.example.org. 30 IN SRV 1 1 1 h%d.example.org.", i))...)
+		m.Extra = append(m.Extra, rrs(tb, fmt.Sprintf("h%d.example.org. 30 IN A 192.0.2.%d", i, i+1))...)
+	}
+	h.Next = plugin.HandlerFunc(func(_ context.Context, w dns.ResponseWriter, _ *dns.Msg) (int, error) {
+		return dns.RcodeSuccess, w.WriteMsg(m)
+	})
+	return h, r
+}
+
+// A server block with pools looks through whatever the plugins below answer for
+// their names. Where there are none, that is to cost next to nothing.
+func BenchmarkPassingOn(b *testing.B) {
+	for _, n := range []int{3, 30} {
+		for _, srv := range []bool{false, true} {
+			h, r := passing(b, n, srv)
+			w, ctx := new(discard), context.Background()
+			b.Run(fmt.Sprintf("%d records/SRV %t/pools", n, srv), func(b *testing.B) {
+				b.ReportAllocs()
+				for b.Loop() {
+					_, _ = h.ServeDNS(ctx, w, r)
+				}
+			})
+			b.Run(fmt.Sprintf("%d records/SRV %t/none", n, srv), func(b *testing.B) {
+				b.ReportAllocs()
+				for b.Loop() {
+					_, _ = plugin.NextOrFailure("test", h.Next, ctx, w, r)
+				}
+			})
+		}
+	}
+}
+
+func TestPassingOnHardlyAllocates(t *testing.T) {
+	for _, srv := range []bool{false, true} {
+		w := new(discard)
+		h, r := passing(t, 30, srv)
+		if got := testing.AllocsPerRun(100, func() { _, _ = h.ServeDNS(context.Background(), w, r) }); got > 2 {
+			t.Errorf("SRV %t: %v allocations, want the two of a wrapped writer", srv, got)
+		}
+	}
+}

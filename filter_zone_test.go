@@ -274,12 +274,35 @@ func (f *farm) expected(plain *asker, q *dns.Msg) *dns.Msg {
 	}
 	m.Answer = slices.DeleteFunc(m.Answer, f.isDead)
 	if slices.ContainsFunc(m.Answer, pointsElsewhere) {
-		m.Extra = slices.DeleteFunc(m.Extra, f.isDead)
+		f.expectTargets(m)
 	}
 	for _, rr := range m.Answer {
 		f.expectHints(rr)
 	}
 	return m
+}
+
+// expectTargets takes the records out of m, and what stands beside them, whose
+// targets are dead, and the dead addresses of the others.
+func (f *farm) expectTargets(m *dns.Msg) {
+	alive, beside := make(map[string]bool), make(map[string]bool)
+	for _, rr := range m.Extra {
+		owner := rr.Header().Name
+		beside[owner] = beside[owner] || addrOf(rr).IsValid()
+		alive[owner] = alive[owner] || addrOf(rr).IsValid() && !f.isDead(rr)
+	}
+	dead := func(rr dns.RR) bool {
+		name := targetOf(rr)
+		return targetType(rr.Header().Rrtype) && beside[name] && !alive[name]
+	}
+	if slices.ContainsFunc(m.Answer, func(rr dns.RR) bool { return targetType(rr.Header().Rrtype) && !dead(rr) }) {
+		m.Answer = slices.DeleteFunc(m.Answer, dead)
+	}
+	m.Extra = slices.DeleteFunc(m.Extra, func(rr dns.RR) bool {
+		owner := rr.Header().Name
+		named := slices.ContainsFunc(m.Answer, func(rr dns.RR) bool { return targetOf(rr) == owner })
+		return addrOf(rr).IsValid() && (!named || alive[owner] && f.isDead(rr))
+	})
 }
 
 // allDead returns the owner of the addresses in rrs if all of them are dead.
@@ -368,9 +391,9 @@ func compared(rrs, limit []dns.RR) ([]string, bool) {
 		}
 		set := setID(rr)
 		ttl, seen := ttls[set]
-		judged := addressType(h.Rrtype) || most == math.MaxUint32
+		judged := judgedType(h.Rrtype) || most == math.MaxUint32
 		if sig, ok := rr.(*dns.RRSIG); ok {
-			judged = addressType(sig.TypeCovered)
+			judged = judgedType(sig.TypeCovered)
 		}
 		if h.Ttl > most || (h.Ttl < most && !judged) || (seen && ttl != h.Ttl && &rrs[0] != &limit[0]) {
 			ok = false

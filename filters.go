@@ -83,12 +83,13 @@ func (r *registry) detachFilter(block string, f *filter) {
 }
 
 // collectFilters shows the live filters to Prometheus, those of one name as
-// one, and counts under shadow what they would have left out. r.mu is held.
-func (r *registry) collectFilters(ch chan<- prometheus.Metric, shadow map[string]uint64) {
+// one. It counts under shadow what they would have left out, and under signed
+// what they could not. r.mu is held.
+func (r *registry) collectFilters(ch chan<- prometheus.Metric, shadow, signed map[string]uint64) {
 	if len(r.filters) == 0 {
 		return
 	}
-	filtered, signed := make(map[string]uint64), make(map[string]uint64)
+	filtered := make(map[string]uint64)
 	for key, rec := range r.filters {
 		filtered[key.pool] += rec.filtered.Load()
 		signed[key.pool] += rec.signed.Load()
@@ -98,7 +99,6 @@ func (r *registry) collectFilters(ch chan<- prometheus.Metric, shadow map[string
 	}
 	for name, n := range filtered {
 		ch <- counter(filteredRecords, n, name)
-		ch <- counter(signedRecords, signed[name], name)
 	}
 	ch <- gauge(watchedAddresses, float64(r.watchedCount.Load()))
 }

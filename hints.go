@@ -6,29 +6,14 @@ import (
 	"slices"
 
 	"github.com/miekg/dns"
+
+	"github.com/rrhealth/rrhealth/plugin/pool"
 )
 
-// dropHints returns m without the dead address hints of its SVCB and HTTPS
-// records (RFC 9460, section 7.3), or m itself when it has none. Clients connect
-// to hints before they have asked for the addresses: a dead one there undoes
-// what leaving it out of A and AAAA did. Records below us may belong to whoever
-// wrote them: they are never changed.
-func dropHints(m *dns.Msg, dead func(netip.Addr) bool) *dns.Msg {
-	mended := m
-	for i, rr := range m.Answer {
-		record := living(rr, dead)
-		if record == nil {
-			continue
-		}
-		if mended == m {
-			copied := *m
-			copied.Answer = slices.Clone(m.Answer)
-			mended = &copied
-		}
-		mended.Answer[i] = record
-	}
-	return mended
-}
+// Clients connect to the hints in SVCB and HTTPS records before they have asked
+// for the addresses (RFC 9460, section 7.3): one that is down there undoes what
+// leaving it out of A and AAAA did. Records below us may belong to whoever wrote
+// them: they are never changed.
 
 // living returns a copy of rr without its dead hints, or nil where rr has none.
 func living(rr dns.RR, dead func(netip.Addr) bool) dns.RR {
@@ -36,15 +21,31 @@ func living(rr dns.RR, dead func(netip.Addr) bool) dns.RR {
 	if values == nil || !slices.ContainsFunc(*values, func(v dns.SVCBKeyValue) bool { return hasDead(v, dead) }) {
 		return nil
 	}
+	return mendHints(rr, func(_ pool.Family, ips []net.IP) []net.IP {
+		return slices.DeleteFunc(ips, func(ip net.IP) bool { return isDead(ip, dead) })
+	})
+}
+
+// mendHints returns a copy of rr, an SVCB or HTTPS record, with what change makes
+// of its hints of each family. change may write to what it is given. Hints of
+// which nothing is left go, and with them what calls them mandatory.
+func mendHints(rr dns.RR, change func(pool.Family, []net.IP) []net.IP) dns.RR {
 	rr = dns.Copy(rr)
-	values = svcbValues(rr)
+	values := svcbValues(rr)
+	if values == nil {
+		return rr
+	}
 	var emptied []dns.SVCBKey
 	*values = slices.DeleteFunc(*values, func(v dns.SVCBKeyValue) bool {
 		ips := hintsOf(v)
 		if ips == nil {
 			return false
 		}
-		*ips = slices.DeleteFunc(*ips, func(ip net.IP) bool { return isDead(ip, dead) })
+		f := pool.V4
+		if v.Key() == dns.SVCB_IPV6HINT {
+			f = pool.V6
+		}
+		*ips = change(f, *ips)
 		if len(*ips) == 0 {
 			emptied = append(emptied, v.Key())
 		}
@@ -97,4 +98,120 @@ func hasDead(v dns.SVCBKeyValue, dead func(netip.Addr) bool) bool {
 func isDead(ip net.IP, dead func(netip.Addr) bool) bool {
 	addr, ok := netip.AddrFromSlice(ip)
 	return ok && dead(addr.Unmap())
+}
+
+// judgeHints does it for a set of HTTPS or SVCB records.
+func (w *filterWriter) judgeHints(s *section, set *rrset) {
+	for _, place := range set.at {
+		rr := s.rrs[place]
+		p := w.poolOf(targetOf(rr))
+		for addr := range hintAddrs(rr) {
+			switch {
+			case p != nil:
+				w.judgePoolHint(set, p, addr)
+			case set.filter != nil:
+				set.take(w.handler.health(set.filter, addr))
+			case w.own != nil && w.own.Snapshot().Down(w.own.Config, addr):
+				set.pool = w.own
+				set.strange++
+			}
+		}
+	}
+}
+
+// judgePoolHint notes whether p answers addr, a hint of its name.
+func (w *filterWriter) judgePoolHint(set *rrset, p *served, addr netip.Addr) {
+	s := p.Snapshot()
+	set.pool = p
+	set.ttl = min(set.ttl, s.TTL)
+	if !s.Chosen(pool.FamilyOf(addr), addr) || s.Down(p.Config, addr) {
+		set.strange++
+	}
+}
+
+// poolHints returns a copy of rr, a record with hints, of which the target is p's,
+// with the addresses that p answers in their place, or nil where it has those.
+// Those that p answers though they are down are no hints.
+func (w *filterWriter) poolHints(rr dns.RR, p *served, step uint64, signed bool) dns.RR {
+	s := p.Snapshot()
+	same := true
+	mended := mendHints(rr, func(f pool.Family, ips []net.IP) []net.IP {
+		order := p.Aside(nil, s, f, w.bystander(p), step)
+		if signed {
+			slices.Sort(order) // one signature for all orders
+		}
+		chosen := make([]net.IP, 0, len(order))
+		for _, i := range order {
+			if addr := s.Choices[f].Members[i].Addr; !s.Down(p.Config, addr) {
+				chosen = append(chosen, addr.AsSlice())
+			}
+		}
+		same = same && slices.EqualFunc(chosen, ips, net.IP.Equal)
+		return chosen
+	})
+	if same {
+		return nil
+	}
+	return mended
+}
+
+// applyHints makes of an SVCB or HTTPS set the records at places, without hints
+// that are down, and with those of pools' names that the pools answer.
+func (w *filterWriter) applyHints(s *section, i int, places []int) {
+	set := &s.sets[i]
+	if set.dead == 0 && set.strange == 0 && set.pool == nil && len(places) == len(set.at) {
+		w.keep(s, i, set.at)
+		return
+	}
+	same, records := len(places) == len(set.at), make([]dns.RR, 0, len(places)+1)
+	hinted := w.hinter(set)
+	for _, place := range places {
+		rr := s.rrs[place]
+		if record := hinted(rr); record != nil {
+			rr, same = record, false
+		}
+		records = append(records, withHeader(rr, rr.Header().Name, set.ttl))
+	}
+	if same {
+		w.keep(s, i, set.at)
+		return
+	}
+	if set.signed() && w.dnssec {
+		sigs := w.handler.signer.set(records, serverOf(w.ctx))
+		if !s.signedBy(i, sigs) {
+			w.countSigned(set)
+			w.keep(s, i, set.at)
+			return
+		}
+		records = append(records, sigs...)
+	}
+	set.changed, set.withdrawn, set.records = true, true, records
+	set.thinned = len(places) < len(set.at)
+	if set.filter != nil && !set.filter.shadow {
+		set.filter.counts.filtered.Add(set.leftOut())
+	}
+}
+
+// hinter returns what makes a copy of a record of set with the hints that it is
+// to have, or nil where it has those.
+func (w *filterWriter) hinter(set *rrset) func(dns.RR) dns.RR {
+	down := func(addr netip.Addr) bool {
+		switch {
+		case set.filter != nil:
+			return !set.filter.shadow && w.handler.health(set.filter, addr).down
+		case w.own != nil:
+			return w.own.Snapshot().Down(w.own.Config, addr)
+		}
+		return false
+	}
+	var step uint64
+	if set.pool != nil {
+		step = w.turn(set.owner, set.rrtype)
+	}
+	return func(rr dns.RR) dns.RR {
+		if p := w.poolOf(targetOf(rr)); p != nil {
+			return w.poolHints(rr, p, step, set.signed() && w.dnssec)
+		}
+		return living(rr, down)
+	}
 }

@@ -47,8 +47,8 @@ var (
 	transitions      = desc("transitions_total", "Counter of changes of the backend's state.", "pool", "backend", "to")
 	answersTotal     = desc("answers_total", "Counter of answers for the pool's addresses by outcome.", "pool", "outcome")
 	firstAnswers     = desc("first_answers_total", "Counter of answers in which the backend came first.", "pool", "backend")
-	filteredRecords  = desc("filtered_records_total", "Counter of addresses, those in hints included, that were left out of other plugins' answers because they are down.", "zone")
-	signedRecords    = desc("signed_records_total", "Counter of addresses that are down and were answered all the same, behind the others, because somebody else has signed them.", "zone")
+	filteredRecords  = desc("filtered_records_total", "Counter of addresses, those in hints included, that were left out of other plugins' answers because they are down, and of SRV, HTTPS and SVCB records whose target is.", "zone")
+	signedRecords    = desc("signed_records_total", "Counter of addresses, and of SRV, HTTPS and SVCB records, that had to stay in answers because another key has signed them.", "zone")
 	shadowRecords    = desc("shadow_records_total", "Counter of addresses that would have been left out of answers, were it not for shadow.", "zone")
 	watchedAddresses = desc("watched_addresses", "Number of addresses that are watched because other plugins answer them.")
 	certExpiry       = desc("certificate_expiry_timestamp_seconds", "When the first certificate that the backend shows to a check expires, in Unix time.", "pool", "backend")
@@ -87,6 +87,7 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	defer c.registry.mu.Unlock()
 	byName := make(map[string]*exhibit)
 	shadow := make(map[string]uint64) // addresses that it left in answers, by zone
+	signed := make(map[string]uint64) // and those that signatures left there
 	for key, rec := range c.registry.records {
 		e := byName[key.pool]
 		if e == nil {
@@ -97,10 +98,16 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 		if rec.latest.shadow {
 			shadow[key.pool] += rec.shadow.Load()
 		}
+		if n := rec.latest.signed.Load(); n > 0 { // hardly ever
+			signed[key.pool] += n
+		}
 	}
-	c.registry.collectFilters(ch, shadow)
+	c.registry.collectFilters(ch, shadow, signed)
 	for name, n := range shadow {
 		ch <- counter(shadowRecords, n, name)
+	}
+	for name, n := range signed {
+		ch <- counter(signedRecords, n, name)
 	}
 	room := maxBackendSeries
 	for _, name := range slices.Sorted(maps.Keys(byName)) {

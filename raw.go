@@ -25,13 +25,10 @@ var packets = sync.Pool{New: func() any { return new(packet) }}
 // wroteRaw is called in tests when an answer is written as bytes.
 var wroteRaw func()
 
-// writeRaw answers r with the members at the places in order, as bytes, and
-// reports whether it could. An answer that could not be sent counts as
-// written: nobody could send it in another way either.
+// writeRaw answers r, straight to the client, with the members at the places in
+// order, as bytes, and reports whether it could. An answer that could not be sent
+// counts as written: nobody could send it in another way either.
 func writeRaw(w dns.ResponseWriter, r *dns.Msg, ttl uint32, members []pool.Member, order []int) bool {
-	if !straight(w, r) {
-		return false
-	}
 	if _, ok := w.RemoteAddr().(*net.UDPAddr); !ok {
 		return false
 	}
@@ -43,7 +40,7 @@ func writeRaw(w dns.ResponseWriter, r *dns.Msg, ttl uint32, members []pool.Membe
 // writeRaw writes m as assemble would make it, as bytes, and reports whether it
 // could.
 func (w *filterWriter) writeRaw(m *dns.Msg) bool {
-	if !straight(w.ResponseWriter, w.request) {
+	if w.emptied() || !straight(w.ResponseWriter, w.request) {
 		return false
 	}
 	b, ok := boundsOf(w.RemoteAddr(), w.request)

@@ -154,8 +154,13 @@ func bothWays(t *testing.T, h *RRHealth, m, r *dns.Msg) (short bool) {
 		want := &packer{addr: addr}
 		w := h.judging(t.Context(), request.NewScrubWriter(r, want), r, h.filters[0])
 		w.draft = new(draft)
+		if len(h.pools) > 0 {
+			w.watch(t.Context(), h.match(r))
+		}
 		w.judgeAnswer(m)
-		w.applyTo(m)
+		if w.applyTo(m); w.emptied() {
+			return false
+		}
 		got := new(packet)
 		b, ok := boundsOf(w.RemoteAddr(), r)
 		if !ok {

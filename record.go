@@ -115,6 +115,9 @@ func (r *registry) attach(block string, p *served) {
 	} else {
 		r.records[key] = p.record
 	}
+	if before := p.record.latest; before != nil {
+		p.signed.Store(before.signed.Load())
+	}
 	p.earlier, p.record.latest = p.record.latest, p
 }
 

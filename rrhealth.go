@@ -15,6 +15,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/coredns/coredns/plugin"
@@ -44,8 +45,6 @@ type RRHealth struct {
 	signer    *signer
 	sources   []transfers // plugins below whose zones can be walked
 	discovery *discovery
-
-	inspection *inspection // of the zones below; guarded by the registry
 }
 
 // A served is a pool with what serving it takes. With many pools each step to
@@ -63,7 +62,7 @@ type served struct {
 	earlier *served     // uses the same record; guarded by the registry
 	wake    *time.Timer // settles a patient pool; belongs to the monitor's loop
 
-	_ [8]byte // the rest of the second line
+	signed atomic.Uint64 // addresses that it does not answer and that had to stay, for their signatures
 }
 
 var _ plugin.Handler = (*RRHealth)(nil)
@@ -168,8 +167,19 @@ func (h *RRHealth) ServeDNS(ctx context.Context, w dns.ResponseWriter, r *dns.Ms
 
 // passOn lets the plugins below answer r, under the filter for its name.
 func (h *RRHealth) passOn(ctx context.Context, w dns.ResponseWriter, r *dns.Msg) (int, error) {
-	if f := h.filterFor(r); f != nil {
-		w = h.judging(ctx, w, r, f)
+	return h.below(ctx, w, r, nil, h.filterFor(r))
+}
+
+// below lets the plugins below answer r, for a name of the pool own, if it is
+// not nil, or under the filter f, if that is not. Where h has pools, it looks
+// through the answer for their names.
+func (h *RRHealth) below(ctx context.Context, w dns.ResponseWriter, r *dns.Msg, own *served, f *filter) (int, error) {
+	pools := len(h.pools) > 0 && ordinary(r)
+	if pools || f != nil {
+		judge := h.judging(ctx, w, r, f)
+		if w = judge; pools {
+			ctx = judge.watch(ctx, own)
+		}
 	}
 	return plugin.NextOrFailure(h.Name(), h.Next, ctx, w, r)
 }
@@ -204,21 +214,29 @@ func ordinary(r *dns.Msg) bool {
 func (h *RRHealth) serve(ctx context.Context, w dns.ResponseWriter, r *dns.Msg, p *served, f pool.Family) (int, error) {
 	s := p.Snapshot()
 	choice := &s.Choices[f]
-	p.record.answers[choice.Outcome].Add(1)
 	ecs, _ := subnetOf(r)
+	signing := h.signer != nil && wantsDNSSEC(r)
+	raw := choice.Outcome == pool.Served && ecs == nil && !signing && r.Question[0].Qtype != dns.TypeANY && straight(w, r)
+	nested := !raw && h.nested(ctx)
+	if !nested {
+		p.record.answers[choice.Outcome].Add(1)
+	}
 	var room [32]int
 	order := room[:0]
-	if len(choice.Members) > 0 {
+	switch {
+	case len(choice.Members) == 0:
+	case nested:
+		order = p.Aside(order, s, f, p.client(ctx, w, ecs), nestedTurn(p.Name, r.Question[0].Qtype))
+	default:
 		order = p.order(order, s, f, p.client(ctx, w, ecs))
 	}
 	if h.metadata {
 		p.publish(ctx, choice, order)
 	}
-	if s.Judged != nil {
+	if s.Judged != nil && !nested {
 		p.note(s, f)
 	}
-	signing := h.signer != nil && wantsDNSSEC(r)
-	if choice.Outcome == pool.Served && ecs == nil && !signing && r.Question[0].Qtype != dns.TypeANY && writeRaw(w, r, s.TTL, choice.Members, order) {
+	if raw && writeRaw(w, r, s.TTL, choice.Members, order) {
 		return dns.RcodeSuccess, nil
 	}
 	var m *dns.Msg

@@ -20,11 +20,18 @@ type rrset struct {
 	size, signatures int32 // how many they are, known first
 
 	// What judge found.
-	filter  *filter
-	living  []int // places of the records that are not down, in their order
+	filter  *filter // nil where none is concerned with the owner
+	pool    *served // to which the owner belongs, or the target of a hint
+	living  []int   // places of the records that are not down, in their order
 	outcome pool.Outcome
 	ttl     uint32 // that all its records should have
 	dead    uint64 // addresses, hints included, that are down
+	gone    uint64 // records whose target is down
+	strange uint64 // hints that the pool of their target does not answer
+
+	// Of addresses in the additional section: whether a record that stays, and
+	// one that was left out, names their owner as its target.
+	wanted, unwanted bool
 
 	// What apply made of it.
 	changed    bool
@@ -32,6 +39,7 @@ type rrset struct {
 	records    []dns.RR // and what leaves behind them
 	withdrawn  bool     // fewer records than there were, or others
 	overlooked bool     // of no concern to any filter
+	thinned    bool     // the records whose target is down were left out
 }
 
 // signed reports whether the section holds a signature that covers the set.
@@ -155,7 +163,7 @@ func (s *section) groupSignatures() {
 	n := 0
 	for i, rr := range s.rrs {
 		sig, ok := rr.(*dns.RRSIG)
-		if !ok || !addressType(sig.TypeCovered) {
+		if !ok || !judgedType(sig.TypeCovered) {
 			continue
 		}
 		if set := s.find(sig.Hdr.Name, sig.TypeCovered, false); set != none {

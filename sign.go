@@ -91,37 +91,6 @@ func sameKey(have *dns.RRSIG, sigs []dns.RR) bool {
 	})
 }
 
-// again returns mended, of which some SVCB or HTTPS records are not what they
-// were in m, with their signatures put right. Where somebody else has made
-// those, it returns m: a client that checks them would believe neither the
-// records nor us.
-func (s *signer) again(mended, m *dns.Msg, dnssec bool, server string) *dns.Msg {
-	var now section
-	now.group(mended.Answer, hintType)
-	for i := range now.sets {
-		set := &now.sets[i]
-		if !set.signed() || !slices.ContainsFunc(set.at, func(place int) bool { return mended.Answer[place] != m.Answer[place] }) {
-			continue
-		}
-		for _, place := range set.at {
-			set.records = append(set.records, mended.Answer[place])
-		}
-		if dnssec {
-			sigs := s.set(set.records, server)
-			if !now.signedBy(i, sigs) {
-				return m
-			}
-			set.records = append(set.records, sigs...)
-		}
-		set.changed = true
-	}
-	if now.changed() {
-		mended.Answer = now.appendTo(make([]dns.RR, 0, now.size()))
-	}
-	mended.AuthenticatedData = false
-	return mended
-}
-
 // withHeader returns a copy of rr with another owner and TTL. What the header
 // does not hold is shared with rr.
 func withHeader(rr dns.RR, owner string, ttl uint32) dns.RR {

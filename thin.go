@@ -8,14 +8,21 @@ import (
 	"github.com/miekg/dns"
 )
 
-// A filterWriter judges the answer that a plugin below writes.
+// A filterWriter judges the answer that a plugin below writes, and sees to it
+// that it has of pools' names what the pools answer.
 type filterWriter struct {
 	dns.ResponseWriter
 	handler *RRHealth
-	filter  *filter // for the name that was asked
+	filter  *filter // for the name that was asked, or nil
+	pools   bool    // the answer may have the names of pools
+	own     *served // the pool of the name that was asked, or nil
+	foreign string  // the name that was asked, where no pool has it
 	ctx     context.Context
 	request *dns.Msg
 	dnssec  bool // the client asks for signatures
+	nested  bool // the handler looks through what is made of the answer, too
+
+	watching watchedContext // room for ctx
 
 	*draft // while a message is judged
 }
@@ -26,14 +33,15 @@ type draft struct{ answer, additional section }
 // drafts are kept for the next message: they take no part in what is written.
 var drafts = sync.Pool{New: func() any { return new(draft) }}
 
-// judging returns a writer that judges what plugins below answer to r.
+// judging returns a writer that judges what plugins below answer to r, for f,
+// which may be nil.
 func (h *RRHealth) judging(ctx context.Context, w dns.ResponseWriter, r *dns.Msg, f *filter) *filterWriter {
 	return &filterWriter{ResponseWriter: w, handler: h, filter: f, ctx: ctx, request: r, dnssec: wantsDNSSEC(r)}
 }
 
 // WriteMsg implements dns.ResponseWriter.
 func (w *filterWriter) WriteMsg(m *dns.Msg) error {
-	if !plain(m) {
+	if !w.mayChange(m) {
 		return w.ResponseWriter.WriteMsg(m)
 	}
 	w.draft = drafts.Get().(*draft)
@@ -47,6 +55,15 @@ func (w *filterWriter) WriteMsg(m *dns.Msg) error {
 	return w.ResponseWriter.WriteMsg(m)
 }
 
+// mayChange reports whether m has something to judge.
+func (w *filterWriter) mayChange(m *dns.Msg) bool {
+	if plain(m) && (w.filter != nil || w.concerned(m.Answer) || w.concerned(m.Extra)) {
+		return true
+	}
+	_, _, ok := w.leadsTo(m)
+	return ok
+}
+
 // plain reports whether m is a whole, positive answer: all others pass as they
 // are. A referral is one without an answer: its addresses are those of name
 // servers.
@@ -57,6 +74,9 @@ func plain(m *dns.Msg) bool {
 // judged returns what is answered instead of m: m itself where all is well. It
 // reports true where nothing is to be answered, or has been already.
 func (w *filterWriter) judged(m *dns.Msg) (out *dns.Msg, done bool) {
+	if out, ok := w.ledToPool(m); ok {
+		return out, out == nil
+	}
 	w.judgeAnswer(m)
 	allDown := w.allDown(m.Question[0].Qtype)
 	if allDown != none {
@@ -66,20 +86,57 @@ func (w *filterWriter) judged(m *dns.Msg) (out *dns.Msg, done bool) {
 	}
 	w.applyTo(m)
 	if allDown != none {
-		return w.explained(w.assemble(m), "all addresses of this name and type are down: answered all the same"), false
+		return w.explained(w.assemble(m), w.answer.sets[allDown].whyAllDown()+": answered all the same"), false
 	}
 	if w.writeRaw(m) {
 		return nil, true
 	}
-	return w.assemble(m), false
+	return w.unemptied(w.assemble(m), m), false
 }
 
-// judgeAnswer finds out about each set in the answer section of m.
+// judgeAnswer finds out about each set in m that is to be judged.
 func (w *filterWriter) judgeAnswer(m *dns.Msg) {
-	w.answer.group(m.Answer, addressType)
+	w.answer.group(m.Answer, judgedType)
 	for i := range w.answer.sets {
 		w.judge(&w.answer, &w.answer.sets[i])
 	}
+	w.judgeAdditional(m)
+	for i := range w.answer.sets {
+		if set := &w.answer.sets[i]; set.filter != nil && targetType(set.rrtype) {
+			w.judgeTargets(set)
+		}
+	}
+}
+
+// judgeAdditional finds out about the sets in the additional section of m that
+// clients are to use.
+func (w *filterWriter) judgeAdditional(m *dns.Msg) {
+	points := slices.ContainsFunc(m.Answer, pointsElsewhere)
+	if !points && !(w.concerned(m.Extra) && !refers(m)) || !w.additional.group(m.Extra, addressType) {
+		return
+	}
+	for i := range w.additional.sets {
+		set := &w.additional.sets[i]
+		if w.judge(&w.additional, set); !points && set.pool == nil {
+			set.overlooked = true
+		}
+	}
+}
+
+// refers reports whether m has nothing but aliases, which lead to a zone that is
+// delegated: the addresses beside them are those of name servers, and all of
+// them belong there (RFC 9471).
+func refers(m *dns.Msg) bool {
+	return !slices.ContainsFunc(m.Answer, func(rr dns.RR) bool {
+		if rr == nil {
+			return false
+		}
+		switch rr.Header().Rrtype {
+		case dns.TypeCNAME, dns.TypeDNAME, dns.TypeRRSIG:
+			return false
+		}
+		return true
+	})
 }
 
 // applyTo makes of each set in m what was found.
@@ -87,11 +144,9 @@ func (w *filterWriter) applyTo(m *dns.Msg) {
 	for i := range w.answer.sets {
 		w.apply(&w.answer, i, true)
 	}
-	if slices.ContainsFunc(m.Answer, pointsElsewhere) && w.additional.group(m.Extra, addressType) {
-		for i := range w.additional.sets {
-			w.judge(&w.additional, &w.additional.sets[i])
-			w.apply(&w.additional, i, false)
-		}
+	w.markTargets(m)
+	for i := range w.additional.sets {
+		w.apply(&w.additional, i, false)
 	}
 }
 
@@ -143,72 +198,4 @@ func (w *filterWriter) withdrawn() bool {
 		}
 	}
 	return false
-}
-
-// judge finds out how the addresses in set are, and what follows from it.
-func (w *filterWriter) judge(s *section, set *rrset) {
-	f := w.filter
-	if w.handler.several {
-		// A target may be the business of another filter.
-		if own := w.handler.rules.match(set.owner); own != nil {
-			f = own
-		}
-	}
-	set.filter = f
-	set.overlooked = true
-	set.ttl = f.TTL
-	set.living = set.at // until one is found to be down
-	for i, place := range set.at {
-		rr := s.rrs[place]
-		set.ttl = min(set.ttl, rr.Header().Ttl)
-		if set.hints() {
-			for addr := range hintAddrs(rr) {
-				set.take(w.handler.health(f, addr))
-			}
-			continue
-		}
-		switch h := w.handler.health(f, addrOf(rr)); {
-		case set.take(h):
-			if set.dead == 1 {
-				set.living = append(s.room(len(set.at))[:0], set.at[:i]...)
-			}
-		case set.dead > 0:
-			set.living = append(set.living, place)
-		}
-	}
-	if !set.hints() {
-		set.outcome = f.Thin(len(set.at), len(set.living))
-	}
-}
-
-// take takes one address into account, and reports whether it is down.
-func (set *rrset) take(h condition) (down bool) {
-	set.overlooked = set.overlooked && !h.watched
-	if h.watched {
-		set.ttl = min(set.ttl, h.ttl)
-	}
-	if h.down {
-		set.dead++
-	}
-	return h.down
-}
-
-// allDown returns the set that the question is about when all of it is down,
-// else none.
-func (w *filterWriter) allDown(qtype uint16) int {
-	asked := none
-	if qtype != dns.TypeA && qtype != dns.TypeAAAA {
-		return none
-	}
-	for i := range w.answer.sets {
-		set := &w.answer.sets[i]
-		if set.rrtype != qtype {
-			continue
-		}
-		if set.overlooked || len(set.living) > 0 || set.filter.shadow {
-			return none
-		}
-		asked = i
-	}
-	return asked
 }

@@ -187,7 +187,7 @@ func TestAnswersAreThinned(t *testing.T) {
 			name: "additional addresses", qtype: dns.TypeSRV,
 			answer:     []string{www + "SRV 1 1 1 a.example.org.", www + "SRV 1 1 1 b.example.org."},
 			extra:      []string{"a.example.org. 300 IN A 192.0.2.1", "a.example.org. 300 IN A 192.0.2.2", "b.example.org. 300 IN A 192.0.2.3", "b.example.org. 300 IN AAAA 2001:db8::9"},
-			wantAnswer: []string{www + "SRV 1 1 1 a.example.org.", www + "SRV 1 1 1 b.example.org."},
+			wantAnswer: []string{"www.example.org. 10 IN SRV 1 1 1 a.example.org.", "www.example.org. 10 IN SRV 1 1 1 b.example.org."},
 			wantExtra:  []string{"a.example.org. 10 IN A 192.0.2.2", "b.example.org. 30 IN AAAA 2001:db8::9"},
 		},
 		{
@@ -243,7 +243,8 @@ func TestAnUnchangedAnswerIsTheVerySameMessage(t *testing.T) {
 }
 
 // Whatever is written from below, it leaves with records taken out, reordered
-// and lowered in TTL, and with hints taken out. Nothing else.
+// and lowered in TTL, and with hints taken out, and with the addresses of pools
+// at their names. Nothing else.
 func FuzzFilter(f *testing.F) {
 	for _, lines := range [][]string{
 		{"www.example.org. 300 IN A 192.0.2.1", "www.example.org. 300 IN A 192.0.2.2"},
@@ -251,17 +252,26 @@ func FuzzFilter(f *testing.F) {
 		{"www.example.org. 300 IN HTTPS 1 . mandatory=ipv4hint ipv4hint=192.0.2.1 ipv6hint=2001:db8::1,2001:db8::2"},
 		{"www.example.org. 300 IN A 192.0.2.1", "www.example.org. 300 IN A 192.0.2.2", "www.example.org. 300 IN RRSIG A 13 3 300 20300101000000 20200101000000 1 example.org. AAAA"},
 		{"www.example.org. 300 IN SRV 1 1 1 x.example.org."},
+		{"www.example.org. 300 IN SRV 1 1 1 x.example.org.", "www.example.org. 300 IN SRV 2 1 1 p.example.org.", "www.example.org. 300 IN SRV 2 1 1 y.example.org."},
+		{"www.example.org. 300 IN CNAME P.example.org.", "p.example.org. 300 IN A 192.0.2.51", "p.example.org. 300 IN RRSIG A 13 3 300 20300101000000 20200101000000 1 example.org. AAAA"},
+		{"www.example.org. 300 IN CNAME p.example.org.", "p.example.org. 300 IN CNAME x.example.org.", "x.example.org. 300 IN A 192.0.2.2"},
+		{"www.example.org. 300 IN HTTPS 1 p.example.org. ipv4hint=192.0.2.51 ipv6hint=2001:db8::1", "www.example.org. 300 IN HTTPS 0 x.example.org."},
+		{"www.example.org. 300 IN MX 1 p.example.org.", "p.example.org. 300 IN A 192.0.2.51", "p.example.org. 300 IN AAAA 2001:db8::51"},
+		{"example.org. 300 IN DNAME p.example.org.", "www.example.org. 300 IN CNAME www.p.example.org.", "www.p.example.org. 300 IN A 192.0.2.51"},
 	} {
 		m := answerTo(question("www.example.org.", dns.TypeA, true), rrs(f, lines...)...)
-		m.Extra = rrs(f, "x.example.org. 300 IN A 192.0.2.1", "x.example.org. 300 IN A 192.0.2.2")
+		m.Extra = rrs(f, "x.example.org. 300 IN A 192.0.2.1", "x.example.org. 300 IN A 192.0.2.2",
+			"y.example.org. 300 IN A 192.0.2.3", "p.example.org. 300 IN A 192.0.2.51", "P.example.org. 300 IN A 192.0.2.2")
 		packed, err := m.Pack()
 		if err != nil {
 			f.Fatal(err)
 		}
-		f.Add(packed, uint8(0), true)
-		f.Add(packed, uint8(3), false)
+		f.Add(packed, uint8(0), uint8(0), true)
+		f.Add(packed, uint8(3), uint8(1), false)
+		f.Add(packed, uint8(0), uint8(14), false)
+		f.Add(packed, uint8(8), uint8(3), true)
 	}
-	f.Fuzz(func(t *testing.T, packed []byte, words uint8, do bool) {
+	f.Fuzz(func(t *testing.T, packed []byte, words, pools uint8, do bool) {
 		m := new(dns.Msg)
 		if m.Unpack(packed) != nil {
 			return
@@ -272,6 +282,9 @@ func FuzzFilter(f *testing.F) {
 		config.AllDown = pool.Action(words >> 3 % 6)
 		config.Fallback = []netip.Addr{netip.MustParseAddr("192.0.2.99")}
 		h := filtering(config, m, down)
+		if pools&1 != 0 {
+			pooling(h, pools>>1)
+		}
 		before := m.Copy()
 		r := question("www.example.org.", dns.TypeA, do)
 		if len(m.Question) > 0 {
@@ -284,6 +297,10 @@ func FuzzFilter(f *testing.F) {
 		}
 		if got := recorder.msg; got != nil && got != m {
 			nothingInvented(t, got, m)
+		}
+		if got := recorder.msg; got != nil && ordinary(r) && h.match(r) == nil {
+			poolsWord(t, h, got, m, do)
+			notEmptied(t, got, m)
 		}
 		if plain(m) {
 			for _, size := range []int{-1, 512, 1232} {
@@ -313,12 +330,82 @@ func nothingInvented(t *testing.T, got, m *dns.Msg) {
 	}
 }
 
-// mayBeAdded reports whether rr is one that the filter may add.
+// mayBeAdded reports whether rr is one that the filter, or a pool, may add.
 func mayBeAdded(rr dns.RR) bool {
-	if a, ok := rr.(*dns.A); ok {
-		return a.A.Equal(net.IPv4(192, 0, 2, 99)) // the fallback
+	switch rr := rr.(type) {
+	case *dns.A: // a fallback, or a backend
+		return rr.A.Equal(net.IPv4(192, 0, 2, 99)) || rr.A.Equal(net.IPv4(192, 0, 2, 50)) || rr.A.Equal(net.IPv4(192, 0, 2, 51))
+	case *dns.SOA:
+		return rr.Serial == 1 && rr.Refresh == 7200 // see soa
 	}
 	return rr.Header().Rrtype == dns.TypeOPT
+}
+
+// pooling gives h a pool for p.example.org and all names below it, of which bits
+// say which of two backends are down, and what is answered when both are.
+func pooling(h *RRHealth, bits uint8) {
+	config := pool.Config{
+		Backends: []pool.Backend{
+			{Addr: netip.MustParseAddr("192.0.2.50"), Weight: 1, Tier: 1}, {Addr: netip.MustParseAddr("192.0.2.51"), Weight: 1, Tier: 1},
+		},
+		TTL: 30, MinUp: pool.MinUp{N: 1}, AllDown: pool.Action(bits >> 2 % 6), Fallback: []netip.Addr{netip.MustParseAddr("192.0.2.99")},
+	}
+	h.pools = newPools(2)
+	h.names = newNames(2)
+	h.serveStanza(stanza{names: []string{"p.example.org.", "*.p.example.org."}, pool: config}, h.pools)
+	health := make([]pool.Health, 2)
+	for i := range health {
+		if bits>>i&1 != 0 {
+			health[i].State = verdict.Down
+		}
+	}
+	for _, p := range h.pools {
+		p.Store(p.build(health))
+	}
+}
+
+// poolsWord fails the test if an address, or a hint, of a pool's name leaves that
+// the pool does not answer, but for sets that somebody else has signed, in an
+// answer for a client that checks.
+func poolsWord(t *testing.T, h *RRHealth, got, m *dns.Msg, do bool) {
+	t.Helper()
+	if !plain(m) && got == m {
+		return
+	}
+	for i, rrs := range [][]dns.RR{got.Answer, got.Extra} {
+		for _, rr := range rrs {
+			hints := hintType(rr.Header().Rrtype)
+			name := rr.Header().Name
+			if hints {
+				name = targetOf(rr)
+			}
+			p := h.names.match(name)
+			signed := do && slices.ContainsFunc(slices.Concat(m.Answer, m.Extra), func(o dns.RR) bool {
+				sig, ok := o.(*dns.RRSIG)
+				return ok && sig.TypeCovered == rr.Header().Rrtype && sameName(sig.Hdr.Name, rr.Header().Name)
+			})
+			if p == nil || signed || i == 1 && (hints || refers(m)) {
+				continue
+			}
+			for addr := range hintAddrs(rr) {
+				if s := p.Snapshot(); !s.Chosen(pool.FamilyOf(addr), addr) || s.Down(p.Config, addr) {
+					t.Fatalf("the hint %v of a pool's name leaves:\n%v\nfrom\n%v", addr, got, m)
+				}
+			}
+			if f, ok := familyOf(rr.Header().Rrtype); ok && !p.Snapshot().Chosen(f, addrOf(rr)) {
+				t.Fatalf("%v of a pool's name leaves:\n%v\nfrom\n%v", rr, got, m)
+			}
+		}
+	}
+}
+
+// notEmptied fails the test if got, which was made of m, answers nothing and does
+// not say for how long that is so.
+func notEmptied(t *testing.T, got, m *dns.Msg) {
+	t.Helper()
+	if got.Rcode == dns.RcodeSuccess && len(got.Answer) == 0 && len(m.Answer) > 0 && count(got.Ns, dns.TypeSOA) == 0 {
+		t.Fatalf("an answer was emptied:\n%v\nfrom\n%v", got, m)
+	}
 }
 
 // stemsFrom reports whether got can be what a filter makes of from.
@@ -329,7 +416,7 @@ func stemsFrom(got, from dns.RR) bool {
 	got, from = dns.Copy(got), dns.Copy(from)
 	got.Header().Ttl, from.Header().Ttl = 0, 0
 	if values := svcbValues(from); values != nil && svcbValues(got) != nil {
-		// Hints and what calls them mandatory may be missing.
+		// Hints and what calls them mandatory may be missing, or a pool's.
 		*values, *svcbValues(got) = nil, nil
 	}
 	return got.String() == from.String()

@@ -1,7 +1,6 @@
 package rrhealth
 
 import (
-	"net/netip"
 	"slices"
 
 	"github.com/miekg/dns"
@@ -10,31 +9,36 @@ import (
 )
 
 // apply makes of a set what judge found. In the additional section no order is
-// dealt and no list is cut, and a set that is all down goes: clients that need
-// it ask for it, and get the answer that the filter has for that.
+// dealt and no list is cut.
 func (w *filterWriter) apply(s *section, i int, answering bool) {
 	set := &s.sets[i]
-	if set.overlooked {
+	judged := set.filter != nil && !set.overlooked
+	switch {
+	case set.unwanted && !set.wanted:
+		w.leaveOut(set)
 		return
-	}
-	if set.filter.shadow {
+	case set.pool != nil && !set.hints():
+		w.applyPool(s, i)
+		return
+	case judged && set.filter.shadow:
 		w.note(set)
-		return
+		judged = false
 	}
-	if set.hints() {
-		w.applyHints(s, i)
+	if !judged && set.pool == nil {
 		return
 	}
 	kept := set.at
-	switch {
-	case set.outcome == pool.Served:
+	if judged && set.outcome == pool.Served {
 		kept = set.living
-	case !answering && len(set.living) == 0:
-		set.changed, set.withdrawn = true, true
-		set.filter.counts.filtered.Add(set.dead)
-		return
 	}
-	if answering {
+	switch {
+	case set.hints():
+		w.applyHints(s, i, kept)
+		return
+	case !answering && len(set.living) == 0:
+		w.applyAllDown(s, i)
+		return
+	case answering && addressType(set.rrtype):
 		kept = s.arrange(set, kept)
 	}
 	if len(kept) == len(set.at) {
@@ -42,6 +46,42 @@ func (w *filterWriter) apply(s *section, i int, answering bool) {
 		return
 	}
 	w.withdraw(s, i, kept)
+}
+
+// leaveOut leaves the whole of set out.
+func (w *filterWriter) leaveOut(set *rrset) {
+	set.changed, set.withdrawn = true, true
+	if set.filter != nil {
+		set.filter.counts.filtered.Add(set.dead)
+	}
+}
+
+// applyAllDown makes of a set in the additional section that is all down what
+// the answer to a question for it would be: clients that read only this section
+// get what those get who ask. Where that is no address, the set goes.
+func (w *filterWriter) applyAllDown(s *section, i int) {
+	set := &s.sets[i]
+	sister := w.beside(set.owner, dns.TypeA+dns.TypeAAAA-set.rrtype)
+	switch {
+	case sister != nil && (sister.overlooked || len(sister.living) > 0):
+	case set.outcome == pool.ServedAllDown:
+		w.keep(s, i, set.at)
+		return
+	case set.outcome == pool.ServedFallback:
+		records := set.fallback()
+		if records == nil || !set.signed() || !w.dnssec {
+			set.records = records
+			break
+		}
+		sigs := w.handler.signer.set(records, serverOf(w.ctx))
+		if !s.signedBy(i, sigs) {
+			set.filter.counts.signed.Add(set.dead)
+			w.keep(s, i, set.at)
+			return
+		}
+		set.records = append(records, sigs...)
+	}
+	w.leaveOut(set)
 }
 
 // arrange puts places into the order of the policy and cuts them to size.
@@ -90,15 +130,16 @@ func (w *filterWriter) withdraw(s *section, i int, places []int) {
 	if set.signed() && w.dnssec {
 		sigs := w.handler.signer.set(appendLowered(nil, s, places, set.ttl), serverOf(w.ctx))
 		if !s.signedBy(i, sigs) {
-			set.filter.counts.signed.Add(set.dead)
+			w.countSigned(set)
 			w.keep(s, i, livingFirst(s, set, places))
 			return
 		}
 		set.records = sigs
 	}
 	set.changed, set.withdrawn, set.kept = true, true, places
+	set.thinned = targetType(set.rrtype)
 	if set.outcome == pool.Served { // else the dead stay, as far as answers lets them
-		set.filter.counts.filtered.Add(set.dead)
+		set.filter.counts.filtered.Add(set.leftOut())
 	}
 }
 
@@ -118,32 +159,23 @@ func livingFirst(s *section, set *rrset, places []int) []int {
 	return all
 }
 
-// applyHints takes dead hints out of the SVCB or HTTPS records of a set.
-func (w *filterWriter) applyHints(s *section, i int) {
-	set := &s.sets[i]
-	if set.dead == 0 {
-		w.keep(s, i, set.at)
-		return
+// leftOut returns how many records and addresses of a set are left out where
+// what is down in it is.
+func (set *rrset) leftOut() uint64 {
+	if set.outcome == pool.Served {
+		return set.dead + set.gone
 	}
-	records := make([]dns.RR, 0, len(set.at)+1)
-	for _, place := range set.at {
-		rr := s.rrs[place]
-		if record := living(rr, func(addr netip.Addr) bool { return w.handler.health(set.filter, addr).down }); record != nil {
-			rr = record
-		}
-		records = append(records, withHeader(rr, rr.Header().Name, set.ttl))
+	return set.dead // hints of records that stay
+}
+
+// countSigned counts what stays of a set because somebody else has signed it.
+func (w *filterWriter) countSigned(set *rrset) {
+	if set.filter != nil && !set.filter.shadow {
+		set.filter.counts.signed.Add(set.leftOut())
 	}
-	if set.signed() && w.dnssec {
-		sigs := w.handler.signer.set(records, serverOf(w.ctx))
-		if !s.signedBy(i, sigs) {
-			set.filter.counts.signed.Add(set.dead)
-			w.keep(s, i, set.at)
-			return
-		}
-		records = append(records, sigs...)
+	if set.pool != nil {
+		set.pool.signed.Add(set.strange)
 	}
-	set.changed, set.withdrawn, set.records = true, true, records
-	set.filter.counts.filtered.Add(set.dead)
 }
 
 // note counts what would be taken out of set, were it not for shadow.
@@ -152,7 +184,7 @@ func (w *filterWriter) note(set *rrset) {
 	case pool.ServedMinUp, pool.ServedAllDown:
 		return
 	}
-	set.filter.counts.shadow.Add(set.dead)
+	set.filter.counts.shadow.Add(set.dead + set.gone)
 }
 
 // appendLowered appends the records at places with the TTL given: the records

@@ -98,8 +98,8 @@ func (s *spot) apart(client *Place) uint64 {
 // nearest appends the first k places by distance from the client. Those at the
 // same distance take turns. Each group of neighbours has its own turn: were it
 // one for all, clients of two places asking alternately would each see the same
-// member first all the time.
-func (s spots) nearest(dst []int, client Place, k int, turns []atomic.Uint64) []int {
+// member first all the time. Without turns it is that of cursor.
+func (s spots) nearest(dst []int, client Place, k int, cursor *atomic.Uint64, turns []atomic.Uint64) []int {
 	need := len(s)
 	if s[0].onGlobe {
 		// Places at the very same distance are few, unlike with codes.
@@ -107,10 +107,10 @@ func (s spots) nearest(dst []int, client Place, k int, turns []atomic.Uint64) []
 	}
 	if need <= fewRanks {
 		var room [fewRanks]rank
-		return s.inTurn(dst, s.rank(room[:0], client, need), k, turns)
+		return s.inTurn(dst, s.rank(room[:0], client, need), k, cursor, turns)
 	}
 	var room [manyMembers]rank
-	return s.inTurn(dst, s.rank(room[:0], client, need), k, turns)
+	return s.inTurn(dst, s.rank(room[:0], client, need), k, cursor, turns)
 }
 
 // rank ranks the need nearest spots by their distance from the client.
@@ -122,7 +122,7 @@ func (s spots) rank(r ranking, client Place, need int) ranking {
 }
 
 // inTurn appends the first k members of the spots ranked in r.
-func (s spots) inTurn(dst []int, r ranking, k int, turns []atomic.Uint64) []int {
+func (s spots) inTurn(dst []int, r ranking, k int, cursor *atomic.Uint64, turns []atomic.Uint64) []int {
 	var turn uint64
 	most := len(dst) + k
 	for begin := 0; begin < len(r) && len(dst) < most; {
@@ -131,7 +131,10 @@ func (s spots) inTurn(dst []int, r ranking, k int, turns []atomic.Uint64) []int 
 			size += len(s[r[end].place].members)
 		}
 		if begin == 0 && size > 1 {
-			turn = turns[s[r[0].place].members[0]].Add(1)
+			if turns != nil {
+				cursor = &turns[s[r[0].place].members[0]]
+			}
+			turn = cursor.Add(1)
 		}
 		dst = s.group(dst, r[begin:end], int(turn%uint64(size)), size, most) // #nosec G115 -- less than size
 		begin = end

@@ -77,6 +77,11 @@ func (s *Snapshot) Down(c *Config, addr netip.Addr) bool {
 	return false
 }
 
+// Chosen reports whether addr is one that is answered for family f.
+func (s *Snapshot) Chosen(f Family, addr netip.Addr) bool {
+	return slices.ContainsFunc(s.Choices[f].Members, func(m Member) bool { return m.Addr == addr })
+}
+
 // Build decides what the pool answers when its backends are as health says.
 // It is pure, and keeps nothing of what it is given.
 func Build(c *Config, health []Health) *Snapshot {

@@ -19,10 +19,7 @@ func (f *failure) Definite() bool {
 		return true
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return true
-	case errors.Is(err, errNoMatch):
-		return true
 	default:
-		_, ok := explainTLS(err)
-		return ok
+		return explainTLS(err) != ""
 	}
 }

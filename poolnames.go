@@ -1,0 +1,183 @@
+package rrhealth
+
+import (
+	"context"
+	"strings"
+
+	"github.com/miekg/dns"
+
+	"github.com/rrhealth/rrhealth/plugin/pool"
+)
+
+// A pool's name is the pool's wherever it stands in an answer from below: at the
+// end of a chain of aliases, in the additional section, as the target of hints.
+// What a zone file or a cache has for it there may be down, and resolvers keep
+// what they are given beside an answer.
+
+// poolOf returns the pool to which name belongs, or nil.
+func (w *filterWriter) poolOf(name string) *served {
+	if !w.pools || name == w.foreign {
+		return nil
+	}
+	return w.handler.names.match(name)
+}
+
+// concerned reports whether rrs have an address, or a hint, of a pool's name.
+// Most answers have none, so it costs a comparison for each address.
+func (w *filterWriter) concerned(rrs []dns.RR) bool {
+	if !w.pools {
+		return false
+	}
+	latest := ""
+	for _, rr := range rrs {
+		if rr == nil {
+			continue
+		}
+		h := rr.Header()
+		name := h.Name
+		switch h.Rrtype {
+		case dns.TypeA, dns.TypeAAAA:
+		case dns.TypeHTTPS, dns.TypeSVCB:
+			if w.own != nil {
+				return true
+			}
+			name = targetOf(rr)
+		default:
+			continue
+		}
+		if name != latest && w.poolOf(name) != nil {
+			return true
+		}
+		latest = name
+	}
+	return false
+}
+
+// turn returns where the rotation stands of addresses that come along with the
+// answer, as owner's of the type given, and moves it on.
+func (w *filterWriter) turn(owner string, rrtype uint16) uint64 {
+	if w.nested {
+		return nestedTurn(owner, rrtype)
+	}
+	return turns.next(owner, rrtype)
+}
+
+// keptSigned does that to the ith set of s, and reports whether it had to: where
+// records, or those that it has, cannot be signed by the key that signed the set.
+func (w *filterWriter) keptSigned(s *section, i int, p *served, f pool.Family, records []dns.RR) bool {
+	set := &s.sets[i]
+	if !w.dnssec || !set.signed() {
+		return false
+	}
+	if records == nil {
+		records = appendLowered(nil, s, set.at, signedTTL)
+	}
+	if s.signedBy(i, w.handler.signer.set(records, serverOf(w.ctx))) {
+		return false
+	}
+	snapshot := p.Snapshot()
+	set.ttl = snapshot.TTL
+	var up, rest []int
+	for _, place := range set.at {
+		set.ttl = min(set.ttl, s.rrs[place].Header().Ttl)
+		if snapshot.Chosen(f, addrOf(s.rrs[place])) {
+			up = append(up, place)
+		} else {
+			rest = append(rest, place)
+		}
+	}
+	p.signed.Add(uint64(len(rest)))
+	w.keep(s, i, append(up, rest...))
+	return true
+}
+
+// signed returns records with the signatures that the client asks for.
+func (w *filterWriter) signed(records []dns.RR) []dns.RR {
+	if !w.dnssec {
+		return records
+	}
+	return append(records, w.handler.signer.set(records, serverOf(w.ctx))...)
+}
+
+// applyPool makes the ith set of s, whose owner is a pool's name, what the pool
+// answers. Where that is no address, the set goes: whoever needs it asks.
+func (w *filterWriter) applyPool(s *section, i int) {
+	set := &s.sets[i]
+	snapshot := set.pool.Snapshot()
+	f, _ := familyOf(set.rrtype)
+	choice := &snapshot.Choices[f]
+	if len(choice.Members) > 0 {
+		order := set.pool.Aside(nil, snapshot, f, w.bystander(set.pool), w.turn(set.owner, set.rrtype))
+		records := choiceRecords(set.owner, snapshot, f, order)
+		if w.keptSigned(s, i, set.pool, f, records) {
+			return
+		}
+		if set.records = records; set.signed() {
+			set.records = w.signed(records)
+		}
+	}
+	set.changed, set.withdrawn = true, true
+}
+
+// bystander returns the client for whom the addresses of p come along with an
+// answer about something else: whoever sent the query, not the network that a
+// resolver names, since what comes along is for all networks (RFC 7871, section
+// 7.3.1).
+func (w *filterWriter) bystander(p *served) pool.Client {
+	return p.client(w.ctx, w.ResponseWriter, nil)
+}
+
+// emptied reports whether nothing is left of the answer section.
+func (w *filterWriter) emptied() bool {
+	for i := range w.answer.rrs {
+		set, first := w.answer.changedAt(i)
+		if set == nil || first && len(set.kept)+len(set.records) > 0 {
+			return false
+		}
+	}
+	return len(w.answer.rrs) > 0
+}
+
+// unemptied returns out, which was made of m, or a denial where out has lost all
+// that it answered.
+func (w *filterWriter) unemptied(out, m *dns.Msg) *dns.Msg {
+	if len(out.Answer) > 0 || len(m.Answer) == 0 {
+		return out
+	}
+	name := m.Question[0].Name
+	zone := w.handler.zoneOf(strings.ToLower(name))
+	if zone == "" {
+		zone = name // a plugin below answers another question
+	}
+	return w.handler.noData(w.ctx, w.questionFor(name), zone)
+}
+
+// choiceRecords returns records of name for what s has chosen of one family, in
+// the order given.
+func choiceRecords(name string, s *pool.Snapshot, f pool.Family, order []int) []dns.RR {
+	records := make([]dns.RR, 0, len(order)+1)
+	for _, i := range order {
+		addr := s.Choices[f].Members[i].Addr
+		header := dns.RR_Header{Name: name, Rrtype: dns.TypeA, Class: dns.ClassINET, Ttl: s.TTL}
+		if f == pool.V4 {
+			records = append(records, &dns.A{Hdr: header, A: addr.AsSlice()})
+			continue
+		}
+		header.Rrtype = dns.TypeAAAA
+		records = append(records, &dns.AAAA{Hdr: header, AAAA: addr.AsSlice()})
+	}
+	return records
+}
+
+// watch makes w look for the names of pools in the answer to a question for a
+// name of the pool own, or of none, and returns the context in which plugins
+// below are to answer it.
+func (w *filterWriter) watch(ctx context.Context, own *served) context.Context {
+	w.pools, w.own, w.nested = true, own, w.handler.nested(ctx)
+	if own == nil {
+		w.foreign = w.request.Question[0].Name
+	}
+	w.watching = watchedContext{ctx, w.handler}
+	w.ctx = &w.watching
+	return w.ctx
+}
