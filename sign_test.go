@@ -87,3 +87,45 @@ func TestWithoutThePluginNothingIsSigned(t *testing.T) {
 		t.Errorf("signatures %v for a name in no zone of the plugin's", sigs)
 	}
 }
+
+func TestOnlyADenialThatThePluginMadeUpIsCorrected(t *testing.T) {
+	soa := "example.org. 60 IN SOA ns.example.org. hostmaster.example.org. 1 7200 1800 86400 60"
+	record := `www.example.org. 60 IN NSEC \000.www.example.org. A TXT RRSIG NSEC`
+	signed := func(owner string, keyTag int) string {
+		return fmt.Sprintf("%s 60 IN RRSIG NSEC 13 3 3600 20300101000000 20200101000000 %d example.org. BBBB", owner, keyTag)
+	}
+	for _, tc := range []struct {
+		name          string
+		qtype         uint16
+		answer        bool // the record stands in the answer section
+		records       []string
+		wantCorrected bool
+	}{
+		{"made up", dns.TypeMX, false, []string{soa, record, signed("wWw.example.org.", 7)}, true},
+		{"the record itself", dns.TypeNSEC, true, []string{record, signed("www.example.org.", 7)}, true},
+		{"another key", dns.TypeMX, false, []string{soa, record, signed("www.example.org.", 1)}, false},
+		{"no signature", dns.TypeMX, false, []string{soa, record}, false},
+		{"DS", dns.TypeDS, false, []string{soa, record, signed("www.example.org.", 7)}, false},
+		{"a zone's own record", dns.TypeMX, false, []string{soa, "www.example.org. 60 IN NSEC x.example.org. A TXT RRSIG NSEC", signed("www.example.org.", 7)}, false},
+		{"of another name", dns.TypeMX, false, []string{soa, `x.example.org. 60 IN NSEC \000.x.example.org. A RRSIG NSEC`, signed("x.example.org.", 7)}, false},
+		{"nothing", dns.TypeMX, false, []string{soa}, false},
+	} {
+		m := new(dns.Msg)
+		m.SetReply(question("www.example.org.", tc.qtype, true))
+		m.Ns = rrs(t, tc.records...)
+		if tc.answer {
+			m.Answer, m.Ns = m.Ns, nil
+		}
+		before := m.String()
+		got := (&signer{new(pen)}).corrected(m, "")
+		if m.String() != before {
+			t.Errorf("%s: the message was changed", tc.name)
+		}
+		if (got.String() != before) != tc.wantCorrected {
+			t.Errorf("%s: got\n%v", tc.name, got)
+		}
+		if tc.wantCorrected && (!strings.Contains(got.String(), "HTTPS") || strings.Contains(got.String(), "BBBB") || len(got.Answer)+len(got.Ns) != len(tc.records)) {
+			t.Errorf("%s: got\n%v", tc.name, got)
+		}
+	}
+}
