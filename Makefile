@@ -2,6 +2,8 @@
 GOLANGCI_LINT = github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 FUZZTIME ?= 60s
 BENCH ?= .
+STARVE ?= 60s
+ROUNDS ?= 1
 
 .PHONY: help
 help: ## list the targets
@@ -32,6 +34,10 @@ fuzz: ## fuzz each fuzz target for FUZZTIME (60s)
 .PHONY: bench
 bench: ## run the Go benchmarks, ready for benchstat
 	go test -run '^$$' -bench '$(BENCH)' -benchmem -count 6 ./...
+
+.PHONY: starve
+starve: ## see that busy loops on all cores take no healthy backend out (STARVE=60s each run, ROUNDS=1)
+	STARVE=$(STARVE) go test -count=$(ROUNDS) -timeout 1h -v -run TestABusyMachineTakesNoHealthyBackendOut .
 
 .PHONY: bench-dns
 bench-dns: ## measure queries beside whoami, file, gdnsd, ... (15 minutes; QUICK=1: 2)

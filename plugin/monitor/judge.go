@@ -9,6 +9,8 @@ import (
 const (
 	// lateness is how late a probe of ours may start or be read and still count.
 	lateness = 200 * time.Millisecond
+	// leastGrace is the same at the least for a timeout, see graceOf.
+	leastGrace = 10 * time.Millisecond
 	// staleAfter is how many intervals a verdict lives without a result.
 	staleAfter = 5
 	// sweepEvery is how often verdicts are looked over for staleness at most.
@@ -98,12 +100,28 @@ func (m *Monitor) answered(t *Target, o Outcome) {
 // decide.
 func (t *Target) repeats(o Outcome) bool { return o == Fail && t.v.First() }
 
-// fault names what of ours spoiled the probe, or returns "".
+// fault names the local error that spoiled the probe, or returns "".
 func (r result) fault() string {
-	if r.began-r.released > lateness || r.ended-r.began > r.target.group.Timeout+lateness {
+	grace := lateness
+	if timedOut(r.err) {
+		grace = graceOf(r.target.group.Timeout)
+	}
+	if r.began-r.released > grace || r.ended-r.began > r.target.group.Timeout+grace {
 		return "late"
 	}
 	return faultOf(r.err)
+}
+
+// graceOf is lateness for a probe that timed out. A goroutine that begins, or
+// that notices its deadline, later than a tenth of the timeout after its time
+// has had to wait for a processor, and so may have missed a reply that came in
+// time. With 200 ms for all, each time that a busy machine stops us for so long
+// would be an outage of whatever is probed with a timeout of 100 ms.
+//
+// A target that is silent goes down all the same: of its timeouts, those count
+// that are noticed in time, and the others do not clear the streak.
+func graceOf(timeout time.Duration) time.Duration {
+	return min(max(timeout/10, leastGrace), lateness)
 }
 
 // judge gives t the verdict v. It is the only place where results become

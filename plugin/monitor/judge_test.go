@@ -89,6 +89,14 @@ func TestLocalFaultsCountForNothing(t *testing.T) {
 			return errDown
 		}},
 		{"read just in time", "", func(context.Context, netip.Addr) error { time.Sleep(usual.Timeout + lateness); return errDown }},
+		{"timed out, noticed late", "late", func(context.Context, netip.Addr) error {
+			time.Sleep(usual.Timeout + graceOf(usual.Timeout) + 1)
+			return context.DeadlineExceeded
+		}},
+		{"timed out, noticed in time", "", func(context.Context, netip.Addr) error {
+			time.Sleep(usual.Timeout + graceOf(usual.Timeout))
+			return wrapped(syscall.ETIMEDOUT)
+		}},
 		{"refused", "", func(context.Context, netip.Addr) error { return wrapped(syscall.ECONNREFUSED) }},
 		{"no such host", "EHOSTUNREACH", func(context.Context, netip.Addr) error { return wrapped(syscall.EHOSTUNREACH) }},
 		{"a router has no route", "", func(context.Context, netip.Addr) error { return remote{wrapped(syscall.ENETUNREACH)} }},
@@ -138,6 +146,44 @@ func TestBeganLate(t *testing.T) {
 	}
 	if r.began++; r.fault() != "late" {
 		t.Errorf("fault is %q, want late", r.fault())
+	}
+}
+
+// TestShortTimeoutsAreNoticedAtOnceOrNotAtAll: a timeout of 100 ms that is
+// noticed after 120 ms is no proof that the reply has not come, while a refusal
+// after 120 ms is a refusal.
+func TestShortTimeoutsAreNoticedAtOnceOrNotAtAll(t *testing.T) {
+	for timeout, want := range map[time.Duration]time.Duration{
+		20 * time.Millisecond: 10 * time.Millisecond, 100 * time.Millisecond: 10 * time.Millisecond,
+		time.Second: 100 * time.Millisecond, 3 * time.Second: lateness, time.Minute: lateness,
+	} {
+		if got := graceOf(timeout); got != want {
+			t.Errorf("grace of a timeout of %v is %v, want %v", timeout, got, want)
+		}
+	}
+	short := usual
+	short.Timeout = 100 * time.Millisecond
+	const ms = time.Millisecond
+	for _, tc := range []struct {
+		began, took time.Duration
+		err         error
+		late        bool
+	}{
+		{0, 110 * ms, context.DeadlineExceeded, false},
+		{0, 111 * ms, context.DeadlineExceeded, true},
+		{0, 111 * ms, &net.OpError{Op: "read", Err: os.ErrDeadlineExceeded}, true},
+		{0, 111 * ms, errHard, false},
+		{0, 111 * ms, nil, false},
+		{0, 301 * ms, errHard, true},
+		{0, 301 * ms, nil, true},
+		{10 * ms, 100 * ms, context.DeadlineExceeded, false},
+		{11 * ms, 100 * ms, context.DeadlineExceeded, true},
+		{11 * ms, 10 * ms, errHard, false},
+	} {
+		r := result{target: &Target{group: &group{Check: short}}, began: tc.began, ended: tc.began + tc.took, err: tc.err}
+		if got := r.fault() == "late"; got != tc.late {
+			t.Errorf("began after %v, ended %v later with %v: late %t, want %t", tc.began, tc.took, tc.err, got, tc.late)
+		}
 	}
 }
 

@@ -19,3 +19,9 @@ func said(err error) verdict.Result {
 	}
 	return verdict.Fail
 }
+
+// timedOut reports whether err is a timeout.
+func timedOut(err error) bool {
+	var known interface{ Timeout() bool }
+	return errors.As(err, &known) && known.Timeout()
+}
