@@ -143,7 +143,7 @@ func (h *RRHealth) serveOther(ctx context.Context, w dns.ResponseWriter, r *dns.
 	if h.Next != nil {
 		other := &otherWriter{ResponseWriter: w, handler: h, pool: p, ctx: ctx, dnssec: wantsDNSSEC(r)}
 		rcode, err := h.below(ctx, other, r, p, nil)
-		if other.wrote || !nothingBelow(err) {
+		if other.wrote || !nothingBelow(rcode, err) {
 			return rcode, err
 		}
 	}
@@ -162,11 +162,13 @@ func (h *RRHealth) serveOther(ctx context.Context, w dns.ResponseWriter, r *dns.
 	return write(w, m)
 }
 
-// nothingBelow reports whether err says that the chain ended without anybody
-// to answer. Plugins such as cache and dnssec only pass queries on; with
-// nothing else below us, that nobody knows the name is for us to say.
-func nothingBelow(err error) bool {
-	return err != nil && strings.HasSuffix(err.Error(), "no next plugin found")
+// nothingBelow reports whether rcode and err, with nothing written, say that no
+// plugin below answers for the name. Plugins such as cache and dnssec only pass
+// queries on, and file, as the last one, refuses names outside its zones. To
+// refuse a type of a name whose addresses we serve would make resolvers ask
+// elsewhere for it.
+func nothingBelow(rcode int, err error) bool {
+	return rcode == dns.RcodeRefused && err == nil || err != nil && strings.HasSuffix(err.Error(), "no next plugin found")
 }
 
 // An otherWriter mends what plugins below say of a name that is ours.
@@ -208,7 +210,7 @@ func (h *RRHealth) serveAbove(ctx context.Context, w dns.ResponseWriter, r *dns.
 	zone := h.zoneOf(strings.ToLower(r.Question[0].Name))
 	above := &aboveWriter{ResponseWriter: w, zone: zone}
 	rcode, err := h.passOn(ctx, above, r)
-	if above.wrote || !nothingBelow(err) {
+	if above.wrote || !nothingBelow(rcode, err) {
 		return rcode, err
 	}
 	return write(w, h.noData(ctx, r, zone))

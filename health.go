@@ -147,6 +147,7 @@ func (r *registry) stopLocked(h *RRHealth) {
 		return
 	}
 	delete(r.handlers, h)
+	h.inspection.stop()
 	r.stopFilters(h)
 	r.monitor.Do(func() { r.leave(h.bundles) })
 	used := r.checkLabels()

@@ -45,6 +45,8 @@ type RRHealth struct {
 	signer    *signer
 	sources   []transfers // plugins below whose zones can be walked
 	discovery *discovery
+
+	inspection *inspection // of the zones below; guarded by the registry
 }
 
 // A served is a pool with what serving it takes. With many pools each step to

@@ -3,6 +3,8 @@ package rrhealth
 import (
 	"fmt"
 	"net"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -232,9 +234,14 @@ func soaOwner(m *dns.Msg) string {
 }
 
 func TestWithNothingBelowNamesStillExist(t *testing.T) {
+	other := filepath.Join(t.TempDir(), "db")
+	if err := os.WriteFile(other, []byte("@ 300 IN SOA ns hostmaster 1 7200 1800 86400 60\n@ 300 IN NS ns\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for name, below := range map[string]string{
-		"nothing":      "",
-		"only a cache": "cache",
+		"nothing":           "",
+		"only a cache":      "cache",
+		"only another zone": "file " + other + " example.net",
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := start(t, "get.example.org:0 {\n    bind 127.0.0.1\n    "+below+"\n    rrhealth {\n        backend 192.0.2.1\n    }\n}\n")

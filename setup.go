@@ -60,6 +60,7 @@ func setup(c *caddy.Controller) error {
 		caddy.RegisterEventHook(pluginName, func(event caddy.EventName, _ any) error {
 			if event == caddy.InstanceStartupEvent {
 				live.stopOrphans()
+				live.inspect()
 			}
 			return nil
 		})

@@ -30,6 +30,7 @@ var faults = map[syscall.Errno]string{
 	syscall.EACCES:        "EACCES",
 	syscall.EINVAL:        "EINVAL",
 	syscall.EAGAIN:        "EAGAIN",
+	syscall.E2BIG:         "E2BIG", // a command with too much to say to it
 }
 
 // faultOf names the local error that err is, or returns "". Routers report

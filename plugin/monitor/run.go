@@ -40,12 +40,13 @@ func (m *Monitor) run(r result, probe Probe) {
 }
 
 // ask runs the probe. A panic in it is its failure, not the server's: nothing
-// else would stand between it and the end of the process. What it says may
-// come from the network, so it is quoted and cut.
+// else would stand between it and the end of the process. Its value may hold
+// text from the network, or a secret of the check, so only its type is named:
+// the checks of package probe word their panics themselves.
 func ask(ctx context.Context, t *Target, probe Probe) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("the probe of %s panicked: %.200q", t.Addr, fmt.Sprint(p))
+			err = fmt.Errorf("the probe of %s panicked with a value of type %T", t.Addr, p)
 		}
 	}()
 	return probe(ctx, t.Addr)

@@ -19,7 +19,10 @@ func (f *failure) Definite() bool {
 		return true
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return true
+	case errors.Is(err, errNoMatch):
+		return true
 	default:
-		return explainTLS(err) != ""
+		_, ok := explainTLS(err)
+		return ok
 	}
 }

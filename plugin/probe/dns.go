@@ -2,6 +2,7 @@ package probe
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"net"
@@ -130,7 +131,7 @@ func (d *dnsCheck) probe(ctx context.Context, addr netip.Addr) error {
 // truncated says in the reason that TCP was at fault.
 func truncated(err error) error {
 	if f, ok := errors.AsType[*failure](err); ok {
-		f.reason = "truncated over UDP, and over TCP: " + f.reason
+		f.reason.format = "truncated over UDP, and over TCP: " + f.reason.format
 	}
 	return err
 }
@@ -140,13 +141,31 @@ func (d *dnsCheck) matches(rr dns.RR) bool {
 	return d.answer.MatchString(strings.TrimPrefix(rr.String(), rr.Header().String()))
 }
 
+// askUDP asks over a connected socket. It takes no notice of datagrams that are
+// no reply to the query, such as a late one to the query of a process that had
+// the port before, and waits for the one that is.
 func (d *dnsCheck) askUDP(ctx context.Context, target netip.AddrPort) (*dns.Msg, error) {
 	conn, done, err := dialUDP(ctx, "dns", target)
 	if err != nil {
 		return nil, err
 	}
 	defer done()
-	return d.exchange(conn, target)
+	c, q := d.query(conn)
+	if err := c.WriteMsg(q); err != nil {
+		return nil, broken("dns", target, "sending the query", err)
+	}
+	for strays := 0; ; strays++ {
+		buf, err := c.ReadMsgHeader(nil)
+		switch {
+		case err != nil && !errors.Is(err, dns.ErrShortRead) && strays > 0 && isTimeout(err):
+			return nil, &failure{kind: "dns", target: target, cause: err,
+				reason: say("timed out while waiting for the reply; datagrams with another ID: %d", strays)}
+		case err != nil && !errors.Is(err, dns.ErrShortRead):
+			return nil, broken("dns", target, "waiting for the reply", err)
+		case err == nil && binary.BigEndian.Uint16(buf) == q.Id:
+			return d.read(target, buf)
+		}
+	}
 }
 
 func (d *dnsCheck) askTCP(ctx context.Context, target netip.AddrPort) (*dns.Msg, error) {
@@ -155,30 +174,41 @@ func (d *dnsCheck) askTCP(ctx context.Context, target netip.AddrPort) (*dns.Msg,
 		return nil, err
 	}
 	defer done()
-	return d.exchange(conn, target)
-}
-
-// exchange asks over conn. Recursion is asked for, so that resolvers can be
-// checked; other servers pay no heed. There is no EDNS: servers that choke on
-// it serve their clients all the same.
-func (d *dnsCheck) exchange(conn net.Conn, target netip.AddrPort) (*dns.Msg, error) {
-	q := new(dns.Msg).SetQuestion(d.name, d.qtype)
-	c := dns.Conn{Conn: conn, UDPSize: maxDatagram}
+	c, q := d.query(conn)
 	if err := c.WriteMsg(q); err != nil {
 		return nil, broken("dns", target, "sending the query", err)
 	}
 	buf, err := c.ReadMsgHeader(nil)
-	if err != nil && !errors.Is(err, dns.ErrShortRead) {
+	switch {
+	case err != nil && !errors.Is(err, dns.ErrShortRead):
 		return nil, broken("dns", target, "waiting for the reply", err)
+	case err != nil || binary.BigEndian.Uint16(buf) != q.Id:
+		return nil, notReply(target)
 	}
+	return d.read(target, buf)
+}
+
+// query is the question. Recursion is asked for, so that resolvers can be
+// checked; other servers pay no heed. There is no EDNS: servers that choke on
+// it serve their clients all the same.
+func (d *dnsCheck) query(conn net.Conn) (dns.Conn, *dns.Msg) {
+	return dns.Conn{Conn: conn, UDPSize: maxDatagram}, new(dns.Msg).SetQuestion(d.name, d.qtype)
+}
+
+// read unpacks the reply to the query and checks that it is to the question.
+func (d *dnsCheck) read(target netip.AddrPort, buf []byte) (*dns.Msg, error) {
 	r := new(dns.Msg)
-	if err != nil || r.Unpack(buf) != nil || !r.Response || r.Opcode != dns.OpcodeQuery || r.Id != q.Id {
-		return nil, failed("dns", target, "the reply is not a DNS reply to our query")
+	if r.Unpack(buf) != nil || !r.Response || r.Opcode != dns.OpcodeQuery {
+		return nil, notReply(target)
 	}
 	if len(r.Question) > 0 && (!strings.EqualFold(r.Question[0].Name, d.name) || r.Question[0].Qtype != d.qtype) {
-		return nil, failed("dns", target, "the reply is to another question: %q", r.Question[0].Name)
+		return nil, failed("dns", target, "the reply is to another question: %s", repeated(r.Question[0].Name, 255))
 	}
 	return r, nil
+}
+
+func notReply(target netip.AddrPort) error {
+	return failed("dns", target, "the reply is not a DNS reply to our query")
 }
 
 // wanted lists the rcodes that pass.

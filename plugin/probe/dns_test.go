@@ -92,13 +92,20 @@ func dnsRows(*testing.T) []row {
 			q.Question[0].Name = "other.example.org."
 			_ = w.WriteMsg(answer(q, 0))
 		})},
-		{name: "dns: answers another query", check: url, serve: answersDNS(func(w dns.ResponseWriter, q *dns.Msg) {
+		{name: "dns: answers another query", check: url, silent: true, serve: answersDNS(func(w dns.ResponseWriter, q *dns.Msg) {
 			q.Id++
 			_ = w.WriteMsg(answer(q, 0))
 		})},
 		{name: "dns: repeats the query", check: url, serve: answersUDP(func(b []byte) []byte { return b })},
-		{name: "dns: rubbish", check: url, serve: answersUDP(always("\x00\x01\xff\xfe"))},
-		{name: "dns: more rubbish", check: url, serve: answersUDP(always("HTTP/1.1 400 Bad Request\r\n\r\n"))},
+		{name: "dns: answers another query, then ours", check: url, serve: answersDNS(func(w dns.ResponseWriter, q *dns.Msg) {
+			late := answer(q, dns.RcodeServerFailure)
+			late.Id++
+			_ = w.WriteMsg(late)
+			_ = w.WriteMsg(answer(q, 0, a...))
+		})},
+		{name: "dns: rubbish that has our number", check: url, serve: answersUDP(func(b []byte) []byte { return append(b[:2:2], "\x80\x00rubbish, rubbish"...) })},
+		{name: "dns: rubbish", check: url, silent: true, serve: answersUDP(always("\x00\x01\xff\xfe"))},
+		{name: "dns: more rubbish", check: url, silent: true, serve: answersUDP(always("HTTP/1.1 400 Bad Request\r\n\r\n"))},
 		{name: "dns: silence", check: url, serve: answersUDP(func([]byte) []byte { return nil }), silent: true},
 		{name: "dns: nobody listens", check: url, serve: unused},
 	}

@@ -5,11 +5,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // script writes a shell script and returns its name.
@@ -40,10 +43,15 @@ func execRows(t *testing.T) []row {
 		sh("exits with 2, and says why", "echo 'CRITICAL - no heartbeat' >&2; echo more >&2; exit 2"),
 		sh("exits with 1, without a word", "exit 1"),
 		sh("exits with 1, after blank lines", `printf '\n  \n disk full \n' >&2; exit 1`),
+		sh("says why on stdout, as Nagios plugins do", "echo 'DISK CRITICAL - free space: / 12 MiB | /=12MB'; echo more; exit 2"),
+		sh("says why on stderr, and something else on stdout", "echo working; echo 'cannot connect' >&2; exit 1"),
+		sh("says a lot on stdout", `i=0; while [ $i -lt 2000 ]; do echo "$i 012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789"; i=$((i+1)); done; exit 3`),
 		sh("is killed", "kill -9 $$"),
 		sh("says rubbish", `printf '\033[31m\377\000' >&2; exit 1`),
 		sh("says a lot", `i=0; while [ $i -lt 2000 ]; do echo "012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789" >&2; i=$((i+1)); done; exit 3`),
 		sh("says it all in one line", `i=0; while [ $i -lt 2000 ]; do printf "0123456789" >&2; i=$((i+1)); done; exit 3`),
+		{name: "exec: shows a secret of its arguments", check: "exec sh " + script(t, "echo \"unrecognized option '$1'\"; exit 3") + " --token=hunter2hunter2"},
+		{name: "exec: cannot find a file among its arguments", check: "exec sh " + script(t, `echo "cannot open ${0##*/}"; exit 3`)},
 		sh("shows a secret of its environment", `echo "cannot log in with $PASSWORD" >&2; exit 1`, "env PASSWORD hunter2 hunter2"),
 		slow,
 	}
@@ -60,8 +68,8 @@ func TestTheCommandGetsTheAddressAndAnEnvironmentOfItsOwn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := "2|-x|127.0.0.1\nB=two words\nLANG=C\nPATH=" + os.Getenv("PATH") + "\nRRHEALTH_ADDRESS=127.0.0.1\n"
-	if string(got) != want {
+	want := "2|-x|127.0.0.1\nB=two words\nLANG=C\nPATH=" + os.Getenv("PATH") + "\nRRHEALTH_ADDRESS=127.0.0.1\nRRHEALTH_RUN=MARK\n"
+	if mark := regexp.MustCompile("RUN=[0-9a-f]{16}"); mark.ReplaceAllString(string(got), "RUN=MARK") != want {
 		t.Errorf("the command saw\n%swant\n%s", got, want)
 	}
 }
@@ -132,6 +140,117 @@ echo gone >&2; exit 1`)
 	}
 }
 
+// TestWhoeverLeavesTheGroupIsKilledAtTheTimeout looks for what has a session of
+// its own, a new parent, and no part in the command's output.
+func TestWhoeverLeavesTheGroupIsKilledAtTheTimeout(t *testing.T) {
+	if _, err := os.Stat("/proc/self/environ"); err != nil {
+		missing(t, "/proc: %v", err)
+	}
+	pids := filepath.Join(t.TempDir(), "pids")
+	file := script(t, `for i in 1 2 3; do (setsid sh -c 'echo $$ >> `+pids+`; sleep 1000 & echo $! >> `+pids+`; wait' <&- >&- 2>&- &); done
+sleep 1000`)
+	noLeaks(t)
+	err := ask(t, check(t, "", "exec "+file), 2*time.Second)
+	if err == nil || !strings.Contains(err.Error(), "timed out and was killed") {
+		t.Errorf("%v, want a timeout", err)
+	}
+	text, err := os.ReadFile(pids)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := strings.Fields(string(text))
+	if len(all) != 6 {
+		t.Fatalf("processes %v, want 6", all)
+	}
+	for _, word := range all {
+		pid, err := strconv.Atoi(word)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for deadline := time.Now().Add(enough); !dead(pid); {
+			if time.Now().After(deadline) {
+				_ = syscall.Kill(pid, syscall.SIGKILL)
+				t.Errorf("process %d is left", pid)
+				break
+			}
+		}
+	}
+}
+
+// TestWhatIsMeantToStayIsLeftAlone: a command that ends by itself may start a
+// daemon, such as ssh's of ControlPersist.
+func TestWhatIsMeantToStayIsLeftAlone(t *testing.T) {
+	pids := filepath.Join(t.TempDir(), "pid")
+	file := script(t, `setsid sh -c 'echo $$ > `+pids+`; exec sleep 1000' <&- >&- 2>&- &
+while ! [ -s `+pids+` ]; do :; done`)
+	if err := ask(t, check(t, "", "exec "+file), enough); err != nil {
+		t.Fatal(err)
+	}
+	text, _ := os.ReadFile(pids)
+	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = syscall.Kill(pid, syscall.SIGKILL) }()
+	if dead(pid) {
+		t.Errorf("process %d is gone, want it left", pid)
+	}
+}
+
+// leaky returns a descriptor that lacks the mark that Go gives its own, as those
+// do that CoreDNS inherits.
+func leaky(t *testing.T) int {
+	t.Helper()
+	var pair [2]int
+	if err := syscall.Pipe(pair[:]); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _, _ = syscall.Close(pair[0]), syscall.Close(pair[1]) })
+	return pair[0]
+}
+
+func TestCommandsInheritNoDescriptor(t *testing.T) {
+	own, err := os.Readlink("/proc/self/fd/" + strconv.Itoa(leaky(t)))
+	if err != nil {
+		missing(t, "/proc: %v", err)
+	}
+	out := filepath.Join(t.TempDir(), "out")
+	if err := ask(t, check(t, "", "exec "+script(t, "readlink /proc/self/fd/* > "+out+"; exit 0")), enough); err != nil {
+		t.Fatal(err)
+	}
+	got, err := os.ReadFile(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(string(got), own) || !strings.Contains(string(got), "/dev/null") {
+		t.Errorf("the command has %s:\n%s", own, got)
+	}
+}
+
+// TestDescriptorsAreMarkedOneByOne is for kernels that have no close_range.
+func TestDescriptorsAreMarkedOneByOne(t *testing.T) {
+	fd := leaky(t)
+	markOpen("/proc/self/fd")
+	if flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err != nil || flags&unix.FD_CLOEXEC == 0 {
+		t.Errorf("flags of the descriptor: %#x, %v, want FD_CLOEXEC", flags, err)
+	}
+}
+
+func TestAnEnvironmentThatIsTooLongIsALocalError(t *testing.T) {
+	err := ask(t, Check{Probe: func() Func {
+		s := spec("", "exec true")
+		s.Options = []Option{{Name: "env", Args: []string{"A", strings.Repeat("x", 4<<20)}}}
+		c, err := Parse(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c.Probe
+	}()}, enough)
+	if !errors.Is(err, syscall.E2BIG) || !strings.HasSuffix(err.Error(), "the arguments and the environment of the command are too long") {
+		t.Errorf("%v, want E2BIG inside", err)
+	}
+}
+
 func TestOnlySoManyCommandsRunAtOnce(t *testing.T) {
 	for range maxCommands {
 		commands <- struct{}{}
@@ -153,7 +272,7 @@ func TestACommandThatIsGoneIsNoFaultOfTheBackend(t *testing.T) {
 	if err := os.Remove(file); err != nil {
 		t.Fatal(err)
 	}
-	if err := ask(t, c, enough); !errors.Is(err, syscall.ENOENT) {
+	if err := ask(t, c, enough); !errors.Is(err, syscall.ENOENT) || !strings.HasSuffix(err.Error(), "the command cannot be started: no such file or directory") {
 		t.Errorf("%v, want ENOENT inside", err)
 	}
 }

@@ -5,6 +5,9 @@ package probe
 import (
 	"os"
 	"os/exec"
+	"slices"
+	"strconv"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -14,6 +17,69 @@ func ownGroup(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: t
 
 // killGroup kills the group that leader leads. There may be nobody left in it.
 func killGroup(leader *os.Process) { _ = syscall.Kill(-leader.Pid, syscall.SIGKILL) }
+
+// killMarked kills the processes that have mark in their environment, which are
+// those of one run that have left its group (setsid, daemons), for as long as
+// new ones are found, and at most killWithin. A process whose environment
+// cannot be read is not ours, or has made sure that it is not found. Where
+// there is no /proc, none is found.
+//
+// Nothing else finds them: they have other groups, sessions and parents. A
+// subreaper would have to be the whole of CoreDNS, and collect the orphans of
+// other plugins; a control group takes a privilege that CoreDNS rarely has.
+func killMarked(leader *os.Process, mark string) {
+	for end := time.Now().Add(killWithin); time.Now().Before(end); {
+		found := false
+		for _, pid := range processes(leader.Pid) {
+			found = killIfMarked(pid, mark) || found
+			if time.Now().After(end) {
+				return
+			}
+		}
+		if !found {
+			return
+		}
+	}
+}
+
+// killWithin bounds the search: a result that is late does not count.
+const killWithin = 50 * time.Millisecond
+
+// processes lists the processes of this machine, those that were probably
+// started after pid first: descendants are among them.
+func processes(pid int) []int {
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		return nil
+	}
+	var later, earlier []int
+	for _, e := range entries {
+		switch p, err := strconv.Atoi(e.Name()); {
+		case err != nil || p <= 1 || p == os.Getpid():
+		case p > pid:
+			later = append(later, p)
+		default:
+			earlier = append(earlier, p)
+		}
+	}
+	return append(later, earlier...)
+}
+
+// killIfMarked kills a process that has mark in its environment. The process is
+// held before it is looked at, so that the signal cannot hit another one to
+// which the kernel has given its id in between.
+func killIfMarked(pid int, mark string) bool {
+	p, err := os.FindProcess(pid)
+	if err != nil {
+		return false
+	}
+	defer func() { _ = p.Release() }()
+	environment, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/environ")
+	if err != nil || !slices.Contains(strings.Split(string(environment), "\x00"), mark) {
+		return false
+	}
+	return p.Signal(syscall.SIGKILL) == nil
+}
 
 // reap takes leave of those that leader has left behind, now killed, where they
 // have become our children: an init, which we are in many a container, would

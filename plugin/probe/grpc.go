@@ -139,7 +139,7 @@ func (g *grpcCheck) refused(target netip.AddrPort, cause, err error) error {
 	case strings.Contains(s.Message(), "error reading server preface"):
 		return failed(g.kind, target, "the reply is not gRPC")
 	}
-	return failed(g.kind, target, "status %s, want OK: %q", s.Code(), cut(s.Message()))
+	return failed(g.kind, target, "status %s, want OK: %s", s.Code(), repeated(s.Message(), 200))
 }
 
 // subject names what is asked about.

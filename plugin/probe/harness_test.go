@@ -187,14 +187,23 @@ type leaf struct {
 	names     []string
 	notBefore time.Time
 	notAfter  time.Time
+	weak      bool // signed with SHA-1
+	client    bool // for clients alone
 }
 
-func (a *authority) issue(l leaf) tls.Certificate {
+// issue signs a certificate, which servers send with the chain.
+func (a *authority) issue(l leaf, chain ...*x509.Certificate) tls.Certificate {
 	a.t.Helper()
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(time.Now().UnixNano()), DNSNames: l.names,
 		NotBefore: l.notBefore, NotAfter: l.notAfter,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
+	}
+	if l.weak {
+		template.SignatureAlgorithm = x509.ECDSAWithSHA1
+	}
+	if l.client {
+		template.ExtKeyUsage = template.ExtKeyUsage[1:]
 	}
 	if template.DNSNames == nil {
 		template.DNSNames = []string{"www.example.org"}
@@ -207,7 +216,29 @@ func (a *authority) issue(l leaf) tls.Certificate {
 	}
 	key := newKey(a.t)
 	cert := sign(a.t, template, a.cert, key, a.key)
-	return tls.Certificate{Certificate: [][]byte{cert.Raw}, PrivateKey: key, Leaf: cert}
+	c := tls.Certificate{Certificate: [][]byte{cert.Raw}, PrivateKey: key, Leaf: cert}
+	for _, above := range chain {
+		c.Certificate = append(c.Certificate, above.Raw)
+	}
+	return c
+}
+
+// authorize returns an authority that a vouches for.
+func (a *authority) authorize(name string) *authority {
+	a.t.Helper()
+	template := *a.cert
+	template.Subject = pkix.Name{CommonName: name}
+	below := &authority{t: a.t, key: newKey(a.t)}
+	below.cert = sign(a.t, &template, a.cert, below.key, a.key)
+	return below
+}
+
+// itself is the certificate of a server that signed it with its own key.
+func (a *authority) itself() tls.Certificate {
+	template := *a.cert
+	template.DNSNames = []string{"www.example.org"}
+	cert := sign(a.t, &template, &template, a.key, a.key)
+	return tls.Certificate{Certificate: [][]byte{cert.Raw}, PrivateKey: a.key, Leaf: cert}
 }
 
 // files writes c and its key to files and returns their names.

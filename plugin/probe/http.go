@@ -104,8 +104,13 @@ func (h *httpCheck) probe(ctx context.Context, addr netip.Addr) error {
 type reply struct {
 	status int
 	body   io.Reader
+	limit  *io.LimitedReader // what may still be read for the body
 	err    error
 }
+
+// mostBody is how many bytes may be read for maxReply bytes of a body. The
+// smallest pieces bring one byte each, in a frame of ten or a chunk of six.
+const mostBody = 11 * maxReply
 
 // judge says whether the reply is as it should be.
 func (h *httpCheck) judge(target netip.AddrPort, r reply) error {
@@ -119,12 +124,19 @@ func (h *httpCheck) judge(target netip.AddrPort, r reply) error {
 		return nil
 	}
 	switch err := matchBody(r.body, h.body); {
+	case err == nil:
+		return nil
+	case errors.Is(err, errNoMatchSoFar):
+		return failed(h.kind, target, "status %d, but there is no match of %q in the first %d bytes of the body", r.status, h.body, maxReply)
 	case errors.Is(err, errNoMatch):
 		return failed(h.kind, target, "status %d, but the body does not match %q", r.status, h.body)
-	case err != nil:
+	case r.limit.N <= 0:
+		return failed(h.kind, target, "status %d, but the body comes in pieces so small that %d bytes of it take more than %d KiB", r.status, maxReply, mostBody>>10)
+	case malformedBody(err):
+		return failed(h.kind, target, "status %d, but the chunks of the body are malformed", r.status)
+	default:
 		return broken(h.kind, target, "reading the body", err)
 	}
-	return nil
 }
 
 // authority is what the Host header says: the host, or the address where there

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+	"syscall"
 )
 
 // maxInformational is how many informational (1xx) replies may come before the
@@ -20,15 +21,19 @@ const maxInformational = 5
 func (h *httpCheck) ask1(conn net.Conn, target netip.AddrPort) reply {
 	req := h.request(target)
 	if err := req.Write(conn); err != nil {
-		return reply{err: broken(h.kind, target, "sending the request", err)}
+		return reply{err: broken(h.kind, target, "sending the request", lastWord(conn, err))}
 	}
 	heard := &recorder{r: conn}
 	limited := &io.LimitedReader{R: heard, N: maxHeader}
-	resp, err := readResponse(bufio.NewReader(limited), req)
+	buffered := bufio.NewReader(limited)
+	if start, _ := buffered.Peek(len("HTTP/")); len(start) == len("HTTP/") && string(start) != "HTTP/" {
+		return reply{err: failed(h.kind, target, "the reply is not HTTP")}
+	}
+	resp, err := readResponse(buffered, req)
 	switch {
 	case err == nil:
-		limited.N = 2 * maxReply // room for chunk headers; matchBody reads no more than maxReply
-		return reply{status: resp.StatusCode, body: resp.Body}
+		limited.N = mostBody
+		return reply{status: resp.StatusCode, body: resp.Body, limit: limited}
 	case errors.Is(err, errTooManyInformational):
 		err = failed(h.kind, target, "more than %d informational (1xx) replies", maxInformational)
 	case limited.N <= 0:
@@ -36,10 +41,10 @@ func (h *httpCheck) ask1(conn net.Conn, target netip.AddrPort) reply {
 	case heard.err != nil && !errors.Is(heard.err, io.EOF):
 		// net/http takes a line that breaks off for a malformed one.
 		err = broken(h.kind, target, "waiting for the reply", heard.err)
-	case malformed(err):
-		err = failed(h.kind, target, "the reply is not HTTP")
-	default:
+	case broke(err):
 		err = broken(h.kind, target, "waiting for the reply", err)
+	default:
+		err = failed(h.kind, target, "%s", malformed(err))
 	}
 	return reply{err: err}
 }
@@ -65,11 +70,40 @@ func readResponse(r *bufio.Reader, req *http.Request) (*http.Response, error) {
 
 var errTooManyInformational = errors.New("too many informational replies")
 
-// malformed reports whether err is net/http's word for a reply that is not HTTP.
-func malformed(err error) bool {
-	var timeout net.Error
-	if errors.As(err, &timeout) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return false
+// broke reports whether err is the connection's, and not net/http's word for
+// what it read.
+func broke(err error) bool {
+	var network net.Error
+	var errno syscall.Errno
+	return errors.As(err, &network) || errors.As(err, &errno) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
+}
+
+// headFaults are the beginnings of what net/http says of a head that it cannot
+// read, and our words for it. Those of net/http go on with the server's text.
+var headFaults = []struct{ theirs, ours string }{
+	{"malformed HTTP status code", "the status line of the reply is malformed"},
+	{"malformed HTTP", "the reply is not HTTP"},
+	{"http: message cannot contain multiple Content-Length", "the reply has several headers Content-Length that differ"},
+	{"bad Content-Length", "the header Content-Length of the reply is malformed"},
+	{"invalid empty Content-Length", "the header Content-Length of the reply is malformed"},
+	{"unsupported transfer encoding", "the header Transfer-Encoding of the reply is none that can be read"},
+	{"too many transfer encodings", "the header Transfer-Encoding of the reply is none that can be read"},
+	{"bad trailer key", "the header Trailer of the reply is malformed"},
+}
+
+// malformed words why the head of a reply cannot be read.
+func malformed(err error) string {
+	for _, fault := range headFaults {
+		if strings.HasPrefix(err.Error(), fault.theirs) {
+			return fault.ours
+		}
 	}
-	return strings.Contains(err.Error(), "malformed")
+	return "a header of the reply is malformed"
+}
+
+// malformedBody reports whether err, which came while a body was read, is the
+// fault of how it is divided.
+func malformedBody(err error) bool {
+	var refused *refusal
+	return !broke(err) && !errors.Is(err, errNotH2) && !errors.As(err, &refused)
 }

@@ -32,13 +32,13 @@ var errNotH2 = errors.New("the reply is not proper HTTP/2")
 // server can make us read and answer stays bounded.
 func (h *httpCheck) ask2(conn net.Conn, target netip.AddrPort) reply {
 	if _, err := conn.Write(h.opening(target)); err != nil {
-		return reply{err: broken(h.kind, target, "sending the request", err)}
+		return reply{err: broken(h.kind, target, "sending the request", lastWord(conn, err))}
 	}
 	s := newStream(conn)
 	status, err := s.status()
 	switch {
 	case err == nil:
-		return reply{status: status, body: s}
+		return reply{status: status, body: s, limit: s.limited}
 	case errors.Is(err, errTooManyInformational):
 		err = failed(h.kind, target, "more than %d informational (1xx) replies", maxInformational)
 	case errors.Is(err, errTooLong):
@@ -135,7 +135,7 @@ func (s *stream) status() (int, error) {
 		}
 		if status >= 200 {
 			s.ended = head.StreamEnded()
-			s.limited.N = h2Window + maxHeader // room for frame headers and trailers
+			s.limited.N = mostBody
 			return status, nil
 		}
 		if informational++; informational > maxInformational {

@@ -110,6 +110,25 @@ func http2Rows(t *testing.T) []row {
 				ok = s.WriteData(1, false, make([]byte, 16<<10)) == nil
 			}
 		}, body),
+		served(" body: longer than is read", func(s *h2) {
+			s.head(false, ":status", "200")
+			for range 8 {
+				_ = s.WriteData(1, false, make([]byte, 16<<10))
+			}
+		}, "body well"),
+		served(" body: as long as is read, a byte in a frame", func(s *h2) {
+			s.head(false, ":status", "200")
+			for range maxReply - 4 {
+				_ = s.WriteData(1, false, []byte("."))
+			}
+			_ = s.WriteData(1, false, []byte("well"))
+		}, "body well"),
+		served(" body: in frames without data", func(s *h2) {
+			s.head(false, ":status", "200")
+			for ok := true; ok; {
+				ok = s.WriteData(1, false, nil) == nil
+			}
+		}, "body well"),
 		served(" body: breaks off", func(s *h2) {
 			s.head(false, ":status", "200", "content-length", "100")
 			_ = s.WriteData(1, false, []byte("all"))

@@ -41,14 +41,15 @@ func (h *httpCheck) setMethod(o Option) error {
 	return nil
 }
 
-// addHeader takes "header NAME VALUE...". The value never appears in an error.
+// addHeader takes "header NAME VALUE...". No word of it appears in an error
+// before it is known not to be the value.
 func (h *httpCheck) addHeader(o Option) error {
 	if len(o.Args) < 2 {
 		return o.errorf("got %d arguments, want a name and a value", len(o.Args))
 	}
 	name, value := http.CanonicalHeaderKey(strings.TrimSuffix(o.Args[0], ":")), strings.Join(o.Args[1:], " ")
 	if !httpguts.ValidHeaderFieldName(name) {
-		return o.errorf("name %q, want a header name", o.Args[0])
+		return o.errorf("the first word is no name of a header; want header NAME VALUE, with a space between the two")
 	}
 	if !httpguts.ValidHeaderFieldValue(value) {
 		return o.errorf("the value of %q has a control character, want none", name)

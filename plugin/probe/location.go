@@ -76,7 +76,7 @@ func shown(text string) string {
 	if ok {
 		scheme += "://"
 	} else {
-		scheme, rest = "", text
+		scheme, rest = "", firstWords(text, 1) // "exec COMMAND ARG...", quoted as one
 	}
 	kept := rest
 	if end := strings.IndexAny(rest, "?#"); end >= 0 {
@@ -89,6 +89,16 @@ func shown(text string) string {
 		return scheme + "..."
 	}
 	return scheme + kept
+}
+
+// firstWords is text up to the space behind its first n words, with "..." for
+// the rest: a command and its arguments, quoted as one, may end in a secret.
+func firstWords(text string, n int) string {
+	words := strings.Fields(text)
+	if len(words) <= n {
+		return text
+	}
+	return strings.Join(words[:n], " ") + " ..."
 }
 
 // authority is HOST:PORT, or :PORT where no host is spoken.

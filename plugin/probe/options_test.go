@@ -53,7 +53,7 @@ func TestAllErrorsOfACheckAreReported(t *testing.T) {
 		{"dns://:53/", []string{"type X", "rcode X", "rcode NXDOMAIN", "answer x"}, []string{
 			"no name to ask for", `check option "type"`, `check option "rcode": got`, `check option "rcode": given twice`,
 		}}, // not that answer needs NOERROR
-		{"exec true", []string{"env A", "env B=C d", "enviro"}, []string{`check option "env": got 1`, `check option "env": got the name`, `check option "enviro"`}},
+		{"exec true", []string{"env A", "env B=C d", "enviro"}, []string{`check option "env": got 1`, `check option "env": the first word has a =`, `check option "enviro"`}},
 		{"icmp", []string{"a", "b"}, []string{`check option "a"`, `check option "b"`}},
 	} {
 		_, err := Parse(spec("", tc.url, tc.options...))

@@ -27,9 +27,9 @@ import (
 )
 
 // A Func asks addr once. It returns nil when the check passed, and otherwise
-// an error that an operator understands, without secrets and without unquoted
-// text from the network. It returns soon after ctx is done, and whatever it
-// opened is closed by then.
+// an error that an operator understands, without secrets (see secret.go) and
+// without unquoted text from the network. It returns soon after ctx is done, and
+// whatever it opened is closed by then.
 type Func func(ctx context.Context, addr netip.Addr) error
 
 // A Check is what the Corefile says is to be asked of every backend of a pool.
@@ -109,7 +109,8 @@ func Parse(s Spec) (Check, error) {
 	if err != nil {
 		return Check{}, err
 	}
-	c.Warnings = append(c.Warnings, s.warnings()...)
+	c.Warnings = slices.Concat(c.Warnings, s.warnings(), s.exposedKeys())
+	c.Probe = secretsOf(s).guard(c)
 	return c, nil
 }
 

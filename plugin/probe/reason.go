@@ -2,115 +2,97 @@ package probe
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"net"
 	"os"
-	"strings"
 	"syscall"
-	"time"
 )
 
 // A failure is why a check did not pass: "http 192.0.2.7:80: status 500, want
-// 200-399". The cause stays reachable, so that who judges can tell a fault of
-// our own (no file descriptor left) from the backend's.
+// 200-399". The cause stays reachable, so that who judges can tell a local
+// error (no file descriptor left) from the backend's. Its text is never shown.
 type failure struct {
-	kind   string
-	target fmt.Stringer // a netip.AddrPort, or a netip.Addr where there are no ports
-	reason string
-	cause  error
+	kind    string
+	target  fmt.Stringer // a netip.AddrPort, or a netip.Addr where there are no ports
+	reason  reason
+	cause   error
+	secrets *secrets // of the check, set when its probe returns
 }
 
-func (f *failure) Error() string { return f.kind + " " + f.target.String() + ": " + f.reason }
+// Error is where text of the other side is looked over for secrets.
+func (f *failure) Error() string {
+	args := make([]any, len(f.reason.args))
+	for i, arg := range f.reason.args {
+		if t, ok := arg.(foreign); ok {
+			arg = f.secrets.show(t)
+		}
+		args[i] = arg
+	}
+	return f.kind + " " + f.target.String() + ": " + fmt.Sprintf(f.reason.format, args...)
+}
+
 func (f *failure) Unwrap() error { return f.cause }
 
-// failed tells that the server at target answered, but not as it should.
+// A reason is words of ours, with arguments of which some may be foreign.
+type reason struct {
+	format string
+	args   []any
+}
+
+func say(format string, args ...any) reason { return reason{format, args} }
+
+// failed says that the server at target answered, but not as it should.
 func failed(kind string, target fmt.Stringer, format string, args ...any) error {
-	return &failure{kind, target, fmt.Sprintf(format, args...), nil}
+	return &failure{kind: kind, target: target, reason: say(format, args...)}
 }
 
-// broken tells that err came in the way while doing what.
+// broken says that err came in the way while doing what.
 func broken(kind string, target fmt.Stringer, doing string, err error) error {
-	return &failure{kind, target, explain(doing, err), attribute(target, err)}
+	return &failure{kind: kind, target: target, reason: explain(doing, err), cause: attribute(target, err)}
 }
 
-// explain puts err into words for the log. It writes no text that came from
-// the network without quoting it.
-func explain(doing string, err error) string {
+// explain puts err into words for the log.
+func explain(doing string, err error) reason {
 	var errno syscall.Errno
 	switch {
 	case isTimeout(err):
-		return "timed out while " + doing
+		return say("timed out while " + doing)
 	case errors.As(err, &errno):
-		return errno.Error()
+		return explainErrno(doing, errno)
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return "connection closed while " + doing
+		return say("connection closed while " + doing)
 	case errors.Is(err, net.ErrClosed), errors.Is(err, context.Canceled):
-		return "given up while " + doing
+		return say("given up while " + doing)
 	}
-	if reason := explainTLS(err); reason != "" {
+	if reason, ok := explainTLS(err); ok {
 		return reason
 	}
 	var refused *refusal
-	if errors.Is(err, errNotH2) || errors.As(err, &refused) {
-		return err.Error()
-	}
-	return fmt.Sprintf("%s: %q", doing, cut(err.Error()))
-}
-
-// explainTLS words what a TLS handshake may fail with, or returns "".
-func explainTLS(err error) string {
-	var (
-		invalid x509.CertificateInvalidError
-		host    x509.HostnameError
-		unknown x509.UnknownAuthorityError
-		alert   *net.OpError
-		record  tls.RecordHeaderError
-	)
 	switch {
-	case errors.As(err, &invalid) && invalid.Reason == x509.Expired && invalid.Cert != nil:
-		if time.Now().Before(invalid.Cert.NotBefore) {
-			return "certificate is not valid before " + day(invalid.Cert.NotBefore)
-		}
-		return "certificate expired on " + day(invalid.Cert.NotAfter)
-	case errors.As(err, &host):
-		return fmt.Sprintf("certificate is for %s, not for %s", names(host.Certificate), host.Host)
-	case errors.As(err, &unknown):
-		return "certificate is signed by an authority that is not trusted here"
-	case errors.As(err, &alert) && alert.Op == "remote error":
-		return "server sent the TLS alert: " + strings.TrimPrefix(alert.Err.Error(), "tls: ")
-	case errors.As(err, &record):
-		return "the reply is not TLS"
+	case errors.Is(err, errNotH2):
+		return say(errNotH2.Error())
+	case errors.As(err, &refused):
+		return say("%s (%s)", refused.what, value(refused.code.String()))
 	}
-	return ""
+	return say("%s: %s", doing, fromLibrary(err))
 }
 
-// names lists what a certificate is good for, quoted, the first four of it.
-func names(c *x509.Certificate) string {
-	if c == nil {
-		return "another name"
+// explainErrno words what the kernel says. Some of it reads as the backend's
+// although it never left this machine.
+func explainErrno(doing string, errno syscall.Errno) reason {
+	switch {
+	case errno == syscall.EINVAL && doing != "starting":
+		return say("invalid argument while %s: the route to it is a blackhole", doing)
+	case errno == syscall.E2BIG:
+		return say("the arguments and the environment of the command are too long")
+	case doing == "starting":
+		return say("the command cannot be started: %s", errno.Error())
 	}
-	var all []string
-	for _, n := range c.DNSNames {
-		all = append(all, fmt.Sprintf("%q", cut(n)))
-	}
-	for _, ip := range c.IPAddresses {
-		all = append(all, ip.String())
-	}
-	if len(all) == 0 {
-		return "no name at all"
-	}
-	if len(all) > 4 {
-		all = append(all[:4], "...")
-	}
-	return strings.Join(all, ", ")
+	return say("%s", errno.Error())
 }
-
-func day(t time.Time) string { return t.UTC().Format(time.DateOnly) }
 
 // plain is err without the call and the file that it is about, for texts that
 // name the file already.
@@ -121,23 +103,12 @@ func plain(err error) error {
 	return err
 }
 
-// redact replaces each of the secrets in text. What is shorter than four bytes
-// is left: it is no secret, and would be found everywhere.
-func redact(text string, secrets []string) string {
-	for _, s := range secrets {
-		if len(s) >= 4 {
-			text = strings.ReplaceAll(text, s, "***")
-		}
-	}
-	return text
-}
-
 func isTimeout(err error) bool {
 	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded) ||
 		errors.Is(err, syscall.ETIMEDOUT)
 }
 
-// cut bounds what a log line takes over from elsewhere.
+// cut bounds what an error takes over from the Corefile.
 func cut(s string) string {
 	const most = 200
 	if len(s) > most {

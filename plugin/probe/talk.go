@@ -7,7 +7,6 @@ import (
 	"io"
 	"net/netip"
 	"regexp"
-	"strings"
 )
 
 // maxReply is how much of a reply is read, in bytes. A match must lie within it.
@@ -99,25 +98,31 @@ func unescape(text string) ([]byte, error) {
 	return out, nil
 }
 
-// errNoMatch says that a reply was read, as far as it is read, and did not match.
+// errNoMatch says that a reply was read to its end and did not match.
 var errNoMatch = errors.New("no match")
 
+// errNoMatchSoFar says that a reply did not match as far as it is read.
+var errNoMatchSoFar = fmt.Errorf("%w in the first %d bytes", errNoMatch, maxReply)
+
 // matchBody reads the body of a reply until re matches, and returns nil. It
-// returns errNoMatch when the body ended or went beyond maxReply without a
-// match, and the reader's error when it broke off.
+// returns errNoMatch when the body ended without a match, errNoMatchSoFar when
+// it is as long as is read, or longer, and the reader's error when it broke off.
 func matchBody(r io.Reader, re *regexp.Regexp) error {
-	limited := &recorder{r: io.LimitReader(r, maxReply)}
-	if re.MatchReader(bufio.NewReader(limited)) {
+	limited := &io.LimitedReader{R: r, N: maxReply}
+	heard := &recorder{r: limited}
+	switch {
+	case re.MatchReader(bufio.NewReader(heard)):
 		return nil
-	}
-	if limited.err != nil && !errors.Is(limited.err, io.EOF) {
-		return limited.err
+	case heard.err != nil && !errors.Is(heard.err, io.EOF):
+		return heard.err
+	case limited.N <= 0:
+		return errNoMatchSoFar
 	}
 	return errNoMatch
 }
 
-// A recorder remembers the error that its reader gave: regexp.MatchReader takes
-// any error for the end of the text.
+// A recorder remembers the first error that its reader gave: others take any
+// error for the end of the text, or read on and get another.
 type recorder struct {
 	r   io.Reader
 	err error
@@ -125,7 +130,7 @@ type recorder struct {
 
 func (r *recorder) Read(p []byte) (int, error) {
 	n, err := r.r.Read(p)
-	if err != nil {
+	if r.err == nil {
 		r.err = err
 	}
 	return n, err
@@ -170,7 +175,7 @@ func hear(r io.Reader, re *regexp.Regexp) ([]byte, error) {
 func (d dialogue) converse(kind string, target netip.AddrPort, conn io.ReadWriter) error {
 	if len(d.send) > 0 {
 		if _, err := conn.Write(d.send); err != nil {
-			return broken(kind, target, "sending", err)
+			return broken(kind, target, "sending", lastWord(conn, err))
 		}
 	}
 	if d.expect == nil {
@@ -188,20 +193,13 @@ func (d dialogue) unmet(kind string, target netip.AddrPort, reply []byte, err er
 	switch {
 	case errors.Is(err, errNoMatch) && len(reply) == 0:
 		return failed(kind, target, "connection closed without a reply, want a match of %q", d.expect)
+	case errors.Is(err, errNoMatch) && len(reply) == maxReply:
+		return failed(kind, target, "reply %s, want a match of %q in its first %d bytes", begins(reply), d.expect, maxReply)
 	case errors.Is(err, errNoMatch), isTimeout(err) && len(reply) > 0:
-		return &failure{kind, target, fmt.Sprintf("reply %q, want a match of %q", d.quote(reply), d.expect), err}
+		return &failure{kind: kind, target: target, reason: say("reply %s, want a match of %q", begins(reply), d.expect), cause: err}
 	}
 	return broken(kind, target, "waiting for the expected reply", err)
 }
 
-// quote is the beginning of reply, as a reason may show it. Servers repeat what
-// they do not like, and what was sent may hold a password: its words are
-// blotted out.
-func (d dialogue) quote(reply []byte) string {
-	const most = 40
-	text := redact(string(reply[:min(len(reply), maxReply)]), strings.Fields(string(d.send)))
-	if len(text) > most {
-		text = text[:most]
-	}
-	return strings.ToValidUTF8(text, "?")
-}
+// begins is the beginning of reply, as a reason shows it.
+func begins(reply []byte) foreign { return repeated(string(reply[:min(len(reply), mostForeign)]), 40) }

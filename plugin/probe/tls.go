@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"time"
 )
 
 // parseTLS reads tls://[NAME][:PORT] with the TLS options and send and expect.
@@ -46,9 +47,16 @@ func (t *tlsCheck) probe(ctx context.Context, addr netip.Addr) error {
 		return err
 	}
 	defer done()
-	secure, err := handshake(ctx, "tls", target, conn, t.tls.config)
+	config, asked := t.tls.config, &askedFor{conn: conn, began: time.Now()}
+	if t.dialogue.expect == nil {
+		config = asked.watch(config)
+	}
+	secure, err := handshake(ctx, "tls", target, conn, config)
 	if err != nil {
 		return err
+	}
+	if err := asked.answer(secure); err != nil {
+		return broken("tls", target, "waiting for what the server says to the client certificate", err)
 	}
 	state := secure.ConnectionState()
 	if err := t.tls.agreed("tls", target, state); err != nil {

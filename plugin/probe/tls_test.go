@@ -25,6 +25,20 @@ func shakes(cert tls.Certificate, more ...func(*tls.Config)) func(*testing.T) st
 	}
 }
 
+// shakesMutely is shakes without the hello.
+func shakesMutely(cert tls.Certificate, more ...func(*tls.Config)) func(*testing.T) string {
+	return func(t *testing.T) string {
+		t.Helper()
+		return serveOn(t, listenTLS(t, cert, more...), until)
+	}
+}
+
+// wantsClient has a server ask for a client certificate, and refuse those that
+// have none after the handshake as they see it.
+func wantsClient(c *tls.Config) {
+	c.ClientAuth, c.MinVersion = tls.RequireAnyClientCert, tls.VersionTLS13
+}
+
 func protocols(names ...string) func(*tls.Config) {
 	return func(c *tls.Config) { c.NextProtos = names }
 }
@@ -34,6 +48,7 @@ func protocols(names ...string) func(*tls.Config) {
 func badCerts(t *testing.T, kind, url string, a *authority) []row {
 	t.Helper()
 	other := newAuthority(t)
+	below, unknown := a.authorize("an intermediate"), other.authorize("another intermediate")
 	ca := "ca " + a.file
 	year := time.Now().AddDate(-1, 0, 0)
 	var names []string
@@ -51,6 +66,11 @@ func badCerts(t *testing.T, kind, url string, a *authority) []row {
 		{name: kind + ": wants a client certificate", check: url, options: []string{ca}, serve: shakes(a.issue(leaf{}), h2, func(c *tls.Config) {
 			c.ClientAuth, c.MaxVersion = tls.RequireAnyClientCert, tls.VersionTLS12
 		})},
+		{name: kind + ": an intermediate certificate is not sent", check: url, options: []string{ca}, serve: shakes(below.issue(leaf{}), h2)},
+		{name: kind + ": all of a chain is sent, and the authority is not trusted", check: url, options: []string{ca}, serve: shakes(unknown.issue(leaf{}, unknown.cert, other.cert), h2)},
+		{name: kind + ": signed by itself", check: url, options: []string{ca}, serve: shakes(other.itself(), h2)},
+		{name: kind + ": signed with SHA-1", check: url, options: []string{ca}, serve: shakes(a.issue(leaf{weak: true}), h2)},
+		{name: kind + ": may not be used by servers", check: url, options: []string{ca}, serve: shakes(a.issue(leaf{client: true}), h2)},
 		{name: kind + ": does not speak TLS", check: url, serve: says("SSH-2.0-OpenSSH_9.2p1\r\n")},
 		{name: kind + ": silence instead of a handshake", check: url, serve: silent, silent: true},
 		{name: kind + ": closes instead of a handshake", check: url, serve: closes},
@@ -65,6 +85,7 @@ func tlsRows(t *testing.T) []row {
 	a := newAuthority(t)
 	good := a.issue(leaf{})
 	ca := "ca " + a.file
+	below := a.authorize("an intermediate")
 	cert, key := a.files(a.issue(leaf{names: []string{"client"}}))
 	pool := x509.NewCertPool()
 	pool.AddCert(a.cert)
@@ -74,6 +95,21 @@ func tlsRows(t *testing.T) []row {
 		{name: "tls: client certificate as asked for", check: url, options: []string{ca, "cert " + cert + " " + key}, serve: shakes(good, func(c *tls.Config) {
 			c.ClientAuth, c.ClientCAs = tls.RequireAndVerifyClientCert, pool
 		})},
+		{name: "tls: client certificate as asked for, TLS 1.3", check: url, options: []string{ca, "cert " + cert + " " + key}, serve: shakes(good, func(c *tls.Config) {
+			c.ClientAuth, c.ClientCAs, c.MinVersion = tls.RequireAndVerifyClientCert, pool, tls.VersionTLS13
+		})},
+		{name: "tls: wants a client certificate, TLS 1.3", check: url, options: []string{ca}, serve: shakes(good, wantsClient)},
+		{name: "tls: wants a client certificate of another authority, TLS 1.3", check: url, options: []string{ca, "cert " + cert + " " + key}, serve: shakes(good, wantsClient, func(c *tls.Config) {
+			c.ClientAuth, c.ClientCAs = tls.RequireAndVerifyClientCert, x509.NewCertPool()
+		})},
+		{name: "tls: would like a client certificate, TLS 1.3", check: url, options: []string{ca}, serve: shakes(good, wantsClient, func(c *tls.Config) {
+			c.ClientAuth = tls.RequestClientCert
+		})},
+		{name: "tls: would like a client certificate, TLS 1.3, and sends no ticket", check: url, options: []string{ca}, serve: shakesMutely(good, wantsClient, func(c *tls.Config) {
+			c.ClientAuth, c.SessionTicketsDisabled = tls.RequestClientCert, true
+		})},
+		{name: "tls expect: wants a client certificate, TLS 1.3", check: url, options: []string{ca, "expect ^hello"}, serve: shakes(good, wantsClient)},
+		{name: "tls: an intermediate certificate is sent", check: url, options: []string{ca}, serve: shakes(below.issue(leaf{}, below.cert))},
 		{name: "tls alpn: one of them agreed on", check: url, options: []string{ca, "alpn imap h2"}, serve: shakes(good, protocols("h2"))},
 		{name: "tls alpn: server knows of none", check: url, options: []string{ca, "alpn imap"}, serve: shakes(good)},
 		{name: "tls alpn: server wants another", check: url, options: []string{ca, "alpn imap"}, serve: shakes(good, protocols("h2"))},
@@ -145,5 +181,28 @@ func TestFileNamesStartFromTheRoot(t *testing.T) {
 	s.Root = filepath.Dir(a.file)
 	if _, err := Parse(s); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestKeysThatOthersMayReadAreExposed(t *testing.T) {
+	a := newAuthority(t)
+	cert, key := a.files(a.issue(leaf{}))
+	for _, tc := range []struct {
+		mode os.FileMode
+		want string
+	}{
+		{0o600, ""}, {0o400, ""}, {0o711, ""},
+		{0o640, "0640"}, {0o604, "0604"}, {0o644, "0644"},
+	} {
+		if err := os.Chmod(key, tc.mode); err != nil {
+			t.Fatal(err)
+		}
+		c := check(t, "443", "tls://www.example.org:PORT", "cert "+cert+" "+key)
+		if tc.want != "" {
+			tc.want = "the private key " + key + " may be read by others than its owner (mode " + tc.want + "): chmod 0600"
+		}
+		if got := strings.Join(c.Warnings, "|"); got != tc.want {
+			t.Errorf("mode %04o: %q, want %q", tc.mode, got, tc.want)
+		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"time"
@@ -136,6 +137,22 @@ func (t *tlsOptions) certificate(o Option, root string) error {
 	}
 	t.config.Certificates = []tls.Certificate{pair}
 	return nil
+}
+
+// exposedKeys is what to log of the files with private keys in s that the group
+// or all may read. Where modes say nothing about that, it is nothing.
+func (s Spec) exposedKeys() []string {
+	var odd []string
+	for _, o := range s.Options {
+		if o.Name != "cert" || len(o.Args) != 2 || runtime.GOOS == "windows" {
+			continue
+		}
+		name := path(s.Root, o.Args[1])
+		if info, err := os.Stat(name); err == nil && info.Mode()&0o044 != 0 {
+			odd = append(odd, fmt.Sprintf("the private key %s may be read by others than its owner (mode %04o): chmod 0600", name, info.Mode().Perm()))
+		}
+	}
+	return odd
 }
 
 // read returns what file holds. The content counts into the check's ID: after

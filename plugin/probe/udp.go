@@ -57,7 +57,7 @@ func (u *udp) probe(ctx context.Context, addr netip.Addr) error {
 	case n == 0:
 		return failed("udp", target, "an empty reply, want a match of %q", u.dialogue.expect)
 	}
-	return u.dialogue.unmet("udp", target, buf[:n], errNoMatch)
+	return failed("udp", target, "reply %s, want a match of %q", begins(buf[:n]), u.dialogue.expect)
 }
 
 // dialUDP is dial for UDP.

@@ -1,0 +1,301 @@
+package probe
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"unicode"
+	"unicode/utf8"
+)
+
+// The rule for secrets, and the one place where it is kept:
+//
+// The options send, header and env, the query of a URL and the arguments of a
+// command may hold secrets, and servers and programs repeat what they are
+// given. So text that a check did not write itself is foreign: it reaches an
+// error through the type foreign alone, and what is shown of it is decided
+// here, when the error is put into words. Where the check has no secrets, that
+// is all of it, quoted and cut. Where it has some, every fragment of at least
+// four characters of them is blotted out first, and the text of a library's
+// error, which quotes foreign text in ways of its own, is left out altogether.
+//
+// A server that wants to give a secret away still can, a character at a time
+// or in a cipher. The rule keeps out of the log what servers repeat.
+
+// fragment is how many characters of a secret in a row are not shown.
+const fragment = 4
+
+// blot stands where something was blotted out.
+const blot = "***"
+
+// A foreign is text that a server, a program or a library chose.
+type foreign struct {
+	text    string
+	most    int  // bytes of it that are shown
+	bare    bool // without quotes: a number, a date, or quoted already
+	library bool // an error of a library
+}
+
+// String gives nothing away, for whoever prints a foreign past secrets.show.
+func (foreign) String() string { return blot }
+
+// mostForeign is how much of a foreign text is looked at, in bytes.
+const mostForeign = 1 << 10
+
+func clip(text string) string { return text[:min(len(text), mostForeign)] }
+
+// repeated is what a server or a program said.
+func repeated(text string, most int) foreign { return foreign{text: clip(text), most: most} }
+
+// value is a number, a date or a code that the other side chose.
+func value(text string) foreign { return foreign{text: clip(text), most: mostForeign, bare: true} }
+
+// fromLibrary is the text of err, which we did not write.
+func fromLibrary(err error) foreign {
+	return foreign{text: clip(err.Error()), most: 200, library: true}
+}
+
+// secrets are what a check was given and nobody is to read. nil is none.
+type secrets struct {
+	values []string
+
+	once    sync.Once
+	runs    map[gram]bool           // the fragments of the values, in all the forms of them
+	plain   map[gram]bool           // the same of their letters and digits alone
+	escaped map[int]map[string]bool // the same escaped, by length in characters
+	short   []string                // values too short to have fragments
+}
+
+// A gram is fragment characters, in lower case.
+type gram [fragment]rune
+
+// secretsOf collects the secrets of a check, whatever its kind.
+func secretsOf(s Spec) *secrets {
+	var values []string
+	for _, o := range s.Options {
+		switch {
+		case o.Name == "send" && len(o.Args) > 0:
+			if sent, err := unescape(o.Args[0]); err == nil { // it was parsed
+				values = append(values, string(sent))
+			}
+		case (o.Name == "header" || o.Name == "env") && len(o.Args) > 1:
+			values = append(values, strings.Join(o.Args[1:], " "))
+		}
+	}
+	if _, query, ok := strings.Cut(s.Args[0], "?"); ok {
+		values = append(values, query)
+	}
+	if s.Args[0] == "exec" && len(s.Args) > 2 {
+		for _, arg := range s.Args[2:] {
+			if !isFile(s.Root, arg) { // its name says what went wrong with it
+				values = append(values, arg)
+			}
+		}
+	}
+	if len(values) == 0 {
+		return nil
+	}
+	return &secrets{values: values}
+}
+
+func isFile(root, name string) bool {
+	_, err := os.Stat(path(root, name))
+	return name != "" && err == nil
+}
+
+// guard makes sure that nothing of s comes out of a probe: every error of every
+// check passes through it, and so does what a panic says.
+func (s *secrets) guard(c Check) Func {
+	return func(ctx context.Context, addr netip.Addr) (err error) {
+		defer func() {
+			if p := recover(); p != nil {
+				err = &failure{c.Label, addr, say("the probe panicked: %s", repeated(fmt.Sprint(p), 200)), errPanic, s}
+			}
+		}()
+		err = c.Probe(ctx, addr)
+		switch f, known := err.(*failure); { //nolint:errorlint // what wraps a failure has words of its own
+		case err == nil:
+			return nil
+		case known:
+			f.secrets = s
+			return f
+		default:
+			return &failure{c.Label, addr, say("%s", fromLibrary(err)), err, s}
+		}
+	}
+}
+
+// errPanic is the cause of the failure of a probe that panicked.
+var errPanic = errors.New("the probe panicked")
+
+// show puts t into words that may be logged.
+func (s *secrets) show(t foreign) string {
+	text := t.text
+	if s != nil {
+		if t.library {
+			return "failed (details are left out: they might repeat a secret of the check)"
+		}
+		s.once.Do(s.prepare)
+		text = s.remove(text)
+	}
+	text = strings.ToValidUTF8(text, "?")
+	if len(text) > t.most {
+		text = strings.ToValidUTF8(text[:t.most], "?") + "..."
+	}
+	if t.bare {
+		return s.remove(text)
+	}
+	quoted := strconv.Quote(text)
+	return `"` + s.remove(quoted[1:len(quoted)-1]) + `"`
+}
+
+// remove blots out what there is of s in text. It does so until nothing is
+// found: what a blot leaves side by side might be a fragment again.
+func (s *secrets) remove(text string) string {
+	if s == nil {
+		return text
+	}
+	for {
+		runes := []rune(text)
+		hidden, found := s.find(runes)
+		if !found {
+			return text
+		}
+		var out strings.Builder
+		for i, r := range runes {
+			switch {
+			case !hidden[i]:
+				out.WriteRune(r)
+			case i == 0 || !hidden[i-1]:
+				out.WriteString(blot)
+			}
+		}
+		text = out.String()
+	}
+}
+
+// find marks what there is of s in text.
+func (s *secrets) find(text []rune) (hidden []bool, found bool) {
+	hidden = make([]bool, len(text))
+	hide := func(from, to int) {
+		found = true
+		for i := from; i < to; i++ {
+			hidden[i] = true
+		}
+	}
+	folded := make([]rune, len(text))
+	for i, r := range text {
+		folded[i] = fold(r)
+	}
+	for i := 0; i+fragment <= len(text); i++ {
+		if s.runs[gram(folded[i:i+fragment])] {
+			hide(i, i+fragment)
+		}
+	}
+	for length, forms := range s.escaped {
+		for i := 0; i+length <= len(text); i++ {
+			if forms[string(folded[i:i+length])] {
+				hide(i, i+length)
+			}
+		}
+	}
+	s.findPlain(folded, hide)
+	return hidden, found
+}
+
+// findPlain hides what there is of s when nothing is looked at but letters and
+// digits, at most so many others apart, and values that are words of their own.
+func (s *secrets) findPlain(folded []rune, hide func(from, to int)) {
+	places := make([]int, 0, len(folded))
+	for i, r := range folded {
+		if isWord(r) {
+			places = append(places, i)
+		}
+	}
+	for i := 0; i+fragment <= len(places); i++ {
+		at := places[i : i+fragment]
+		letters := gram{folded[at[0]], folded[at[1]], folded[at[2]], folded[at[3]]}
+		if s.plain[letters] && at[fragment-1]-at[0] < fragment*fragment {
+			hide(at[0], at[fragment-1]+1)
+		}
+	}
+	for from, to := range words(places) {
+		if slices.Contains(s.short, string(folded[from:to])) {
+			hide(from, to)
+		}
+	}
+}
+
+// words gives the beginning and the end of each word: the places, which ascend,
+// that follow one another.
+func words(places []int) func(yield func(int, int) bool) {
+	return func(yield func(int, int) bool) {
+		for i := 0; i < len(places); {
+			from := i
+			for i++; i < len(places) && places[i] == places[i-1]+1; i++ {
+			}
+			if !yield(places[from], places[i-1]+1) {
+				return
+			}
+		}
+	}
+}
+
+// prepare works out what to look for. It waits for the first failure: most
+// checks pass.
+func (s *secrets) prepare() {
+	s.runs, s.plain, s.escaped = make(map[gram]bool), make(map[gram]bool), make(map[int]map[string]bool)
+	for _, v := range s.values {
+		if bare := strings.TrimFunc(v, func(r rune) bool { return !isWord(r) }); utf8.RuneCountInString(bare) < fragment {
+			if len(bare) > 1 { // one letter is no secret, but LANG=C
+				s.short = append(s.short, strings.Map(fold, bare))
+			}
+		}
+		for _, form := range forms(v) {
+			s.learn(form)
+		}
+		all := []rune(v)
+		for i := 0; i+fragment <= len(all); i++ {
+			for _, form := range escaped(string(all[i : i+fragment])) {
+				s.learnEscaped(strings.Map(fold, form))
+			}
+		}
+	}
+}
+
+// learn adds the fragments of text.
+func (s *secrets) learn(text string) {
+	all := []rune(strings.Map(fold, text))
+	letters := make([]rune, 0, len(all))
+	for _, r := range all {
+		if isWord(r) {
+			letters = append(letters, r)
+		}
+	}
+	for i := 0; i+fragment <= len(all); i++ {
+		s.runs[gram(all[i:i+fragment])] = true
+	}
+	for i := 0; i+fragment <= len(letters); i++ {
+		s.plain[gram(letters[i:i+fragment])] = true
+	}
+}
+
+// learnEscaped adds an escaped fragment.
+func (s *secrets) learnEscaped(form string) {
+	length := utf8.RuneCountInString(form)
+	if s.escaped[length] == nil {
+		s.escaped[length] = make(map[string]bool)
+	}
+	s.escaped[length][form] = true
+}
+
+func isWord(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }
+
+// fold makes one of the upper and the lower case of r, and of its likes.
+func fold(r rune) rune { return unicode.ToLower(unicode.ToUpper(r)) }

@@ -1,0 +1,64 @@
+package probe
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"html"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"unicode/utf8"
+)
+
+// forms lists the ways in which software is known to repeat a secret: as it is,
+// decoded, and each of these in base64, wherever it may begin there.
+func forms(secret string) []string {
+	all := append([]string{secret}, decoded(secret)...)
+	for _, v := range all {
+		for from := range min(3, len(v)) {
+			rest := []byte(v[from:])
+			all = append(all, base64.RawStdEncoding.EncodeToString(rest), base64.RawURLEncoding.EncodeToString(rest))
+		}
+	}
+	return all
+}
+
+// base64Word is what may be base64: the password of "Authorization: Basic" is
+// not written otherwise, and servers name it decoded.
+var base64Word = regexp.MustCompile(`[A-Za-z0-9+/_-]{6,}`)
+
+// decoded is what a server reads in a secret: the query of a URL, and the words
+// that are base64.
+func decoded(secret string) []string {
+	var all []string
+	for _, decode := range []func(string) (string, error){url.QueryUnescape, url.PathUnescape} {
+		if v, err := decode(secret); err == nil && v != secret {
+			all = append(all, v)
+		}
+	}
+	for _, word := range base64Word.FindAllString(secret, -1) {
+		for _, e := range []*base64.Encoding{base64.RawStdEncoding, base64.RawURLEncoding} {
+			if v, err := e.DecodeString(word); err == nil && utf8.Valid(v) {
+				all = append(all, string(v))
+			}
+		}
+	}
+	return all
+}
+
+// escaped lists how a fragment is written in a program's literal, in JSON, a URL,
+// HTML or a hexadecimal dump.
+func escaped(fragment string) []string {
+	quoted, ascii := strconv.Quote(fragment), strconv.QuoteToASCII(fragment)
+	all := []string{
+		quoted[1 : len(quoted)-1], ascii[1 : len(ascii)-1],
+		url.QueryEscape(fragment), url.PathEscape(fragment), html.EscapeString(fragment),
+		fmt.Sprintf("%x", fragment), fmt.Sprintf("% x", fragment),
+	}
+	if text, err := json.Marshal(fragment); err == nil {
+		all = append(all, string(text[1:len(text)-1]))
+	}
+	return slices.DeleteFunc(all, func(form string) bool { return form == fragment })
+}

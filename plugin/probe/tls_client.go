@@ -1,0 +1,83 @@
+package probe
+
+import (
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"time"
+)
+
+// An askedFor knows whether the server asked for a client certificate, and
+// finds out what it says to it. With TLS 1.3 a client has shaken hands before
+// the server has seen its certificate, or that there is none; the alert of a
+// server that refuses comes a round trip later. Checks that read a reply read
+// the alert in its place. One that reads nothing would pass.
+type askedFor struct {
+	conn  net.Conn
+	began time.Time
+	asked bool
+}
+
+// watch returns config with a listening ear.
+func (a *askedFor) watch(config *tls.Config) *tls.Config {
+	config = config.Clone()
+	certificates := config.Certificates
+	config.GetClientCertificate = func(info *tls.CertificateRequestInfo) (*tls.Certificate, error) {
+		a.asked = true
+		for i := range certificates {
+			if info.SupportsCertificate(&certificates[i]) == nil {
+				return &certificates[i], nil
+			}
+		}
+		return new(tls.Certificate), nil
+	}
+	config.ClientSessionCache = a
+	return config
+}
+
+// answerWithin bounds the wait for servers that say nothing where they have
+// nothing against the client: twice the time of the handshake, and this.
+const answerWithin = 100 * time.Millisecond
+
+// answer returns the alert with which the server refuses the client certificate
+// that it asked for. Most servers send a session ticket where they accept it.
+func (a *askedFor) answer(conn *tls.Conn) error {
+	if !a.asked || conn.ConnectionState().Version < tls.VersionTLS13 {
+		return nil
+	}
+	now := time.Now()
+	wait := time.AfterFunc(2*now.Sub(a.began)+answerWithin, a.stop)
+	defer wait.Stop()
+	_, err := conn.Read(make([]byte, 1))
+	if isAlert(err) {
+		return err
+	}
+	return nil
+}
+
+func (a *askedFor) stop() { _ = a.conn.SetReadDeadline(time.Unix(1, 0)) }
+
+// Get implements tls.ClientSessionCache: there is no session to resume.
+func (a *askedFor) Get(string) (*tls.ClientSessionState, bool) { return nil, false }
+
+// Put implements tls.ClientSessionCache: a ticket has come.
+func (a *askedFor) Put(string, *tls.ClientSessionState) { a.stop() }
+
+// isAlert reports whether err is an alert that the other side sent.
+func isAlert(err error) bool {
+	var op *net.OpError
+	return errors.As(err, &op) && op.Op == "remote error"
+}
+
+// lastWord returns the alert that the server sent before it closed conn, where
+// err is that nothing can be written to it any more, and err otherwise.
+func lastWord(conn io.ReadWriter, err error) error {
+	if _, ok := conn.(*tls.Conn); !ok || isTimeout(err) {
+		return err
+	}
+	if _, last := conn.Read(make([]byte, 1)); isAlert(last) {
+		return last
+	}
+	return err
+}
