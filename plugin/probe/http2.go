@@ -7,7 +7,6 @@ import (
 	"io"
 	"net"
 	"net/netip"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -100,7 +99,8 @@ func (h *httpCheck) fields(target netip.AddrPort) []byte {
 type stream struct {
 	limited *io.LimitedReader
 	frames  *http2.Framer
-	data    []byte // of the body, read but not consumed
+	room    []byte // for the data of one frame
+	data    []byte // of the body, read but not consumed: a part of room
 	ended   bool
 }
 
@@ -108,6 +108,7 @@ func newStream(conn net.Conn) *stream {
 	limited := &io.LimitedReader{R: conn, N: maxHeader}
 	s := &stream{limited: limited, frames: http2.NewFramer(conn, bufio.NewReader(limited))}
 	s.frames.SetMaxReadFrameSize(maxFrame)
+	s.frames.SetReuseFrames() // a server may send a byte in each
 	s.frames.ReadMetaHeaders = hpack.NewDecoder(4096, nil)
 	s.frames.MaxHeaderListSize = maxHeader
 	return s
@@ -156,7 +157,8 @@ func (s *stream) Read(p []byte) (int, error) {
 		}
 		switch frame := frame.(type) {
 		case *http2.DataFrame:
-			s.data, s.ended = slices.Clone(frame.Data()), frame.StreamEnded()
+			s.room = append(s.room[:0], frame.Data()...)
+			s.data, s.ended = s.room, frame.StreamEnded()
 		case *http2.MetaHeadersFrame: // trailers
 			s.ended = true
 		}
