@@ -13,6 +13,9 @@ import (
 func addrOf(rr dns.RR) netip.Addr {
 	switch rr := rr.(type) {
 	case *dns.A:
+		if len(rr.A) == net.IPv4len {
+			return netip.AddrFrom4([4]byte(rr.A))
+		}
 		addr, _ := netip.AddrFromSlice(rr.A)
 		if addr = addr.Unmap(); addr.Is4() {
 			return addr

@@ -30,6 +30,8 @@ type packet struct {
 
 	owner      string // the latest name, which most records share
 	start, end int    // where it stands in buf
+	parent     string // what follows its first label, or "" with escapes in that
+	room       int    // that the parent takes in buf
 	pointer    int    // what points to it when it is written again, or 0
 
 	compressed bool
@@ -59,13 +61,12 @@ func (p *packet) answer(r *dns.Msg, ttl uint32, members []pool.Member, order []i
 		rrtype = dns.TypeA
 	}
 	for _, i := range order {
-		p.head(q.Name, rrtype, dns.ClassINET, ttl)
 		if rrtype == dns.TypeA {
 			ip := members[i].Addr.As4()
-			p.data(ip[:])
+			p.buf = append(p.head(p.buf, q.Name, rrtype, dns.ClassINET, ttl, len(ip)), ip[:]...)
 		} else {
 			ip := members[i].Addr.As16()
-			p.data(ip[:])
+			p.buf = append(p.head(p.buf, q.Name, rrtype, dns.ClassINET, ttl, len(ip)), ip[:]...)
 		}
 		if len(p.buf) > p.limit {
 			return false
@@ -86,7 +87,7 @@ func (p *packet) begin(r *dns.Msg, q *dns.Question, limit int, compressed bool) 
 	if p.compressed = compressed; compressed {
 		p.suffixes.reset()
 	}
-	p.bad, p.full, p.owner, p.pointer = false, false, "", 0
+	p.bad, p.full, p.owner, p.parent, p.pointer = false, false, "", "", 0
 	p.limit, p.counts, p.section = limit, [4]uint16{1}, inAnswer
 	if p.opt = r.IsEdns0(); p.opt != nil {
 		for _, option := range p.opt.Option {
@@ -97,98 +98,95 @@ func (p *packet) begin(r *dns.Msg, q *dns.Question, limit int, compressed bool) 
 		p.limit -= lenOPT
 	}
 	p.buf = append(p.buf[:0], make([]byte, 12)...)
-	p.name(q.Name)
+	p.buf = p.name(p.buf, q.Name)
 	p.buf = binary.BigEndian.AppendUint16(p.buf, q.Qtype)
 	p.buf = binary.BigEndian.AppendUint16(p.buf, q.Qclass)
 	return true
 }
 
-// name appends a name, and remembers it.
-func (p *packet) name(name string) {
+// name appends a name to b, which becomes buf, and remembers it. Buffers are
+// handed on, here and below, since to store one in p each time costs as much
+// as to fill it.
+func (p *packet) name(b []byte, name string) []byte {
 	if name == p.owner && name != "" {
 		switch {
 		case !p.compressed:
-			p.buf = append(p.buf, p.buf[p.start:p.end]...)
-			return
+			return append(b, b[p.start:p.end]...)
 		case p.pointer > 0:
-			p.buf = binary.BigEndian.AppendUint16(p.buf, 0xc000|uint16(p.pointer)) // #nosec G115 -- 14 bits
-			return
+			return binary.BigEndian.AppendUint16(b, 0xc000|uint16(p.pointer)) // #nosec G115 -- 14 bits
 		}
 	}
-	start := len(p.buf)
-	if p.pointer = 0; strings.IndexByte(name, '\\') >= 0 {
-		p.escaped(name)
+	start := len(b)
+	p.pointer = 0
+	n := strings.IndexByte(name, '.')
+	if !p.compressed && n > 0 && n < 64 && name[n:] == p.parent && strings.IndexByte(name[:n], '\\') < 0 {
+		// Names side by side differ in their first label, as a rule.
+		from := p.end - p.room
+		b = append(b, byte(n))
+		b = append(b, name[:n]...)
+		b = append(b, b[from:p.end]...)
 	} else {
-		p.labels(name)
+		b = p.labels(b, name)
+		p.parent, p.room = "", 0
+		if n > 0 && strings.IndexByte(name[:n], '\\') < 0 {
+			p.parent, p.room = name[n:], len(b)-start-1-n
+		}
 	}
-	p.owner, p.start, p.end = name, start, len(p.buf)
+	p.owner, p.start, p.end = name, start, len(b)
+	return b
 }
 
-// labels appends a name without escapes, compressed if p is. The rules are
-// those of dns.Msg's Pack.
-func (p *packet) labels(name string) {
-	if name == "" {
-		p.bad = true
+// labels appends a name, compressed if p is. The rules are those of dns.Msg's
+// Pack.
+func (p *packet) labels(b []byte, name string) []byte {
+	if strings.IndexByte(name, '\\') >= 0 || name == "" {
+		return p.escaped(b, name)
 	}
 	for rest := name; rest != "" && name != "."; {
-		if p.compressed && p.point(name, rest) {
-			return
+		if p.compressed {
+			at := p.suffixes.point(rest, len(b))
+			if len(rest) == len(name) {
+				if p.pointer = at; at == 0 && len(b) < maxPointer {
+					p.pointer = len(b)
+				}
+			}
+			if at > 0 {
+				return binary.BigEndian.AppendUint16(b, 0xc000|uint16(at)) // #nosec G115 -- 14 bits
+			}
 		}
 		n := strings.IndexByte(rest, '.')
 		if n <= 0 || n > 63 {
 			p.bad = true
-			return
+			return b
 		}
-		p.buf = append(p.buf, byte(n))
-		p.buf = append(p.buf, rest[:n]...)
+		b = append(b, byte(n))
+		b = append(b, rest[:n]...)
 		rest = rest[n+1:]
 	}
-	p.buf = append(p.buf, 0)
-}
-
-// point appends a pointer to rest, the end of name, and reports whether it
-// could.
-func (p *packet) point(name, rest string) bool {
-	at := p.suffixes.point(rest, len(p.buf))
-	if len(rest) == len(name) {
-		if p.pointer = at; at == 0 && len(p.buf) < maxPointer {
-			p.pointer = len(p.buf)
-		}
-	}
-	if at > 0 {
-		p.buf = binary.BigEndian.AppendUint16(p.buf, 0xc000|uint16(at)) // #nosec G115 -- 14 bits
-	}
-	return at > 0
+	return append(b, 0)
 }
 
 // escaped appends a name with escapes, unless it is to be compressed.
-func (p *packet) escaped(name string) {
-	if p.compressed {
+func (p *packet) escaped(b []byte, name string) []byte {
+	if p.compressed || name == "" {
 		p.bad = true
-		return
+		return b
 	}
-	start := len(p.buf)
-	p.buf = slices.Grow(p.buf, len(name)+1)
-	end, err := dns.PackDomainName(name, p.buf[:cap(p.buf)], start, nil, false)
+	start := len(b)
+	b = slices.Grow(b, len(name)+1)
+	end, err := dns.PackDomainName(name, b[:cap(b)], start, nil, false)
 	if err != nil {
 		p.bad = true
-		return
+		return b
 	}
-	p.buf = p.buf[:end]
+	return b[:end]
 }
 
-// head appends all of a record but its data.
-func (p *packet) head(owner string, rrtype, class uint16, ttl uint32) {
-	p.name(owner)
-	p.buf = binary.BigEndian.AppendUint16(p.buf, rrtype)
-	p.buf = binary.BigEndian.AppendUint16(p.buf, class)
-	p.buf = binary.BigEndian.AppendUint32(p.buf, ttl)
-}
-
-// data appends the data of a record.
-func (p *packet) data(data []byte) {
-	p.buf = binary.BigEndian.AppendUint16(p.buf, uint16(len(data))) // #nosec G115 -- an address
-	p.buf = append(p.buf, data...)
+// head appends all of a record but its data, of n bytes.
+func (p *packet) head(b []byte, owner string, rrtype, class uint16, ttl uint32, n int) []byte {
+	b = p.name(b, owner)
+	b = binary.BigEndian.AppendUint64(b, uint64(rrtype)<<48|uint64(class)<<32|uint64(ttl))
+	return append(b, byte(n>>8), byte(n)) // #nosec G115 -- an address, or 0
 }
 
 // record appends rr with the TTL given, if it fits and is of a type that stands
@@ -197,41 +195,39 @@ func (p *packet) record(rr dns.RR, ttl uint32) {
 	if p.bad || p.full {
 		return
 	}
-	before := len(p.buf)
-	p.typed(rr, ttl)
-	if len(p.buf) > p.limit {
-		p.buf, p.full = p.buf[:before], true
-		return
-	}
-	p.counts[p.section]++
-}
-
-func (p *packet) typed(rr dns.RR, ttl uint32) {
+	b := p.buf
 	switch rr := rr.(type) {
 	case *dns.A:
-		p.head(rr.Hdr.Name, rr.Hdr.Rrtype, rr.Hdr.Class, ttl)
-		p.data(rr.A.To4())
-		p.bad = p.bad || rr.A.To4() == nil
+		ip := rr.A.To4()
+		b = p.head(b, rr.Hdr.Name, rr.Hdr.Rrtype, rr.Hdr.Class, ttl, len(ip))
+		b = append(b, ip...)
+		p.bad = p.bad || ip == nil
 	case *dns.AAAA:
-		p.head(rr.Hdr.Name, rr.Hdr.Rrtype, rr.Hdr.Class, ttl)
-		p.data(rr.AAAA)
+		b = p.head(b, rr.Hdr.Name, rr.Hdr.Rrtype, rr.Hdr.Class, ttl, len(rr.AAAA))
+		b = append(b, rr.AAAA...)
 		p.bad = p.bad || len(rr.AAAA) != net.IPv6len
 	case *dns.CNAME:
-		p.alias(&rr.Hdr, ttl, rr.Target)
+		b = p.alias(b, &rr.Hdr, ttl, rr.Target)
 	case *dns.NS:
-		p.alias(&rr.Hdr, ttl, rr.Ns)
+		b = p.alias(b, &rr.Hdr, ttl, rr.Ns)
 	default: // the OPT record of an upstream, say
 		p.bad = true
 	}
+	if len(b) > p.limit {
+		p.full = true
+		return
+	}
+	p.buf = b
+	p.counts[p.section]++
 }
 
 // alias appends a record whose data is a name.
-func (p *packet) alias(h *dns.RR_Header, ttl uint32, target string) {
-	p.head(h.Name, h.Rrtype, h.Class, ttl)
-	length := len(p.buf)
-	p.buf = append(p.buf, 0, 0)
-	p.name(target)
-	binary.BigEndian.PutUint16(p.buf[length:], uint16(len(p.buf)-length-2)) // #nosec G115 -- a name
+func (p *packet) alias(b []byte, h *dns.RR_Header, ttl uint32, target string) []byte {
+	b = p.head(b, h.Name, h.Rrtype, h.Class, ttl, 0)
+	data := len(b)
+	b = p.name(b, target)
+	binary.BigEndian.PutUint16(b[data-2:], uint16(len(b)-data)) // #nosec G115 -- a name
+	return b
 }
 
 // records appends rrs as they are.
