@@ -7,7 +7,7 @@ import (
 )
 
 // fewSets is how many sets are found by comparing with each.
-const fewSets = 8
+const fewSets = 3
 
 // A setIndex finds the set of an owner and a type among many. Up to fewSets it
 // stays empty: an ordinary answer has one or two. Beyond, it is a hash table

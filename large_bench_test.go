@@ -98,6 +98,14 @@ func largeAnswer(tb testing.TB, records, owners int) (h *RRHealth, r *dns.Msg) {
 // and then drops what is sent.
 func serverWriter(tb testing.TB, network string) dns.ResponseWriter {
 	tb.Helper()
+	w, _ := serverSink(tb, network)
+	return w
+}
+
+// serverSink returns such a writer, and where the latest message is seen. It is
+// good until the next.
+func serverSink(tb testing.TB, network string) (dns.ResponseWriter, *sink) {
+	tb.Helper()
 	conn := &sink{network: network, closed: make(chan struct{})}
 	writers, done := make(chan dns.ResponseWriter), make(chan struct{})
 	s := &dns.Server{Handler: dns.HandlerFunc(func(w dns.ResponseWriter, _ *dns.Msg) {
@@ -119,7 +127,7 @@ func serverWriter(tb testing.TB, network string) dns.ResponseWriter {
 		_ = s.Shutdown()
 		<-done
 	})
-	return w
+	return w, conn
 }
 
 // A sink is a connection on which one query comes in, and to which may be
@@ -127,6 +135,7 @@ func serverWriter(tb testing.TB, network string) dns.ResponseWriter {
 type sink struct {
 	net.Conn
 	network string
+	sent    []byte // the latest message
 	read    []byte
 	asked   bool
 	closed  chan struct{}
@@ -161,14 +170,24 @@ func (c *sink) Read(b []byte) (int, error) {
 	return n, nil
 }
 
-func (c *sink) ReadFrom([]byte) (int, net.Addr, error)    { return 0, nil, errSink }
-func (c *sink) Write(b []byte) (int, error)               { return len(b), nil }
-func (c *sink) WriteTo(b []byte, _ net.Addr) (int, error) { return len(b), nil }
-func (c *sink) Close() error                              { return nil }
-func (c *sink) SetDeadline(time.Time) error               { return nil }
-func (c *sink) SetReadDeadline(time.Time) error           { return nil }
-func (c *sink) SetWriteDeadline(time.Time) error          { return nil }
-func (c *sink) LocalAddr() net.Addr                       { return c.RemoteAddr() }
+func (c *sink) ReadFrom([]byte) (int, net.Addr, error) { return 0, nil, errSink }
+
+// Write takes a message, with its length before it.
+func (c *sink) Write(b []byte) (int, error) {
+	c.sent = b[2:]
+	return len(b), nil
+}
+
+func (c *sink) WriteTo(b []byte, _ net.Addr) (int, error) {
+	c.sent = b
+	return len(b), nil
+}
+
+func (c *sink) Close() error                     { return nil }
+func (c *sink) SetDeadline(time.Time) error      { return nil }
+func (c *sink) SetReadDeadline(time.Time) error  { return nil }
+func (c *sink) SetWriteDeadline(time.Time) error { return nil }
+func (c *sink) LocalAddr() net.Addr              { return c.RemoteAddr() }
 func (c *sink) RemoteAddr() net.Addr {
 	if c.network == "udp" {
 		return &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 53000}

@@ -40,16 +40,33 @@ func writeRaw(w dns.ResponseWriter, r *dns.Msg, ttl uint32, members []pool.Membe
 // writeRaw writes m as assemble would make it, as bytes, and reports whether it
 // could.
 func (w *filterWriter) writeRaw(m *dns.Msg) bool {
-	if w.emptied() || !straight(w.ResponseWriter, w.request) {
+	if w.emptied() {
 		return false
 	}
-	b, ok := boundsOf(w.RemoteAddr(), w.request)
+	b, ok := w.fits()
 	if !ok {
 		return false
 	}
 	p := packets.Get().(*packet)
 	defer packets.Put(p)
 	return w.pack(p, m, b) && p.send(w.ResponseWriter)
+}
+
+// sending is what is known of the way that an answer takes.
+type sending struct {
+	bounds
+	straight, known bool
+}
+
+// fits returns the bounds of the answer, and whether bytes may be written.
+func (w *filterWriter) fits() (bounds, bool) {
+	if s := &w.sent; !s.known {
+		s.known = true
+		if straight(w.ResponseWriter, w.request) {
+			s.bounds, s.straight = boundsOf(w.RemoteAddr(), w.request)
+		}
+	}
+	return w.sent.bounds, w.sent.straight
 }
 
 // bounds are what request.ScrubWriter holds an answer against.

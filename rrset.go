@@ -58,6 +58,9 @@ type section struct {
 	index  setIndex
 
 	numbers []int // 0, 1, 2 and so on: the places of neighbors
+
+	step    uint64 // how far the first set is to be turned
+	stepped bool   // step is known already
 }
 
 // none marks a record that belongs to no set of interest.
@@ -193,7 +196,7 @@ func (s *section) gather() {
 		s.sets[i].size = 0
 	}
 	for place, of := range s.setOf {
-		if of != none && addressType(s.rrs[place].Header().Rrtype) {
+		if of != none && s.rrs[place].Header().Rrtype != dns.TypeRRSIG {
 			s.sets[of].size++
 			listed++
 		}
@@ -204,7 +207,7 @@ func (s *section) gather() {
 		set.at, room = room[:0:set.size], room[set.size:]
 	}
 	for place, of := range s.setOf {
-		if of != none && addressType(s.rrs[place].Header().Rrtype) {
+		if of != none && s.rrs[place].Header().Rrtype != dns.TypeRRSIG {
 			s.sets[of].at = append(s.sets[of].at, place)
 		}
 	}

@@ -18,7 +18,7 @@ func TestSectionsAreGroupedByOwnerAndType(t *testing.T) {
 	for _, owners := range []int{1, 2, fewSets - 1, fewSets, fewSets + 1, fewSets + 2, 40, 700, 3} {
 		for range 20 {
 			records := randomSection(random, owners)
-			s.group(records, addressType)
+			s.group(records, judgedType)
 			if got, want := grouped(&s), groupedByMap(records); !slices.Equal(got, want) {
 				t.Fatalf("%d owners, %d records:\n%s\nwant\n%s", owners, len(records), strings.Join(got, "\n"), strings.Join(want, "\n"))
 			}
@@ -29,7 +29,7 @@ func TestSectionsAreGroupedByOwnerAndType(t *testing.T) {
 // randomSection returns addresses, hints and signatures of so many owners, in
 // any order and case, with gaps.
 func randomSection(random *rand.Rand, owners int) (records []dns.RR) {
-	types := []uint16{dns.TypeA, dns.TypeAAAA, dns.TypeHTTPS, dns.TypeTXT}
+	types := []uint16{dns.TypeA, dns.TypeAAAA, dns.TypeHTTPS, dns.TypeSRV, dns.TypeTXT}
 	for range 3*owners + random.IntN(4) {
 		name := fmt.Sprintf("h%d.example.org.", random.IntN(owners))
 		if random.IntN(4) == 0 {
@@ -77,7 +77,7 @@ func groupedByMap(records []dns.RR) (lines []string) {
 	var order []key
 	at, sigs := make(map[key][]int), make(map[key][]int)
 	for place, rr := range records {
-		if rr == nil || !addressType(rr.Header().Rrtype) {
+		if rr == nil || !judgedType(rr.Header().Rrtype) {
 			continue
 		}
 		k := key{strings.ToLower(rr.Header().Name), rr.Header().Rrtype}
@@ -114,7 +114,7 @@ func BenchmarkGroup(b *testing.B) {
 				s := new(section)
 				b.ReportAllocs()
 				for b.Loop() {
-					s.group(records, addressType)
+					s.group(records, judgedType)
 					s.clear()
 				}
 				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/record")

@@ -21,6 +21,7 @@ type filterWriter struct {
 	request *dns.Msg
 	dnssec  bool // the client asks for signatures
 	nested  bool // the handler looks through what is made of the answer, too
+	sent    sending
 
 	watching watchedContext // room for ctx
 
@@ -77,7 +78,7 @@ func (w *filterWriter) judged(m *dns.Msg) (out *dns.Msg, done bool) {
 	if out, ok := w.ledToPool(m); ok {
 		return out, out == nil
 	}
-	w.judgeAnswer(m)
+	m = w.judgeAnswer(m)
 	allDown := w.allDown(m.Question[0].Qtype)
 	if allDown != none {
 		if m, ok := w.replace(m, allDown); ok {
@@ -94,17 +95,28 @@ func (w *filterWriter) judged(m *dns.Msg) (out *dns.Msg, done bool) {
 	return w.unemptied(w.assemble(m), m), false
 }
 
-// judgeAnswer finds out about each set in m that is to be judged.
-func (w *filterWriter) judgeAnswer(m *dns.Msg) {
-	w.answer.group(m.Answer, judgedType)
-	for i := range w.answer.sets {
-		w.judge(&w.answer, &w.answer.sets[i])
+// judgeAnswer finds out about each set in m that is to be judged, and returns m
+// or, where the server cuts the reply, a part of it that is enough.
+func (w *filterWriter) judgeAnswer(m *dns.Msg) *dns.Msg {
+	w.answer.stepped = false
+	if part, ok := w.judgePart(m); ok {
+		return part
 	}
+	w.judgeSets(m)
 	w.judgeAdditional(m)
 	for i := range w.answer.sets {
 		if set := &w.answer.sets[i]; set.filter != nil && targetType(set.rrtype) {
 			w.judgeTargets(set)
 		}
+	}
+	return m
+}
+
+// judgeSets finds out about each set in the answer section of m.
+func (w *filterWriter) judgeSets(m *dns.Msg) {
+	w.answer.group(m.Answer, judgedType)
+	for i := range w.answer.sets {
+		w.judge(&w.answer, &w.answer.sets[i])
 	}
 }
 

@@ -89,7 +89,11 @@ func (s *section) arrange(set *rrset, places []int) []int {
 	f := set.filter
 	if len(places) > 1 && f.Policy != pool.First {
 		var step uint64
-		if f.Policy == pool.Rotate {
+		switch {
+		case f.Policy != pool.Rotate:
+		case s.stepped && set == &s.sets[0]:
+			step = s.step
+		default:
 			step = turns.next(set.owner, set.rrtype)
 		}
 		if &places[0] == &set.at[0] { // at tells where the set stands, it must stay

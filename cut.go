@@ -1,0 +1,164 @@
+package rrhealth
+
+import (
+	"slices"
+
+	"github.com/miekg/dns"
+
+	"github.com/rrhealth/rrhealth/plugin/pool"
+)
+
+// A name with ten thousand addresses does not fit a reply over UDP: the server
+// cuts it, sets TC, and the client asks again over TCP. To judge all of them for
+// the fifty that leave would be a cheap way to load the server. So as many are
+// judged as surely fill the reply, and TC is set all the same. What leaves is up,
+// as ever: if the part has too few that are, more are judged, and in the end all.
+
+const (
+	// shortestRecord is an address of the root, or one behind a pointer but for
+	// a byte.
+	shortestRecord = 1 + 10 + 4
+	// longestStart is how many records, aliases as a rule, may stand before the
+	// addresses of an answer that is judged in part.
+	longestStart = 16
+	// fewDown is how many sets that are all down are looked for in the rest of
+	// an answer that is judged in part.
+	fewDown = 8
+)
+
+// judgePart judges as much of m as fills the reply, and returns a message with
+// only that in it. It reports false, with nothing judged, where the reply may
+// hold all of m or where the part does not tell what is to leave.
+func (w *filterWriter) judgePart(m *dns.Msg) (part *dns.Msg, ok bool) {
+	qtype := m.Question[0].Qtype
+	if w.filter == nil || len(m.Answer) <= dns.MinMsgSize/shortestRecord || qtype != dns.TypeA && qtype != dns.TypeAAAA {
+		return nil, false
+	}
+	b, ok := w.fits()
+	full := b.most/shortestRecord + 1
+	if !ok || len(m.Answer) <= full {
+		return nil, false
+	}
+	part = new(dns.Msg)
+	*part = *m
+	part.Ns, part.Extra = nil, nil // as the server has it
+	for _, rr := range m.Extra {
+		if special(rr) {
+			part.Extra = append(part.Extra, rr)
+		}
+	}
+	if start, end, ok := oneSet(m.Answer); ok {
+		return part, w.judgeWindow(part, m.Answer, start, end, full)
+	}
+	return part, w.judgeStart(part, m.Answer, full)
+}
+
+// oneSet returns where the addresses stand in an answer that has one set of them
+// in one piece. It reports false for any other.
+func oneSet(rrs []dns.RR) (start, end int, ok bool) {
+	start = slices.IndexFunc(rrs, func(rr dns.RR) bool { return rr != nil && judgedType(rr.Header().Rrtype) })
+	if start < 0 || start > longestStart {
+		return 0, 0, false
+	}
+	owner, rrtype := rrs[start].Header().Name, rrs[start].Header().Rrtype
+	for end = start + 1; end < len(rrs); end++ {
+		if rrs[end] == nil {
+			break
+		}
+		if h := rrs[end].Header(); h.Rrtype != rrtype || h.Name != owner && !sameName(h.Name, owner) {
+			break
+		}
+	}
+	for _, rr := range rrs[end:] {
+		if rr == nil || judgedType(rr.Header().Rrtype) {
+			return 0, 0, false
+		}
+	}
+	return start, end, rrtype == dns.TypeA || rrtype == dns.TypeAAAA
+}
+
+// judgeWindow judges a part of the set that stands from start to end in rrs,
+// and makes it the answer of m. Its first record is the one whose turn it is.
+func (w *filterWriter) judgeWindow(m *dns.Msg, rrs []dns.RR, start, end, full int) bool {
+	set, f := rrs[start:end], w.filterOf(rrs[start].Header().Name)
+	if f.Answers > 0 || w.poolOf(rrs[start].Header().Name) != nil {
+		return false
+	}
+	first := 0
+	if h := rrs[start].Header(); f.Policy == pool.Rotate && !f.shadow {
+		w.answer.step, w.answer.stepped = turns.next(h.Name, h.Rrtype), true
+		first = int(w.answer.step % uint64(len(set))) // #nosec G115 -- less than the length
+	}
+	step := w.answer.step
+	for n := full + full/8 + 1; n < len(set); n *= 4 {
+		m.Answer = slices.Grow(m.Answer[:0:0], start+n)
+		m.Answer = append(m.Answer, rrs[:start]...)
+		m.Answer = append(m.Answer, set[first:min(first+n, len(set))]...)
+		m.Answer = append(m.Answer, set[:max(0, first+n-len(set))]...)
+		w.judgeSets(m)
+		switch judged := &w.answer.sets[0]; {
+		case judged.overlooked && first > 0:
+			first = 0 // what is of no concern leaves as it is
+			n /= 4
+		case judged.overlooked || len(judged.living) >= full && f.Thin(len(set), len(judged.living)) == pool.Served:
+			w.answer.step, w.answer.stepped = 0, true // it begins with the right one
+			return true
+		}
+	}
+	w.answer.step, w.answer.stepped = step, f.Policy == pool.Rotate && !f.shadow
+	return false
+}
+
+// judgeStart judges the first of rrs, which are of many sets, and makes them the
+// answer of m.
+func (w *filterWriter) judgeStart(m *dns.Msg, rrs []dns.RR, full int) bool {
+	for n := full + full/4 + 1; n < len(rrs)/2; n *= 4 {
+		m.Answer = rrs[:n:n]
+		w.judgeSets(m)
+		if leave, ok := w.leaving(rrs[n:]); !ok {
+			return false
+		} else if leave >= full && w.allDown(m.Question[0].Qtype) == none {
+			return true
+		}
+	}
+	return false
+}
+
+// leaving returns how many records of the answer leave. It reports false where
+// the rest, which has not been judged, has a say in that.
+func (w *filterWriter) leaving(rest []dns.RR) (n int, ok bool) {
+	down := make([]*rrset, 0, fewDown)
+	for i := range w.answer.sets {
+		set := &w.answer.sets[i]
+		switch {
+		case set.pool != nil || targetType(set.rrtype):
+			return 0, false
+		case set.overlooked:
+		case set.filter.Answers > 0 || set.filter.Thin(len(rest)+len(set.at), 1) != pool.Served:
+			return 0, false
+		case len(set.living) > 0:
+			n += len(set.living) - len(set.at)
+		case len(down) == fewDown:
+			return 0, false
+		default:
+			down = append(down, set)
+		}
+	}
+	for _, of := range w.answer.setOf {
+		if of == none || len(w.answer.sets[of].sigs) == 0 {
+			n++
+		}
+	}
+	return n, !slices.ContainsFunc(rest, func(rr dns.RR) bool { return rr == nil || isOf(rr, down) })
+}
+
+// isOf reports whether rr is of one of sets.
+func isOf(rr dns.RR, sets []*rrset) bool {
+	h := rr.Header()
+	for _, set := range sets {
+		if set.rrtype == h.Rrtype && sameName(set.owner, h.Name) {
+			return true
+		}
+	}
+	return false
+}
