@@ -63,6 +63,10 @@ containers: ## test the image and compose, with a Docker engine
 examples: ## run every example's test and print a table (root, Linux)
 	go run ./examples
 
+.PHONY: users
+users: build ## measure how long clients are slow when a server vanishes (root, Linux; 6 minutes)
+	USERS=all EXAMPLES=1 RRHEALTH_COREDNS=$(CURDIR)/build/coredns go test -count=1 -v -timeout 20m ./examples/internal/users
+
 .PHONY: man
 man: ## make the man page again
 	deploy/man/generate coredns-rrhealth.7

@@ -100,7 +100,7 @@ func serving() []*subject {
 func pool(n names, lines ...string) string {
 	var b strings.Builder
 	for part := range slices.Chunk(n.all(), 100) {
-		fmt.Fprintf(&b, "rrhealth %s {\n%s\ncheck tcp://:$BACKENDS\n}\n", strings.Join(part, " "), strings.Join(lines, "\n"))
+		fmt.Fprintf(&b, "rrhealth %s {\n%s\ncheck tcp://:$BACKENDS\ninterval 10s\n}\n", strings.Join(part, " "), strings.Join(lines, "\n"))
 	}
 	return b.String()
 }
@@ -110,7 +110,7 @@ func filtering() []*subject {
 	const (
 		file    = "file $ZONE"
 		forward = "forward . 127.0.0.1:$UPSTREAM\ncache"
-		watch   = "rrhealth {\nwatch 127.0.0.0/8\ncheck tcp://:$BACKENDS\n}\n"
+		watch   = "rrhealth {\nwatch 127.0.0.0/8\ncheck tcp://:$BACKENDS\ninterval 10s\n}\n"
 	)
 	return []*subject{
 		{name: "filter file", group: filter, want: three, chain: watch + file},

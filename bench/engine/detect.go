@@ -20,7 +20,7 @@ import (
 
 const (
 	kills    = 200
-	interval = time.Second // these are the defaults, ten times as fast
+	interval = time.Second // these are 10s, 2s and 3s, ten times as fast
 	fast     = 200 * time.Millisecond
 	timeout  = 300 * time.Millisecond
 	fall     = 3
