@@ -3,13 +3,9 @@ package rrhealth
 import (
 	"net/netip"
 	"slices"
-	"strings"
 	"time"
-	"unicode"
 
 	"github.com/coredns/caddy"
-	"github.com/coredns/coredns/plugin"
-	"github.com/miekg/dns"
 
 	"github.com/rrhealth/rrhealth/plugin/pool"
 	"github.com/rrhealth/rrhealth/plugin/verdict"
@@ -97,56 +93,6 @@ func parse(c *caddy.Controller, root string) ([]stanza, error) {
 	}
 	return stanzas, nil
 }
-
-// An option is a line that a stanza may have.
-type option struct {
-	name, form string // as the README's Syntax has them
-	read       func(*stanza, line) error
-	many       bool // may be given more than once
-	general    bool // may also stand in the block of a check
-}
-
-// options lists all of them, in the order of the README. Parser, error texts
-// and a test of the README read this list. Lines are read in the order of the
-// Corefile, checks last: they need the stanza's pace.
-var options = []option{
-	{name: "backend", form: backendArgs, read: (*stanza).parseBackend, many: true},
-	{name: "watch", form: "CIDR...|any", read: (*stanza).parseWatch},
-	{name: "check", form: "KIND://[HOST][:PORT][/PATH] [{ OPTION... }]", many: true},
-	{name: "interval", form: "DURATION [fast DURATION]", read: (*stanza).parsePace, general: true},
-	{name: "timeout", form: "DURATION", read: (*stanza).parsePace, general: true},
-	{name: "rise", form: "N", read: (*stanza).parsePace, general: true},
-	{name: "fall", form: "N", read: (*stanza).parsePace, general: true},
-	{name: "fall_hard", form: "N", read: (*stanza).parsePace, general: true},
-	{name: "policy", form: "rotate|shuffle|weighted|sticky [V4LEN V6LEN]|nearest|first", read: (*stanza).parsePolicy},
-	{name: "answers", form: "N", read: (*stanza).parseAnswers},
-	{name: "ttl", form: "DURATION", read: (*stanza).parseTTL},
-	{name: "all_down", form: "answer|servfail|refused|nodata|drop|ADDRESS...", read: (*stanza).parseAllDown},
-	{name: "min_up", form: "N|N%", read: (*stanza).parseMinUp},
-	{name: "slow_start", form: "DURATION", read: (*stanza).parsePatience},
-	{name: "hold", form: "DURATION", read: (*stanza).parsePatience},
-	{name: "failback", form: "auto|DURATION|manual", read: (*stanza).parsePatience},
-	{name: "shadow", read: (*stanza).parseShadow},
-}
-
-// optionNames lists the options for an error text.
-func optionNames() string {
-	names := make([]string, len(options))
-	for i, o := range options {
-		names[i] = o.name
-	}
-	return strings.Join(names, ", ")
-}
-
-// generalOptions lists the options that may also stand in the block of a check.
-var generalOptions = func() (names []string) {
-	for _, o := range options {
-		if o.general {
-			names = append(names, o.name)
-		}
-	}
-	return names
-}()
 
 // parseStanza reads a stanza. What was wrong with it is in its field found.
 func parseStanza(l line, zones []string, root string) stanza {
@@ -256,48 +202,4 @@ func (s *stanza) largestFamily() int {
 		n[pool.FamilyOf(b.Addr)]++
 	}
 	return slices.Max(n[:])
-}
-
-// parseNames reads the names behind rrhealth, or takes the server block's.
-func (s *stanza) parseNames(zones []string) {
-	given := s.at.args()
-	if len(given) == 0 {
-		given = zones
-	}
-	s.names = make([]string, 0, len(given))
-	seen := make(map[string]bool, len(given))
-	for _, arg := range given {
-		name := strings.ToLower(dns.Fqdn(arg))
-		base := strings.TrimPrefix(name, "*.")
-		var err error
-		switch _, ok := dns.IsDomainName(name); {
-		case !isASCII(arg):
-			err = s.at.errorf("name %q: not ASCII; write an internationalized name in punycode (xn--...)", arg)
-		case !ok || base != "." && strings.ContainsFunc(base, notInNames):
-			err = s.at.errorf("name %q: not a domain name; write letters, digits, - and _ only, such as www.example.org or *.example.org", arg)
-		case name == "." && s.at.find("watch").word() != "watch":
-			err = s.at.errorf("name %q: nobody asks for the addresses of the root, want rrhealth NAME... { ... }", arg)
-		case !plugin.Zones(zones).Contains(base):
-			err = s.at.errorf("name %q: not inside the server block (%s), want a full name that is: relative names are not completed", arg, strings.Join(zones, " "))
-		case seen[name]:
-			err = s.at.errorf("name %q: given twice, want it once", arg)
-		}
-		if err != nil {
-			s.report(err)
-			s.broken[pluginName] = true
-			continue
-		}
-		seen[name] = true
-		s.names = append(s.names, name)
-	}
-}
-
-func isASCII(text string) bool {
-	return !strings.ContainsFunc(text, func(r rune) bool { return r > unicode.MaxASCII })
-}
-
-// notInNames reports whether r is in no name that is asked for its addresses.
-// A control character above all: names are written to the log.
-func notInNames(r rune) bool {
-	return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '-' && r != '_' && r != '.'
 }

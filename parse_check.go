@@ -111,9 +111,9 @@ func (s *stanza) parseCheck(l line, spec probe.Spec) (check, error) {
 // about.
 func (l line) located(err error) error {
 	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		var errs []error
-		for _, one := range joined.Unwrap() {
-			errs = append(errs, l.located(one))
+		errs := slices.Clone(joined.Unwrap())
+		for i, one := range errs {
+			errs[i] = l.located(one)
 		}
 		return errors.Join(errs...)
 	}

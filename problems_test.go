@@ -114,7 +114,7 @@ func TestAnErrorIsCutInItsMiddle(t *testing.T) {
 func TestNoNameForgesALogLine(t *testing.T) {
 	logged := captureLog(t)
 	for _, char := range []string{"\n", "\r", "\t", "\x00", "\x01", "\x1b[2K", "\x7f", "\u0085", "\u2028", "\u200b", "\xff", "\xc3", "\ufffd"} {
-		err := refused(t, corefile("rrhealth \"a"+char+"[ERROR]forged.example.org\" {\nbackend 127.0.0.1\ncheck tcp://:1\n}"))
+		err := refused(t, corefile("rrhealth \"a"+char+"[ERROR]forged.example.org\" {\nbackend 127.0.0.1\ncheck tcp://h:1\n}"))
 		if err == nil {
 			t.Errorf("%q in a NAME: accepted", char)
 			continue

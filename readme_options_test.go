@@ -51,7 +51,7 @@ func TestTheREADMEHasTheOptionsOfTheParser(t *testing.T) {
 var (
 	kindRow   = regexp.MustCompile("(?m)^  \\| (`[a-z]+`(?:, `[a-z]+`)*) \\| (.*?) \\| ")
 	codeWords = regexp.MustCompile("`([a-z_]+)[^`]*`")
-	tlsList   = regexp.MustCompile("(?s)The TLS options are (.*?)\\. Files")
+	tlsList   = regexp.MustCompile(`(?s)The TLS options are (.*?)\. Files`)
 )
 
 // firstWords returns the first word of each piece of code in text.
