@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -51,14 +52,20 @@ func decoded(secret string) []string {
 // escaped lists how a fragment is written in a program's literal, in JSON, a URL,
 // HTML or a hexadecimal dump.
 func escaped(fragment string) []string {
-	quoted, ascii := strconv.Quote(fragment), strconv.QuoteToASCII(fragment)
-	all := []string{
-		quoted[1 : len(quoted)-1], ascii[1 : len(ascii)-1],
-		url.QueryEscape(fragment), url.PathEscape(fragment), html.EscapeString(fragment),
-		fmt.Sprintf("%x", fragment), fmt.Sprintf("% x", fragment),
+	all := []string{fmt.Sprintf("%x", fragment), fmt.Sprintf("% x", fragment)}
+	if !strings.ContainsFunc(fragment, needsEscape) {
+		return all
 	}
+	quoted, ascii := strconv.Quote(fragment), strconv.QuoteToASCII(fragment)
+	all = append(all, quoted[1:len(quoted)-1], ascii[1:len(ascii)-1],
+		url.QueryEscape(fragment), url.PathEscape(fragment), html.EscapeString(fragment))
 	if text, err := json.Marshal(fragment); err == nil {
 		all = append(all, string(text[1:len(text)-1]))
 	}
 	return slices.DeleteFunc(all, func(form string) bool { return form == fragment })
+}
+
+// needsEscape reports whether r may be written otherwise somewhere.
+func needsEscape(r rune) bool {
+	return (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z')
 }
