@@ -194,7 +194,7 @@ func answered(m *dns.Msg, name string) bool {
 }
 
 // keepSigned returns m as it is, but for the order of the addresses of name and
-// their TTL, where the client checks signatures and somebody else has made those
+// their TTL, where the client asks for signatures and another key has made those
 // of the set: it would believe no other. Else it returns nil.
 func (w *filterWriter) keepSigned(m *dns.Msg, name string, p *served, f pool.Family) *dns.Msg {
 	if !w.dnssec || !w.answer.group(m.Answer, addressType) {

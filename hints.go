@@ -12,8 +12,8 @@ import (
 
 // Clients connect to the hints in SVCB and HTTPS records before they have asked
 // for the addresses (RFC 9460, section 7.3): one that is down there undoes what
-// leaving it out of A and AAAA did. Records below us may belong to whoever wrote
-// them: they are never changed.
+// leaving it out of A and AAAA did. The records may belong to the plugin that
+// wrote them: they are never changed.
 
 // living returns a copy of rr without its dead hints, or nil where rr has none.
 func living(rr dns.RR, dead func(netip.Addr) bool) dns.RR {

@@ -100,7 +100,7 @@ func (w *filterWriter) signed(records []dns.RR) []dns.RR {
 }
 
 // applyPool makes the ith set of s, whose owner is a pool's name, what the pool
-// answers. Where that is no address, the set goes: whoever needs it asks.
+// answers. Where that is no address, the set is left out: clients that need it ask.
 func (w *filterWriter) applyPool(s *section, i int) {
 	set := &s.sets[i]
 	snapshot := set.pool.Snapshot()
@@ -120,7 +120,7 @@ func (w *filterWriter) applyPool(s *section, i int) {
 }
 
 // bystander returns the client for whom the addresses of p come along with an
-// answer about something else: whoever sent the query, not the network that a
+// answer about something else: the sender of the query, not the network that a
 // resolver names, since what comes along is for all networks (RFC 7871, section
 // 7.3.1).
 func (w *filterWriter) bystander(p *served) pool.Client {

@@ -71,8 +71,8 @@ func count(rrs []dns.RR, rrtype uint16) (n int) {
 	return n
 }
 
-// What somebody else has signed cannot be replaced for those who check: they get
-// it whole, with what the pool answers in front. All others get the pool's.
+// What another key has signed cannot be replaced for clients that validate: they
+// get it whole, with what the pool answers in front. All others get the pool's.
 func TestAPoolsNameInASetSignedByOthers(t *testing.T) {
 	f := newFarm(t, 3)
 	f.kill(f.all[0])

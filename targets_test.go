@@ -241,7 +241,7 @@ func TestThinnedServicesAreSignedAgain(t *testing.T) {
 		before := scraped(t, "coredns_rrhealth_signed_records_total", "zone", "example.org.")
 		m := others.exchange(question(name, qtype, true), "udp")
 		if got := len(strings.Fields(targetsIn(m))); got != 2 || len(beside(m, "a.example.org.")) != 1 {
-			t.Errorf("%s, signed by somebody else: want both, and their addresses, got\n%v", name, m)
+			t.Errorf("%s, signed by another key: want both, and their addresses, got\n%v", name, m)
 		}
 		want := map[uint16]float64{dns.TypeSRV: 1, dns.TypeHTTPS: 2, dns.TypeSVCB: 1}[qtype] // records and hints
 		if got := scraped(t, "coredns_rrhealth_signed_records_total", "zone", "example.org.") - before; got != want {

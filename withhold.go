@@ -172,7 +172,7 @@ func (set *rrset) leftOut() uint64 {
 	return set.dead // hints of records that stay
 }
 
-// countSigned counts what stays of a set because somebody else has signed it.
+// countSigned counts what stays of a set because another key has signed it.
 func (w *filterWriter) countSigned(set *rrset) {
 	if set.filter != nil && !set.filter.shadow {
 		set.filter.counts.signed.Add(set.leftOut())
