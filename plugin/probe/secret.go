@@ -142,6 +142,9 @@ func (s *secrets) show(t foreign) string {
 		if t.library {
 			return "failed (details are left out: they might repeat a secret of the check)"
 		}
+		if s.vast() {
+			return "(left out: the secrets of the check are too long to be looked for)"
+		}
 		s.ready()
 		text = s.remove(text)
 	}
@@ -248,9 +251,20 @@ func words(places []int) func(yield func(int, int) bool) {
 	}
 }
 
+// vast reports whether s is so long that looking for it would take too much time
+// and memory. No key or token is.
+func (s *secrets) vast() bool {
+	const most = 16 << 10
+	length := 0
+	for _, v := range s.values {
+		length += len(v)
+	}
+	return length > most
+}
+
 // ready has s know what to look for.
 func (s *secrets) ready() {
-	if s != nil {
+	if s != nil && !s.vast() {
 		s.once.Do(s.prepare)
 	}
 }

@@ -142,6 +142,17 @@ func TestNothingOfALibrarysErrorIsShownWhereThereIsASecret(t *testing.T) {
 	}
 }
 
+func TestSecretsTooLongToBeLookedForHideAllText(t *testing.T) {
+	s := &secrets{values: []string{strings.Repeat("x", 10<<10), strings.Repeat("y", 10<<10)}}
+	c := Check{Label: "x", Probe: func(context.Context, netip.Addr) error {
+		return failed("tcp", loopback, "reply %s", repeated("anything", 40))
+	}}
+	want := "tcp 127.0.0.1: reply (left out: the secrets of the check are too long to be looked for)"
+	if err := s.guard(c)(t.Context(), loopback); err.Error() != want || s.runs != nil {
+		t.Errorf("%v, want %s", err, want)
+	}
+}
+
 func TestAPanicGivesNoSecretAway(t *testing.T) {
 	c := Check{Label: "http://:80", Probe: func(context.Context, netip.Addr) error { panic("bad token s3cr3tvalue") }}
 	err := (&secrets{values: []string{"s3cr3tvalue"}}).guard(c)(t.Context(), loopback)
