@@ -125,7 +125,7 @@ func (w *filterWriter) answerOf(m *dns.Msg, name string, p *served, f pool.Famil
 	case pool.NoData:
 		if out = w.keepSigned(m, name, p, f); out == nil {
 			out = w.behindAliases(m, name, nil)
-			out.Ns = w.handler.noData(w.ctx, w.questionFor(name), p.zone).Ns
+			out.Ns = w.handler.noAddress(w.ctx, w.questionFor(name), p, s, f).Ns
 		}
 	default:
 		if out = w.keepSigned(m, name, p, f); out == nil {

@@ -4,6 +4,8 @@ import (
 	"context"
 
 	"github.com/miekg/dns"
+
+	"github.com/rrhealth/rrhealth/plugin/pool"
 )
 
 // negativeTTL is how long resolvers may remember that there is no such record,
@@ -20,7 +22,24 @@ func noData(r *dns.Msg, zone string) *dns.Msg {
 
 // noData is the same, with a proof for clients that ask for one.
 func (h *RRHealth) noData(ctx context.Context, r *dns.Msg, zone string) *dns.Msg {
+	return h.noDataFor(ctx, r, zone, negativeTTL)
+}
+
+// noAddress says that p has no address of one family to answer. Where it has
+// backends of the family, all of them are down, and resolvers must not remember
+// that for longer than they would remember addresses.
+func (h *RRHealth) noAddress(ctx context.Context, r *dns.Msg, p *served, s *pool.Snapshot, f pool.Family) *dns.Msg {
+	ttl := uint32(negativeTTL)
+	if p.Has(f) {
+		ttl = min(ttl, s.TTL)
+	}
+	return h.noDataFor(ctx, r, p.zone, ttl)
+}
+
+// noDataFor is noData with a TTL in seconds.
+func (h *RRHealth) noDataFor(ctx context.Context, r *dns.Msg, zone string, ttl uint32) *dns.Msg {
 	m := noData(r, zone)
+	m.Ns[0].Header().Ttl = ttl
 	if h.signer == nil || !wantsDNSSEC(r) {
 		return m
 	}

@@ -246,7 +246,7 @@ func (h *RRHealth) serve(ctx context.Context, w dns.ResponseWriter, r *dns.Msg, 
 	case pool.Dropped:
 		return dns.RcodeSuccess, nil // nothing written, and nothing to be written
 	case pool.NoData:
-		m = h.noData(ctx, r, p.zone)
+		m = h.noAddress(ctx, r, p, s, f)
 	case pool.Servfail:
 		m = failure(r, dns.RcodeServerFailure)
 	case pool.Refused:

@@ -9,6 +9,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/miekg/dns"
+
 	"github.com/rrhealth/rrhealth/plugin/monitor"
 	"github.com/rrhealth/rrhealth/plugin/verdict"
 )
@@ -114,4 +116,39 @@ func TestTheTTLBeforeTheFirstResult(t *testing.T) {
 			t.Errorf("TTL %d before the first result, want 1", got)
 		}
 	})
+}
+
+// A denial that is due to a failure is remembered no longer than addresses are:
+// otherwise resolvers would deny the family for a while after its recovery.
+func TestTheTTLOfADenial(t *testing.T) {
+	backends, port := fleet(t, 1)
+	s := start(t, corefile(fmt.Sprintf(`rrhealth www.example.org alias.example.org {
+		backend 192.0.2.1 probe %s
+		backend 2001:db8::1 probe %s
+		check tcp://:%s
+		%s
+	}
+	rrhealth four.example.org {
+		backend 192.0.2.1
+	}
+	rrhealth drained.example.org {
+		backend 192.0.2.1
+		backend 2001:db8::1 drain
+	}`, backends[0].ip(), dead, port, quick)))
+	denied := func(name string) uint32 {
+		m := s.ask(name, dns.TypeAAAA)
+		if len(m.Answer) > 0 || len(m.Ns) != 1 {
+			return 0
+		}
+		return m.Ns[0].Header().Ttl
+	}
+	eventually(t, "AAAA is denied", func() bool { return denied("www.example.org.") > 0 })
+	if got := denied("www.example.org."); got != 1 {
+		t.Errorf("TTL %d of the denial of what is down, want 1: the interval", got)
+	}
+	for _, name := range []string{"four.example.org.", "drained.example.org."} {
+		if got := denied(name); got != 30 {
+			t.Errorf("TTL %d of the denial at %s, want 30: it is not down, there is none", got, name)
+		}
+	}
 }

@@ -17,6 +17,7 @@ package pool
 import (
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"sync/atomic"
 
 	"github.com/rrhealth/rrhealth/plugin/verdict"
@@ -116,6 +117,11 @@ type Config struct {
 	MinUp    MinUp
 	Networks Networks // under Sticky
 	Patience Patience
+}
+
+// Has reports whether c has backends of the family f that are not drained.
+func (c *Config) Has(f Family) bool {
+	return slices.ContainsFunc(c.Backends, func(b Backend) bool { return !b.Drain && FamilyOf(b.Addr) == f })
 }
 
 // Networks are the lengths of the client networks under Sticky, by the family

@@ -80,11 +80,6 @@ type Verdict struct {
 // firstFall is how many failures in a row it takes from the start to Down.
 const firstFall = 2
 
-// Changing reports whether the verdict may be about to change: it is unknown,
-// or the latest result contradicted the state. The pool of such a target
-// answers with a short TTL.
-func (v Verdict) Changing() bool { return v.State == Unknown || v.Streak > 0 }
-
 // First reports whether v is undecided after a first failure, which is repeated
 // at once.
 func (v Verdict) First() bool { return v.State == Unknown && v.Past == Unknown && v.Streak > 0 }

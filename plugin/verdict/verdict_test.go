@@ -129,25 +129,6 @@ func short(v Verdict) string {
 	return map[State]string{Unknown: "u", Up: "U", Down: "D"}[v.State] + string(rune('0'+v.Streak))
 }
 
-func TestChanging(t *testing.T) {
-	tests := []struct {
-		v    Verdict
-		want bool
-	}{
-		{Verdict{}, true},
-		{Verdict{State: Up}, false},
-		{Verdict{State: Down}, false},
-		{Verdict{State: Up, Streak: 1}, true},
-		{Verdict{State: Down, Streak: 1}, true},
-		{Verdict{Past: Up}, true},
-	}
-	for _, tc := range tests {
-		if got := tc.v.Changing(); got != tc.want {
-			t.Errorf("%v.Changing() = %t, want %t", tc.v, got, tc.want)
-		}
-	}
-}
-
 func TestFirst(t *testing.T) {
 	for _, tc := range []struct {
 		v    Verdict
