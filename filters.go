@@ -9,8 +9,6 @@ import (
 	"time"
 
 	clog "github.com/coredns/coredns/plugin/pkg/log"
-	"github.com/prometheus/client_golang/prometheus"
-
 	"github.com/rrhealth/rrhealth/plugin/monitor"
 )
 
@@ -82,25 +80,29 @@ func (r *registry) detachFilter(block string, f *filter) {
 	}
 }
 
-// collectFilters shows the live filters to Prometheus, those of one name as
-// one. It counts under shadow what they would have left out, and under signed
-// what they could not. r.mu is held.
-func (r *registry) collectFilters(ch chan<- prometheus.Metric, shadow, signed map[string]uint64) {
-	if len(r.filters) == 0 {
-		return
-	}
-	filtered := make(map[string]uint64)
+// countFilters returns how many records the live filters have left out, by name,
+// those of one name as one, and adds what else they count to byName. r.mu is
+// held.
+func (r *registry) countFilters(byName map[string]*counts) (filtered map[string]uint64) {
+	filtered = make(map[string]uint64)
 	for key, rec := range r.filters {
-		filtered[key.pool] += rec.filtered.Load()
-		signed[key.pool] += rec.signed.Load()
+		name := key.pool
+		if len(r.filters) > maxOfStanzas {
+			name = others
+		}
+		if n := rec.filtered.Load(); n > 0 {
+			filtered[name] += n
+		}
+		var c counts
+		c[signedCount] = rec.signed.Load()
 		if rec.filters[len(rec.filters)-1].shadow {
-			shadow[key.pool] += rec.shadow.Load()
+			c[shadowCount] = rec.shadow.Load()
+		}
+		if c != (counts{}) {
+			named(byName, name).add(&c)
 		}
 	}
-	for name, n := range filtered {
-		ch <- counter(filteredRecords, n, name)
-	}
-	ch <- gauge(watchedAddresses, float64(r.watchedCount.Load()))
+	return filtered
 }
 
 // watched logs that a watched address has changed its state.

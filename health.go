@@ -29,8 +29,13 @@ func newRegistry() *registry {
 		records:    make(map[recordKey]*record),
 		filters:    make(map[recordKey]*filterRecord),
 		watchLimit: watchLimit,
+		maxSeries:  maxSeries,
 		users:      make(map[*monitor.Target]*use),
 		watched:    make(map[netip.Addr]int),
+		aggregates: make(map[string]*aggregate),
+		last:       make(map[string]last),
+		left:       make(map[string]*leavings),
+		timed:      make(map[string]bool),
 	}
 }
 
@@ -41,6 +46,12 @@ type registry struct {
 	handlers map[*RRHealth]bool
 	records  map[recordKey]*record
 	filters  map[recordKey]*filterRecord
+
+	aggregates map[string]*aggregate // by the first NAME of the stanza, as what follows
+	last       map[string]last
+	left       map[string]*leavings
+	aggregated bool // once, which was logged
+	maxSeries  int
 
 	watchLimit   int
 	watchedCount atomic.Int64 // addresses that are watched
@@ -56,6 +67,7 @@ type registry struct {
 	users   map[*monitor.Target]*use
 	watched map[netip.Addr]int // how many filters watch each address
 	told    limiter
+	timed   map[string]bool // labels of checks that have a histogram
 }
 
 // A use is what a target is used for.
@@ -119,7 +131,7 @@ func (r *registry) acquire(addr netip.Addr, c check) (*monitor.Target, *use) {
 	t := r.monitor.Acquire(addr, c.monitor(), r.certificates.observed(c))
 	u := r.users[t]
 	if u == nil {
-		u = &use{duration: probeDuration.WithLabelValues(c.probe.Label), expires: r.certificates.add(addr, c)}
+		u = &use{duration: r.durations(c.probe.Label), expires: r.certificates.add(addr, c)}
 		r.users[t] = u
 	}
 	return t, u
@@ -154,13 +166,11 @@ func (r *registry) stopLocked(h *RRHealth) {
 	for _, p := range h.pools {
 		r.detach(h.identity, p)
 	}
-	for _, b := range h.bundles {
-		forgetDurations(b.checks, used)
-	}
 	for _, f := range h.filters {
 		r.detachFilter(h.identity, f)
-		forgetDurations(f.checks, used)
 	}
+	r.forgetAggregates()
+	r.monitor.Do(func() { r.forgetDurations(used) })
 	if len(r.handlers) == 0 {
 		r.running.Store(nil)
 		r.monitor.Stop()

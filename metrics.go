@@ -1,17 +1,11 @@
 package rrhealth
 
 import (
-	"maps"
-	"net/netip"
-	"slices"
-
 	"github.com/coredns/coredns/plugin"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
 
 	"github.com/rrhealth/rrhealth/plugin/monitor"
-	"github.com/rrhealth/rrhealth/plugin/pool"
-	"github.com/rrhealth/rrhealth/plugin/verdict"
 )
 
 // Metrics of the process. They have no series that can outlive what they are
@@ -40,7 +34,7 @@ var (
 // scrape, so that series go when their pool goes, whatever way it went.
 var (
 	backendUp        = desc("backend_up", "Whether the backend is up (1), or down or unknown (0).", "pool", "backend")
-	backendState     = desc("backend_state", "1 for the state that the backend is in, 0 for the others.", "pool", "backend", "state")
+	backendState     = desc("backend_state", "1 for the state that the backend is in.", "pool", "backend", "state")
 	poolBackends     = desc("pool_backends", "Number of backends of the pool in the state.", "pool", "state")
 	poolAllDown      = desc("pool_all_down", "Whether every backend of the pool is down (1) or not (0).", "pool")
 	probesTotal      = desc("probes_total", "Counter of probes by result: pass, fail, or fault (our own).", "pool", "backend", "check", "result")
@@ -54,15 +48,11 @@ var (
 	certExpiry       = desc("certificate_expiry_timestamp_seconds", "When the first certificate that the backend shows to a check expires, in Unix time.", "pool", "backend")
 	insecureCheck    = desc("check_insecure", "1 for a check that does not verify the certificate.", "pool", "check")
 	backendHeld      = desc("backend_held", "Whether the backend is up, but held back by hold or failback (1), or not (0).", "pool", "backend")
+	aggregatedPools  = desc("aggregated_pools", "Number of pools whose answers are counted together with those of others, as there would be too many series.")
 	placeless        = desc("placeless_answers_total", "Counter of answers under policy nearest to clients whose place is not known: they are rotated.", "pool")
 
-	collected = []*prometheus.Desc{backendUp, backendState, poolBackends, poolAllDown, probesTotal, transitions, answersTotal, firstAnswers, certExpiry, insecureCheck, backendHeld, placeless, filteredRecords, signedRecords, shadowRecords, watchedAddresses}
+	collected = []*prometheus.Desc{backendUp, backendState, poolBackends, poolAllDown, probesTotal, transitions, answersTotal, firstAnswers, certExpiry, insecureCheck, backendHeld, placeless, filteredRecords, signedRecords, shadowRecords, watchedAddresses, aggregatedPools}
 )
-
-// maxBackendSeries is how many backends have series of their own. Beyond it
-// there are those of the pools only: a hundred thousand full sets are a scrape
-// of 128 MB.
-const maxBackendSeries = 1000
 
 func init() { prometheus.MustRegister(collector{live}) }
 
@@ -80,153 +70,11 @@ func (c collector) Describe(ch chan<- *prometheus.Desc) {
 	}
 }
 
-// Collect implements prometheus.Collector. Pools of one name, in several
-// server blocks or views, are shown as one.
+// Collect implements prometheus.Collector. It waits for reloads, and no query
+// waits for it.
 func (c collector) Collect(ch chan<- prometheus.Metric) {
-	c.registry.mu.Lock()
-	defer c.registry.mu.Unlock()
-	byName := make(map[string]*exhibit)
-	shadow := make(map[string]uint64) // addresses that it left in answers, by zone
-	signed := make(map[string]uint64) // and those that signatures left there
-	for key, rec := range c.registry.records {
-		e := byName[key.pool]
-		if e == nil {
-			e = &exhibit{name: key.pool, backends: make(map[netip.Addr]*backendExhibit)}
-			byName[key.pool] = e
-		}
-		e.add(rec)
-		if rec.latest.shadow {
-			shadow[key.pool] += rec.shadow.Load()
-		}
-		if n := rec.latest.signed.Load(); n > 0 { // hardly ever
-			signed[key.pool] += n
-		}
-	}
-	c.registry.collectFilters(ch, shadow, signed)
-	for name, n := range shadow {
-		ch <- counter(shadowRecords, n, name)
-	}
-	for name, n := range signed {
-		ch <- counter(signedRecords, n, name)
-	}
-	room := maxBackendSeries
-	for _, name := range slices.Sorted(maps.Keys(byName)) {
-		e := byName[name]
-		e.collectPool(ch)
-		if room -= len(e.backends); room >= 0 {
-			e.collectBackends(ch)
-		}
-	}
-}
-
-// An exhibit is what is shown of the pools of one name.
-type exhibit struct {
-	name      string
-	allDown   bool
-	nearest   bool // the policy
-	placeless uint64
-	answers   [pool.OutcomeCount]uint64
-	insecure  map[string]bool // checks, by label
-	backends  map[netip.Addr]*backendExhibit
-}
-
-type backendExhibit struct {
-	state       verdict.State
-	patient     bool // may be held at all
-	held        bool
-	first       uint64
-	transitions [len(verdict.States)]uint64
-	checks      map[string][]*monitor.Target // by label
-	expires     int64                        // of its first certificate, 0 for none
-}
-
-// add adds the pool that rec is about.
-func (e *exhibit) add(rec *record) {
-	p := rec.latest
-	s := p.state()
-	e.allDown = e.allDown || s.AllDown
-	e.nearest = e.nearest || p.Policy == pool.Nearest
-	e.placeless += rec.placeless.Load()
-	for o := range rec.answers {
-		e.answers[o] += rec.answers[o].Load()
-	}
-	for _, c := range p.checks {
-		if e.insecure == nil {
-			e.insecure = make(map[string]bool)
-		}
-		e.insecure[c.probe.Label] = e.insecure[c.probe.Label] || c.probe.Insecure
-	}
-	for i, b := range p.Backends {
-		shown := e.backends[b.Addr]
-		if shown == nil {
-			shown = &backendExhibit{state: s.Health[i].State, checks: make(map[string][]*monitor.Target)}
-			e.backends[b.Addr] = shown
-		}
-		shown.state = verdict.All(shown.state, s.Health[i].State)
-		shown.patient = shown.patient || p.Patience != (pool.Patience{})
-		shown.held = shown.held || s.Health[i].Held
-		counted := p.tally(i)
-		shown.first += counted.first.Load()
-		for to := range counted.changes {
-			shown.transitions[to] += uint64(counted.changes[to].Load())
-		}
-		m := &p.members[i]
-		for j, t := range m.targets {
-			shown.expires = earlier(shown.expires, m.expires[j])
-			label := p.checks[j].probe.Label
-			if !slices.Contains(shown.checks[label], t) {
-				shown.checks[label] = append(shown.checks[label], t)
-			}
-		}
-	}
-}
-
-func (e *exhibit) collectPool(ch chan<- prometheus.Metric) {
-	var states [len(verdict.States)]int
-	for _, b := range e.backends {
-		states[b.state]++
-	}
-	for _, s := range verdict.States {
-		ch <- gauge(poolBackends, float64(states[s]), e.name, s.String())
-	}
-	ch <- gauge(poolAllDown, boolean(e.allDown), e.name)
-	for o, n := range e.answers {
-		ch <- counter(answersTotal, n, e.name, pool.Outcome(o).String())
-	}
-	if e.nearest {
-		ch <- counter(placeless, e.placeless, e.name)
-	}
-	for label, insecure := range e.insecure {
-		if insecure {
-			ch <- gauge(insecureCheck, 1, e.name, label)
-		}
-	}
-}
-
-func (e *exhibit) collectBackends(ch chan<- prometheus.Metric) {
-	for addr, b := range e.backends {
-		backend := addr.String()
-		ch <- gauge(backendUp, boolean(b.state == verdict.Up), e.name, backend)
-		ch <- counter(firstAnswers, b.first, e.name, backend)
-		if b.patient {
-			ch <- gauge(backendHeld, boolean(b.held), e.name, backend)
-		}
-		if b.expires != 0 {
-			ch <- gauge(certExpiry, float64(b.expires), e.name, backend)
-		}
-		for _, s := range verdict.States {
-			ch <- gauge(backendState, boolean(b.state == s), e.name, backend, s.String())
-			ch <- counter(transitions, b.transitions[s], e.name, backend, s.String())
-		}
-		for label, targets := range b.checks {
-			for _, o := range monitor.Outcomes {
-				var n uint64
-				for _, t := range targets {
-					n += t.Count(o)
-				}
-				ch <- counter(probesTotal, n, e.name, backend, label, o.String())
-			}
-		}
+	for _, m := range c.registry.exhibition() {
+		ch <- m
 	}
 }
 
@@ -256,11 +104,28 @@ func countProbe(r monitor.Result, duration prometheus.Observer) {
 	duration.Observe(r.Duration.Seconds())
 }
 
-// forgetDurations deletes the series of checks that are gone.
-func forgetDurations(gone []check, used map[string]bool) {
-	for _, c := range gone {
-		if !used[c.probe.Label] {
-			probeDuration.DeleteLabelValues(c.probe.Label)
+// durations returns where the time is observed that probes of a check take.
+// Beyond maxDurations checks it is one place for all others: a histogram is
+// some twenty series. It runs on the monitor's loop.
+func (r *registry) durations(label string) prometheus.Observer {
+	if len(r.timed) >= maxDurations && !r.timed[label] {
+		label = others
+	} else {
+		r.timed[label] = true
+	}
+	return probeDuration.WithLabelValues(label)
+}
+
+// forgetDurations deletes the series of checks that are gone. It runs on the
+// monitor's loop.
+func (r *registry) forgetDurations(used map[string]bool) {
+	for label := range r.timed {
+		if !used[label] {
+			delete(r.timed, label)
+			probeDuration.DeleteLabelValues(label)
 		}
+	}
+	if len(r.timed) == 0 {
+		probeDuration.DeleteLabelValues(others)
 	}
 }

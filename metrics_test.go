@@ -83,23 +83,31 @@ func TestMetrics(t *testing.T) {
 	up, down := backends[0].ip(), backends[1].ip()
 	got := series(t)
 	for name, want := range map[string]float64{
-		"backend_up{backend=" + up + ",pool=www.example.org.}":                                           1,
-		"backend_up{backend=" + down + ",pool=www.example.org.}":                                         0,
-		"backend_state{backend=" + up + ",pool=www.example.org.,state=up}":                               1,
-		"backend_state{backend=" + up + ",pool=www.example.org.,state=down}":                             0,
-		"backend_state{backend=" + down + ",pool=www.example.org.,state=down}":                           1,
-		"pool_backends{pool=www.example.org.,state=up}":                                                  1,
-		"pool_backends{pool=www.example.org.,state=down}":                                                1,
-		"pool_backends{pool=www.example.org.,state=unknown}":                                             0,
-		"pool_all_down{pool=www.example.org.}":                                                           0,
-		"transitions_total{backend=" + up + ",pool=www.example.org.,to=up}":                              1,
-		"transitions_total{backend=" + down + ",pool=www.example.org.,to=down}":                          1,
-		"answers_total{outcome=served,pool=www.example.org.}":                                            before + 5,
-		"answers_total{outcome=nodata,pool=www.example.org.}":                                            1,
-		"probes_total{backend=" + down + ",check=tcp://:" + port + ",pool=www.example.org.,result=pass}": 0,
+		"backend_up{backend=" + up + ",pool=www.example.org.}":                  1,
+		"backend_up{backend=" + down + ",pool=www.example.org.}":                0,
+		"backend_state{backend=" + up + ",pool=www.example.org.,state=up}":      1,
+		"backend_state{backend=" + down + ",pool=www.example.org.,state=down}":  1,
+		"pool_backends{pool=www.example.org.,state=up}":                         1,
+		"pool_backends{pool=www.example.org.,state=down}":                       1,
+		"pool_all_down{pool=www.example.org.}":                                  0,
+		"transitions_total{backend=" + up + ",pool=www.example.org.,to=up}":     1,
+		"transitions_total{backend=" + down + ",pool=www.example.org.,to=down}": 1,
+		"answers_total{outcome=served,pool=www.example.org.}":                   before + 5,
+		"answers_total{outcome=nodata,pool=www.example.org.}":                   1,
+		"transitions_total{backend=" + up + ",pool=www.example.org.,to=down}":   0, // for rate()
 	} {
 		if v, ok := got[name]; !ok || v != want {
 			t.Errorf("%s = %v (there: %t), want %v", name, v, ok, want)
+		}
+	}
+	for _, name := range []string{
+		"backend_state{backend=" + up + ",pool=www.example.org.,state=down}",
+		"pool_backends{pool=www.example.org.,state=unknown}",
+		"probes_total{backend=" + down + ",check=tcp://:" + port + ",pool=www.example.org.,result=pass}",
+		"answers_total{outcome=servfail,pool=www.example.org.}",
+	} {
+		if v, ok := got[name]; ok {
+			t.Errorf("%s = %v, want it left out", name, v)
 		}
 	}
 	for _, name := range []string{

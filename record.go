@@ -131,6 +131,7 @@ func (r *registry) detach(block string, p *served) {
 		}
 	}
 	if p.record.latest == nil {
+		r.keepCounts(p)
 		delete(r.records, recordKey{block, p.Name})
 	}
 }

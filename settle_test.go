@@ -12,7 +12,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/rrhealth/rrhealth/plugin/monitor"
 	"github.com/rrhealth/rrhealth/plugin/pool"
 	"github.com/rrhealth/rrhealth/plugin/verdict"
 )
@@ -33,10 +32,7 @@ type bubble struct {
 func inBubble(t *testing.T, block string, f func(*bubble)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		b := &bubble{t: t, start: time.Now(), errs: make(map[netip.Addr]error), registry: &registry{
-			handlers: make(map[*RRHealth]bool), records: make(map[recordKey]*record),
-			users: make(map[*monitor.Target]*use),
-		}}
+		b := &bubble{t: t, start: time.Now(), errs: make(map[netip.Addr]error), registry: newRegistry()}
 		h := b.handler(block)
 		b.pool = h.pools[0]
 		b.registry.start(h)
