@@ -18,8 +18,16 @@ build: ## build CoreDNS with rrhealth into build/coredns
 	go build -o build/coredns ./cmd/coredns
 
 .PHONY: test
-test: ## run all tests, with the race detector
-	go test -race -timeout 15m ./...
+test: ## run all tests, in any order, with the race detector
+	go test -race -shuffle=on -timeout 15m ./...
+
+.PHONY: e2e
+e2e: ## run the end-to-end tests three times, in any order, with the race detector
+	go test -race -shuffle=on -count=3 -timeout 20m . ./cmd/coredns
+
+.PHONY: compat
+compat: ## build with the older versions of CoreDNS that README.md names, and test
+	scripts/compat
 
 .PHONY: lint
 lint: ## vet, gofmt and golangci-lint

@@ -77,12 +77,17 @@ func placeOf(ctx context.Context, onGlobe bool) (place pool.Place) {
 	if !onGlobe {
 		return pool.Place{Continent: value("geoip/continent/code"), Country: value("geoip/country/code")}
 	}
-	if latitude, ok := degrees(value("geoip/latitude")); ok {
-		if longitude, ok := degrees(value("geoip/longitude")); ok {
-			place = place.At(latitude, longitude)
-		}
+	latitude, ok := degrees(value("geoip/latitude"))
+	if !ok {
+		return place
 	}
-	return place
+	longitude, ok := degrees(value("geoip/longitude"))
+	// Before CoreDNS 1.14, geoip said 0, 0 of clients that it does not know. No
+	// client is there: it is a buoy in the Gulf of Guinea.
+	if !ok || latitude == 0 && longitude == 0 {
+		return place
+	}
+	return place.At(latitude, longitude)
 }
 
 func degrees(text string) (float64, bool) {

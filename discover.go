@@ -106,7 +106,7 @@ func (h *RRHealth) walkable() []string {
 		name := strings.TrimPrefix(f.Name, "*.")
 		for off, end := 0, false; !end; off, end = dns.NextLabel(name, off) {
 			zone := name[off:]
-			if zone != "" && !seen[zone] && plugin.Zones(h.zones).Contains(zone) {
+			if zone != "" && !seen[zone] && plugin.Zones(h.zones).Matches(zone) != "" {
 				seen[zone] = true
 				zones = append(zones, zone)
 			}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/coredns/coredns/plugin/pkg/edns"
+	"github.com/coredns/coredns/request"
 	"github.com/miekg/dns"
 
 	"github.com/rrhealth/rrhealth/plugin/pool"
@@ -91,7 +92,7 @@ func (p *packet) begin(r *dns.Msg, q *dns.Question, limit int, compressed bool) 
 	p.limit, p.counts, p.section = limit, [4]uint16{1}, inAnswer
 	if p.opt = r.IsEdns0(); p.opt != nil {
 		for _, option := range p.opt.Option {
-			if edns.SupportedOption(option.Option()) {
+			if code := option.Option(); edns.SupportedOption(code) || slices.Contains(handedBack, code) {
 				return false
 			}
 		}
@@ -103,6 +104,22 @@ func (p *packet) begin(r *dns.Msg, q *dns.Question, limit int, compressed bool) 
 	p.buf = binary.BigEndian.AppendUint16(p.buf, q.Qclass)
 	return true
 }
+
+// handedBack are the options that this CoreDNS hands back to clients although no
+// plugin has said that it supports them: five of them before 1.15, now none. It
+// is asked, since it does not tell.
+var handedBack = func() (codes []uint16) {
+	r := new(dns.Msg).SetQuestion(".", dns.TypeA).SetEdns0(dns.MinMsgSize, false)
+	for _, code := range []uint16{dns.EDNS0NSID, dns.EDNS0EXPIRE, dns.EDNS0COOKIE, dns.EDNS0TCPKEEPALIVE, dns.EDNS0PADDING} {
+		m := new(dns.Msg)
+		r.IsEdns0().Option = []dns.EDNS0{&dns.EDNS0_LOCAL{Code: code}}
+		(&request.Request{Req: r}).SizeAndDo(m)
+		if o := m.IsEdns0(); o != nil && len(o.Option) > 0 {
+			codes = append(codes, code)
+		}
+	}
+	return codes
+}()
 
 // name appends a name to b, which becomes buf, and remembers it. Buffers are
 // handed on, here and below, since to store one in p each time costs as much

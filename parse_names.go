@@ -27,7 +27,7 @@ func (s *stanza) parseNames(zones []string) {
 			err = s.at.errorf("name %q: not a domain name; write letters, digits, - and _ only, such as www.example.org or *.example.org", arg)
 		case name == "." && s.at.find("watch").word() != "watch":
 			err = s.at.errorf("name %q: nobody asks for the addresses of the root, want rrhealth NAME... { ... }", arg)
-		case !plugin.Zones(zones).Contains(base):
+		case plugin.Zones(zones).Matches(base) == "":
 			err = s.at.errorf("name %q: not inside the server block (%s), want a full name that is: relative names are not completed", arg, strings.Join(zones, " "))
 		case seen[name]:
 			err = s.at.errorf("name %q: given twice, want it once", arg)

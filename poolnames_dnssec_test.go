@@ -74,11 +74,12 @@ func count(rrs []dns.RR, rrtype uint16) (n int) {
 // What another key has signed cannot be replaced for clients that validate: they
 // get it whole, with what the pool answers in front. All others get the pool's.
 func TestAPoolsNameInASetSignedByOthers(t *testing.T) {
+	needsAddressesBesideServices(t)
 	f := newFarm(t, 3)
 	f.kill(f.all[0])
 	zone := tempZone(t, soaLine+addressRecords("www", f.all...)+"alias IN CNAME www\nsrv IN SRV 1 1 443 www\nsvc IN HTTPS 1 www ipv4hint="+strings.Join(f.all, ",")+"\n")
 	file, key := presigned(t, zone)
-	s := start(t, corefile(f.pool("www.example.org", "")+"file "+file+" example.org"))
+	s := start(t, corefile(f.pool("www.example.org", "")+"onebyone\nfile "+file+" example.org"))
 	up := f.all[1:]
 	s.settled("www.example.org.", dns.TypeA, up...)
 	before := scraped(t, "coredns_rrhealth_signed_records_total", "zone", "www.example.org.")

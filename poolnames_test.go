@@ -98,7 +98,9 @@ func TestAPoolsNameIsThePoolsEverywhere(t *testing.T) {
 					for name, qtype := range map[string]uint16{"svc.example.org.": dns.TypeHTTPS, "Svc.example.org.": dns.TypeSVCB, "www.example.org.": dns.TypeHTTPS} {
 						m := s.ask(name, qtype)
 						check(name, qtype, "hints", hintsIn(m), m.Answer[0].Header().Ttl, up)
-						check(name, qtype, "beside it", beside(m, "www.example.org."), 1, map[bool][]string{false: up}[name == "www.example.org."])
+						if since(1, 14) { // file puts addresses beside them
+							check(name, qtype, "beside it", beside(m, "www.example.org."), 1, map[bool][]string{false: up}[name == "www.example.org."])
+						}
 					}
 				}
 				if m := s.ask("others.example.org.", dns.TypeSRV); !slices.Equal(beside(m, "other.example.org."), []string{"192.0.2.67"}) {
@@ -106,6 +108,9 @@ func TestAPoolsNameIsThePoolsEverywhere(t *testing.T) {
 				}
 				// Glue belongs into a referral whatever becomes of it: RFC 9471.
 				for _, name := range []string{"x.names.example.org.", "below.example.org."} {
+					if name == "below.example.org." && !since(1, 14) {
+						continue // file does not refer from behind an alias
+					}
 					if m := s.ask(name, dns.TypeA); !slices.Equal(beside(m, "ns.names.example.org."), []string{"192.0.2.66"}) {
 						t.Errorf("%s: a referral lost its glue: %v", name, m)
 					}

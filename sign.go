@@ -3,11 +3,13 @@ package rrhealth
 import (
 	"bytes"
 	"context"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/coredns/coredns/core/dnsserver"
+	"github.com/coredns/coredns/plugin"
 	"github.com/coredns/coredns/request"
 	"github.com/miekg/dns"
 )
@@ -15,7 +17,10 @@ import (
 // A signer signs what we made or changed with the keys of the dnssec plugin,
 // which stands below us and has seen neither. Without that plugin it is nil,
 // and signs nothing.
-type signer struct{ dnssec signs }
+type signer struct {
+	dnssec signs
+	zones  []string // the plugin's, or nil where it is not known where it keeps them
+}
 
 // signs is what the dnssec plugin's handler does.
 type signs interface {
@@ -25,9 +30,25 @@ type signs interface {
 // findSigner returns the signer of a server block, or nil.
 func findSigner(config *dnsserver.Config) *signer {
 	if d, ok := config.Handler("dnssec").(signs); ok {
-		return &signer{d}
+		return &signer{dnssec: d, zones: zonesOfSigner(d)}
 	}
 	return nil
+}
+
+// zonesOfSigner returns the zones of the dnssec plugin, which keeps them to
+// itself. It finds the zone of a record there, but before CoreDNS 1.14 it went
+// by the zone that it was given.
+func zonesOfSigner(d signs) (zones []string) {
+	v := reflect.Indirect(reflect.ValueOf(d))
+	if v.Kind() != reflect.Struct {
+		return nil
+	}
+	if field := v.FieldByName("zones"); field.IsValid() && field.Type() == reflect.TypeFor[[]string]() {
+		for i := range field.Len() {
+			zones = append(zones, field.Index(i).String())
+		}
+	}
+	return zones
 }
 
 // signedTTL is the TTL that records have while they are signed. The plugin's
@@ -73,7 +94,11 @@ func (s *signer) set(rrs []dns.RR, server string) []dns.RR {
 		Question: []dns.Question{{Name: owner, Qtype: header.Rrtype, Qclass: dns.ClassINET}},
 		Answer:   canonical,
 	}
-	signed := s.dnssec.Sign(request.Request{Req: m}, time.Now().UTC(), server)
+	zone := plugin.Zones(s.zones).Matches(owner)
+	if zone == "" && s.zones != nil {
+		return nil
+	}
+	signed := s.dnssec.Sign(request.Request{Req: m, Zone: zone}, time.Now().UTC(), server)
 	var sigs []dns.RR
 	for _, rr := range signed.Answer {
 		if rr.Header().Rrtype == dns.TypeRRSIG {

@@ -30,7 +30,7 @@ func (p *pen) Sign(state request.Request, _ time.Time, _ string) *dns.Msg {
 // The plugin's cache of signatures is keyed by the records as they come.
 func TestWhateverOrderCaseAndTTLASetHasItIsSignedTheSame(t *testing.T) {
 	p := new(pen)
-	s := &signer{p}
+	s := &signer{dnssec: p}
 	for _, lines := range [][]string{
 		{"www.example.org. 30 IN A 192.0.2.1", "www.example.org. 30 IN A 192.0.2.2"},
 		{"www.example.org. 30 IN A 192.0.2.2", "www.example.org. 30 IN A 192.0.2.1"},
@@ -60,7 +60,7 @@ func TestOnlyWhoHasSignedASetSignsItAgain(t *testing.T) {
 		config := plainConfig
 		config.Policy = pool.First
 		h := filtering(config, m, down)
-		h.signer = &signer{new(pen)}
+		h.signer = &signer{dnssec: new(pen)}
 		got := written(t, h, r)
 		if text := strings.Join(addrs(got), " "); text != want {
 			t.Errorf("signed with key %d: %s, want %s", keyTag, text, want)
@@ -83,7 +83,7 @@ func TestWithoutThePluginNothingIsSigned(t *testing.T) {
 	if proof := s.denial("www.example.org.", dns.TypeA, soa("example.org."), false, ""); proof != nil {
 		t.Errorf("proof %v", proof)
 	}
-	if sigs := (&signer{new(pen)}).set(rrs(t, "www.example.net. 30 IN A 192.0.2.1"), ""); sigs != nil {
+	if sigs := (&signer{dnssec: new(pen)}).set(rrs(t, "www.example.net. 30 IN A 192.0.2.1"), ""); sigs != nil {
 		t.Errorf("signatures %v for a name in no zone of the plugin's", sigs)
 	}
 }
@@ -117,7 +117,7 @@ func TestOnlyADenialThatThePluginMadeUpIsCorrected(t *testing.T) {
 			m.Answer, m.Ns = m.Ns, nil
 		}
 		before := m.String()
-		got := (&signer{new(pen)}).corrected(m, "")
+		got := (&signer{dnssec: new(pen)}).corrected(m, "")
 		if m.String() != before {
 			t.Errorf("%s: the message was changed", tc.name)
 		}

@@ -18,21 +18,37 @@ import (
 // reserveStack has the goroutines of a server block's UDP listener start with
 // room enough. The place for that is where a plugin may decorate the writer,
 // which is called once for each packet, before anything else. We decorate
-// nothing.
+// nothing. CoreDNS has that place since 1.14; with an older one nothing is
+// reserved.
 //
 // A listener has one decorator: that of the last of its server blocks which has
 // any. So where another plugin decorates (shed does), in this block or in one
 // before it, we leave it alone; who comes behind us has its way anyhow.
 func reserveStack(c *caddy.Controller) {
 	for block := *c; block.ServerBlockIndex >= 0; block.ServerBlockIndex-- {
-		if decorate := dnsserver.GetConfig(&block).UDPDecorateWriterFunc; decorate != nil && !isReserving(decorate) {
+		at := decoratorOf(dnsserver.GetConfig(&block))
+		if at == nil || *at != nil && !isReserving(*at) {
 			return
 		}
 	}
-	dnsserver.GetConfig(c).UDPDecorateWriterFunc = reserving
+	*decoratorOf(dnsserver.GetConfig(c)) = reserving
 }
 
-// reserving is dnsserver.Config.UDPDecorateWriterFunc.
+// decorator is what a server calls for the decorator of its packets' writers.
+type decorator = func(*dnsserver.Server) dns.DecorateWriter
+
+// decoratorOf returns where a server block keeps its decorator, its field
+// UDPDecorateWriterFunc, or nil: it is not there in CoreDNS before 1.14.
+func decoratorOf(config *dnsserver.Config) *decorator {
+	field := reflect.ValueOf(config).Elem().FieldByName("UDPDecorateWriterFunc")
+	if !field.IsValid() {
+		return nil
+	}
+	at, _ := field.Addr().Interface().(*decorator)
+	return at
+}
+
+// reserving is a decorator.
 func reserving(*dnsserver.Server) dns.DecorateWriter {
 	return func(w dns.Writer) dns.Writer {
 		reserve(0)
@@ -41,7 +57,7 @@ func reserving(*dnsserver.Server) dns.DecorateWriter {
 }
 
 // isReserving reports whether decorate is reserving, of another of our blocks.
-func isReserving(decorate func(*dnsserver.Server) dns.DecorateWriter) bool {
+func isReserving(decorate decorator) bool {
 	return reflect.ValueOf(decorate).Pointer() == reflect.ValueOf(reserving).Pointer()
 }
 

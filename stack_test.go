@@ -2,6 +2,7 @@ package rrhealth
 
 import (
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"unsafe"
@@ -51,18 +52,24 @@ func TestTheStackIsReservedAndTheWriterLeftAlone(t *testing.T) {
 	if err := setup(c); err != nil {
 		t.Fatal(err)
 	}
-	config := dnsserver.GetConfig(c)
-	if config.UDPDecorateWriterFunc == nil {
+	at := decoratorOf(dnsserver.GetConfig(c))
+	if at == nil {
+		t.Skip("this CoreDNS calls nothing for each packet")
+	}
+	if *at == nil {
 		t.Fatal("nothing is called for each packet")
 	}
 	var w dns.Writer = &packer{}
-	if got := config.UDPDecorateWriterFunc(nil)(w); got != w {
+	if got := (*at)(nil)(w); got != w {
 		t.Errorf("the writer became %v", got)
 	}
 }
 
 // A listener has one decorator. That of shed does something.
 func TestShedIsLeftItsListener(t *testing.T) {
+	if !slices.Contains(dnsserver.Directives, "shed") {
+		t.Skip("this CoreDNS has no shed")
+	}
 	var raw atomic.Int64
 	wroteRaw = func() { raw.Add(1) }
 	t.Cleanup(func() { wroteRaw = nil })

@@ -43,6 +43,7 @@ func targetsIn(m *dns.Msg) string {
 }
 
 func TestRecordsWhoseTargetIsDownAreLeftOut(t *testing.T) {
+	needsAddressesBesideServices(t)
 	f := newFarm(t, 2)
 	a, b := f.all[0], f.all[1]
 	s := start(t, corefile(f.stanza("ttl 20s")+"cache\nfile "+targetZone(t, a, b, "")+" example.org"))
@@ -92,6 +93,7 @@ func TestRecordsWhoseTargetIsDownAreLeftOut(t *testing.T) {
 // What decides about addresses decides about services, and about what stands
 // beside them, so that those who look nowhere else get what those get who ask.
 func TestAllDownDecidesAboutTargetsToo(t *testing.T) {
+	needsAddressesBesideServices(t)
 	for word, want := range map[string]struct {
 		rcode   int
 		targets string
@@ -222,12 +224,13 @@ func TestShadowLeavesTargetsAlone(t *testing.T) {
 }
 
 func TestThinnedServicesAreSignedAgain(t *testing.T) {
+	needsAddressesBesideServices(t)
 	f := newFarm(t, 2)
 	zone := targetZone(t, f.all[0], f.all[1], "")
 	base, key := newKey(t)
 	s := start(t, corefile(f.stanza("")+fmt.Sprintf("cache\ndnssec {\nkey file %s\n}\nfile %s example.org", base, zone)))
 	file, otherKey := presigned(t, zone)
-	others := start(t, corefile(f.stanza("")+"file "+file+" example.org"))
+	others := start(t, corefile(f.stanza("")+"onebyone\nfile "+file+" example.org"))
 	f.kill(f.all[0])
 	f.settled()
 	resolver := unbound(t, s.addr, key)

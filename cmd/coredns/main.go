@@ -93,5 +93,6 @@ func insert() error {
 	if at < 0 {
 		return fmt.Errorf("no plugin %q in this CoreDNS, so no place for rrhealth", anchor)
 	}
-	return dnsserver.SetDirectives(slices.Insert(slices.Clone(dnsserver.Directives), at, "rrhealth"))
+	dnsserver.Directives = slices.Insert(slices.Clone(dnsserver.Directives), at, "rrhealth")
+	return nil
 }

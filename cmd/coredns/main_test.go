@@ -107,7 +107,7 @@ func TestTheReloadPluginPicksUpANewBackend(t *testing.T) {
 	addr := "127.0.0.1:" + freePort(t)
 	corefile := func(backends string) []byte {
 		_, port, _ := net.SplitHostPort(addr)
-		return []byte("example.org:" + port + " {\n    bind 127.0.0.1\n    reload 2s 0s\n    rrhealth www.example.org {\n        backend " + backends + "\n    }\n}\n")
+		return []byte("example.org:" + port + " {\n    bind 127.0.0.1\n    reload 2s 1s\n    rrhealth www.example.org {\n        backend " + backends + "\n    }\n}\n")
 	}
 	file := filepath.Join(t.TempDir(), "Corefile")
 	if err := os.WriteFile(file, corefile("192.0.2.1"), 0o600); err != nil {

@@ -1,0 +1,48 @@
+package rrhealth
+
+import (
+	"fmt"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/coredns/coredns/coremain"
+)
+
+// since reports whether the CoreDNS that is tested with is at least this one
+// (see scripts/compat).
+func since(major, minor int) bool {
+	var haveMajor, haveMinor int
+	_, _ = fmt.Sscanf(coremain.CoreVersion, "%d.%d", &haveMajor, &haveMinor)
+	return haveMajor > major || haveMajor == major && haveMinor >= minor
+}
+
+// needsAddressesBesideServices skips a test of what is done with the addresses
+// of the targets of HTTPS and SVCB records, where file does not put them beside.
+func needsAddressesBesideServices(t *testing.T) {
+	t.Helper()
+	if !since(1, 14) {
+		t.Skipf("file of CoreDNS %s puts no addresses beside HTTPS and SVCB records", coremain.CoreVersion)
+	}
+}
+
+// README.md names the versions that scripts/compat tests with, and that of go.mod.
+func TestTheREADMENamesTheVersionsOfCoreDNS(t *testing.T) {
+	read := func(file, pattern string) string {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := regexp.MustCompile(pattern).FindSubmatch(text)
+		if m == nil {
+			t.Fatalf("%s: nothing matches %s", file, pattern)
+		}
+		return string(m[1])
+	}
+	want := read("scripts/compat", `versions=\(([\d. ]+)\)`)
+	want = strings.ReplaceAll(want, " ", ", ") + " and " + read("go.mod", `github.com/coredns/coredns v([\d.]+)`)
+	if got := read("README.md", `with CoreDNS ([\d., and]+) \(`); got != want {
+		t.Errorf("README.md names %s, want %s", got, want)
+	}
+}
