@@ -117,6 +117,8 @@ func backendAddr(addr netip.Addr) (netip.Addr, error) {
 		return addr, errors.New("has a zone, want an address that means the same everywhere")
 	case addr.Is4In6():
 		return addr, fmt.Errorf("an IPv4 address in IPv6 form, want %s", addr.Unmap())
+	case linkLocal6(netip.PrefixFrom(addr, addr.BitLen())):
+		return addr, errors.New("link-local, and means nothing without a zone, which no DNS answer has; write another address of the host")
 	case hostless(netip.PrefixFrom(addr, addr.BitLen())):
 		return addr, errors.New("no host can have it: unspecified, multicast, broadcast or reserved; write the address of a host")
 	}
@@ -133,4 +135,10 @@ func hostless(p netip.Prefix) bool {
 		return first >= 224 || first == 0 && p.Bits() >= 8
 	}
 	return addr.IsMulticast() || addr.IsUnspecified() && p.IsSingleIP()
+}
+
+// linkLocal6 reports whether p is in fe80::/10. A probe of such an address fails
+// with EINVAL, a local error, so the backend would be answered for ever.
+func linkLocal6(p netip.Prefix) bool {
+	return p.Addr().Is6() && p.Addr().IsLinkLocalUnicast() && p.Bits() >= 10
 }

@@ -25,6 +25,8 @@ func (s *stanza) parseNames(zones []string) {
 			err = s.at.errorf("name %q: not ASCII; write an internationalized name in punycode (xn--...)", arg)
 		case !ok || base != "." && strings.ContainsFunc(base, notInNames):
 			err = s.at.errorf("name %q: not a domain name; write letters, digits, - and _ only, such as www.example.org or *.example.org", arg)
+		case base == "":
+			err = s.at.errorf("name %q: stands for no name; write *.ZONE, such as *.example.org", arg)
 		case name == "." && s.at.find("watch").word() != "watch":
 			err = s.at.errorf("name %q: nobody asks for the addresses of the root, want rrhealth NAME... { ... }", arg)
 		case plugin.Zones(zones).Matches(base) == "":

@@ -38,6 +38,8 @@ func (s *stanza) parseWatch(l line) error {
 			return l.errorf("watch: %q is an IPv4 network in IPv6 form, want it as IPv4", arg)
 		case prefix != prefix.Masked():
 			return l.errorf("watch: %q has bits set behind its length, want %s", arg, prefix.Masked())
+		case linkLocal6(prefix):
+			return l.errorf("watch: %q is link-local, and cannot be probed without a zone, which no DNS answer has; leave it out", arg)
 		case hostless(prefix):
 			return l.errorf("watch: %q holds no address that a host can have (unspecified, multicast, broadcast or reserved); leave it out", arg)
 		case slices.Contains(s.watch.prefixes, prefix):
