@@ -19,8 +19,16 @@ import (
 // become (tests hold the two against each other), and they are only written
 // where nobody above us has a use for the message: see straight.
 
-// packets keeps room for answers that are being written.
-var packets = sync.Pool{New: func() any { return new(packet) }}
+// packets keeps room for answers that are being written. A new one has room for
+// the usual answer at once.
+var packets = sync.Pool{New: func() any {
+	p := new(struct {
+		packet
+		room [2048]byte
+	})
+	p.buf = p.room[:0]
+	return &p.packet
+}}
 
 // wroteRaw is called in tests when an answer is written as bytes.
 var wroteRaw func()
