@@ -50,6 +50,7 @@ func BenchmarkLargeAnswers(b *testing.B) {
 
 // compareAnswers measures with and without in turns.
 func compareAnswers(b *testing.B, with, without plugin.Handler, w dns.ResponseWriter, r *dns.Msg) {
+	b.Helper()
 	ctx := context.Background()
 	round := func(h plugin.Handler) time.Duration {
 		start := time.Now()

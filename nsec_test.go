@@ -128,6 +128,7 @@ func FuzzSuccessor(f *testing.F) {
 
 // compareNames compares names in the canonical order (RFC 4034, section 6.1).
 func compareNames(t *testing.T, a, b string) int {
+	t.Helper()
 	labels := func(name string) [][]byte {
 		wire := make([]byte, maxName)
 		if _, err := dns.PackDomainName(name, wire, 0, nil, false); err != nil {

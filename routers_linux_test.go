@@ -55,6 +55,7 @@ func TestOnlyLocalErrorsKeepAnUnreachableBackend(t *testing.T) {
 }
 
 func onThePath(t *testing.T, p path) {
+	t.Helper()
 	p.serve("b", farV4, farV6)
 	p.serve("p", "127.0.0.1", "::1")
 	checks := map[string]string{

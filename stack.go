@@ -44,7 +44,7 @@ func decoratorOf(config *dnsserver.Config) *decorator {
 	if !field.IsValid() {
 		return nil
 	}
-	at, _ := field.Addr().Interface().(*decorator)
+	at, _ := reflect.TypeAssert[*decorator](field.Addr())
 	return at
 }
 

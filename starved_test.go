@@ -56,7 +56,7 @@ const (
 func TestABusyMachineTakesNoHealthyBackendOut(t *testing.T) {
 	switch os.Getenv(starvedRole) {
 	case "burn":
-		for { //nolint:staticcheck // its task
+		for { //nolint:staticcheck,revive // its task
 		}
 	case "listen":
 		listenStarved(t)
@@ -123,6 +123,7 @@ func inBackground(t *testing.T, c *exec.Cmd) {
 
 // probeStarved is the server. It runs for as long as STARVE says.
 func probeStarved(t *testing.T) {
+	t.Helper()
 	length, err := time.ParseDuration(os.Getenv("STARVE"))
 	if err != nil {
 		t.Fatal(err)
@@ -198,6 +199,7 @@ func counted(t *testing.T, name, by string, where ...string) map[string]float64 
 
 // listenStarved is the healthy backends, until it is killed.
 func listenStarved(t *testing.T) {
+	t.Helper()
 	for i := range starvedHealthy {
 		l, err := net.Listen("tcp", fmt.Sprintf("%s%d:%s", os.Getenv(starvedNet), i+1, os.Getenv(starvedPort)))
 		if err != nil {

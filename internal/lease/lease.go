@@ -31,8 +31,8 @@ var (
 // Net returns the beginning of a range of loopback addresses, as 127.64.0. is,
 // which no other test uses, neither in this process nor in another that calls
 // Net. All ports of all its addresses but the last two are the caller's.
-func Net(t testing.TB) string {
-	t.Helper()
+func Net(tb testing.TB) string {
+	tb.Helper()
 	mu.Lock()
 	defer mu.Unlock()
 	for range 64 * 250 {
@@ -41,13 +41,13 @@ func Net(t testing.TB) string {
 		l, err := net.Listen("tcp", fmt.Sprintf("%s254:%d", host, leasePort))
 		switch {
 		case err == nil:
-			t.Cleanup(func() { _ = l.Close() })
+			tb.Cleanup(func() { _ = l.Close() })
 			return host
 		case !errors.Is(err, syscall.EADDRINUSE):
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 	}
-	t.Fatal("no range of loopback addresses is free")
+	tb.Fatal("no range of loopback addresses is free")
 	return ""
 }
 
@@ -62,8 +62,8 @@ const (
 // ask for it by its number may come and go (they set SO_REUSEADDR, as Go does);
 // while there is none, TCP connections are refused. Other callers of Port do
 // not get it.
-func Port(t testing.TB, ip string) string {
-	t.Helper()
+func Port(tb testing.TB, ip string) string {
+	tb.Helper()
 	for range 1000 {
 		port := lowest + rand.N(highest-lowest) // #nosec G404 -- any will do
 		fd, _, err := bind(netip.MustParseAddr(ip), port)
@@ -75,34 +75,34 @@ func Port(t testing.TB, ip string) string {
 			err = os.NewSyscallError("setsockopt", syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_REUSEADDR, 1))
 		}
 		if err != nil {
-			t.Fatalf("port %d of %s: %v", port, ip, err)
+			tb.Fatalf("port %d of %s: %v", port, ip, err)
 		}
-		t.Cleanup(func() { _ = syscall.Close(fd) })
+		tb.Cleanup(func() { _ = syscall.Close(fd) })
 		return strconv.Itoa(port)
 	}
-	t.Fatalf("no port of %s is free", ip)
+	tb.Fatalf("no port of %s is free", ip)
 	return ""
 }
 
 // Closed returns a TCP port on which nothing listens at any address of the
 // machine.
-func Closed(t testing.TB) string {
-	t.Helper()
+func Closed(tb testing.TB) string {
+	tb.Helper()
 	fd, port, err := bind(netip.IPv6Unspecified(), 0)
 	if err != nil { // no IPv6
 		fd, port, err = bind(netip.IPv4Unspecified(), 0)
 	}
 	if err != nil {
-		t.Fatalf("a closed port: %v", err)
+		tb.Fatalf("a closed port: %v", err)
 	}
-	t.Cleanup(func() { _ = syscall.Close(fd) })
+	tb.Cleanup(func() { _ = syscall.Close(fd) })
 	return strconv.Itoa(port)
 }
 
 // bind binds a TCP socket that does not listen.
 func bind(ip netip.Addr, port int) (fd, bound int, err error) {
 	family := syscall.AF_INET
-	var sa syscall.Sockaddr = &syscall.SockaddrInet4{Port: port}
+	var sa syscall.Sockaddr
 	if ip.Is4() {
 		sa = &syscall.SockaddrInet4{Port: port, Addr: ip.As4()}
 	} else {

@@ -242,7 +242,9 @@ func words(places []int) func(yield func(int, int) bool) {
 	return func(yield func(int, int) bool) {
 		for i := 0; i < len(places); {
 			from := i
-			for i++; i < len(places) && places[i] == places[i-1]+1; i++ {
+			i++
+			for i < len(places) && places[i] == places[i-1]+1 {
+				i++
 			}
 			if !yield(places[from], places[i-1]+1) {
 				return

@@ -112,12 +112,13 @@ func build(t *testing.T, lines string) *network {
 }
 
 func (s setting) measure(t *testing.T) {
+	t.Helper()
 	n := build(t, s.lines)
 	for _, phase := range s.phases {
 		n.settled(s)
 		time.Sleep(rand.N(s.interval))
 		c := n.crowd()
-		n.phase(s, phase)
+		n.phase(phase)
 		gone := n.unlucky()
 		cut := time.Now()
 		n.Cut(gone)
@@ -149,7 +150,7 @@ func ttl(r *dns.Msg) uint32 {
 
 // phase waits until the TTL that is left in the resolver's cache has just
 // become left.
-func (n *network) phase(s setting, left uint32) {
+func (n *network) phase(left uint32) {
 	n.T.Helper()
 	before := left
 	n.Eventually(fmt.Sprintf("a TTL of %d is left", left), func() bool {
