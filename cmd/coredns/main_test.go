@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -18,6 +17,8 @@ import (
 
 	"github.com/coredns/coredns/core/dnsserver"
 	"github.com/miekg/dns"
+
+	"github.com/rrhealth/rrhealth/internal/lease"
 )
 
 func TestInsertStandsDirectlyBeforeCache(t *testing.T) {
@@ -59,7 +60,7 @@ func TestTheShippedExample(t *testing.T) {
 		if !strings.Contains(corefile, ":"+port) {
 			t.Fatalf("Corefile.example has no port %s", port)
 		}
-		free := freePort(t)
+		free := lease.Port(t, "127.0.0.1")
 		corefile = strings.ReplaceAll(corefile, ":"+port, ":"+free)
 		addr[port] = "127.0.0.1:" + free
 	}
@@ -104,7 +105,7 @@ func TestTheShippedExample(t *testing.T) {
 
 // The reload plugin notices that the file has changed, without a signal.
 func TestTheReloadPluginPicksUpANewBackend(t *testing.T) {
-	addr := "127.0.0.1:" + freePort(t)
+	addr := "127.0.0.1:" + lease.Port(t, "127.0.0.1")
 	corefile := func(backends string) []byte {
 		_, port, _ := net.SplitHostPort(addr)
 		return []byte("example.org:" + port + " {\n    bind 127.0.0.1\n    reload 2s 1s\n    rrhealth www.example.org {\n        backend " + backends + "\n    }\n}\n")
@@ -203,16 +204,6 @@ func get(url string) string {
 	defer resp.Body.Close()
 	body, _ := io.ReadAll(resp.Body)
 	return string(body)
-}
-
-func freePort(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return fmt.Sprint(l.Addr().(*net.TCPAddr).Port)
 }
 
 func eventually(t *testing.T, what string, ok func() bool) {
