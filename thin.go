@@ -14,14 +14,13 @@ type filterWriter struct {
 	dns.ResponseWriter
 	handler *RRHealth
 	filter  *filter // for the name that was asked, or nil
-	pools   bool    // the answer may have the names of pools
 	own     *served // the pool of the name that was asked, or nil
 	foreign string  // the name that was asked, where no pool has it
 	ctx     context.Context
 	request *dns.Msg
 	dnssec  bool // the client asks for signatures
 	nested  bool // the handler looks through what is made of the answer, too
-	sent    sending
+	pools   bool // the answer may have the names of pools
 
 	watching watchedContext // room for ctx
 
@@ -29,7 +28,10 @@ type filterWriter struct {
 }
 
 // A draft is where the two sections are judged.
-type draft struct{ answer, additional section }
+type draft struct {
+	answer, additional section
+	sent               sending
+}
 
 // drafts are kept for the next message: they take no part in what is written.
 var drafts = sync.Pool{New: func() any { return new(draft) }}
@@ -46,6 +48,7 @@ func (w *filterWriter) WriteMsg(m *dns.Msg) error {
 		return w.ResponseWriter.WriteMsg(m)
 	}
 	w.draft = drafts.Get().(*draft)
+	w.sent = sending{}
 	m, done := w.judged(m)
 	w.answer.clear()
 	w.additional.clear()
