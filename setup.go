@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/coredns/caddy"
 	"github.com/coredns/coredns/core/dnsserver"
@@ -56,19 +55,23 @@ func setup(c *caddy.Controller) error {
 		live.stop(h)
 		return nil
 	})
-	registerHook.Do(func() {
-		caddy.RegisterEventHook(pluginName, func(event caddy.EventName, _ any) error {
-			if event == caddy.InstanceStartupEvent {
-				live.stopOrphans()
-				live.inspect()
-			}
-			return nil
-		})
-	})
+	hookStarts()
 	return nil
 }
 
-var registerHook sync.Once
+// hookStarts has the registry look around whenever an instance has started. A
+// reload by SIGUSR1 takes the hooks of all plugins away, so each setup tries to
+// register it anew; where it is registered still, caddy panics.
+func hookStarts() {
+	defer func() { _ = recover() }()
+	caddy.RegisterEventHook(pluginName, func(event caddy.EventName, _ any) error {
+		if event == caddy.InstanceStartupEvent {
+			live.stopOrphans()
+			live.inspect()
+		}
+		return nil
+	})
+}
 
 // zonesOf returns the zones of the server block, each once: a block that listens
 // in several ways (example.org tls://example.org) has one for each.

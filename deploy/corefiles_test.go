@@ -8,6 +8,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -65,7 +67,7 @@ func adapt(corefile, api string) string {
 	return strings.ReplaceAll(strings.ReplaceAll(strings.Join(lines, ""), ".:53 {", ". {"), "lameduck 5s", "lameduck 1s")
 }
 
-// starts starts CoreDNS, waits until it serves, and stops it.
+// starts starts CoreDNS, waits until it serves, has it reload, and stops it.
 func starts(t *testing.T, coredns, corefile string) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "Corefile")
@@ -84,6 +86,12 @@ func starts(t *testing.T, coredns, corefile string) {
 	killer := time.AfterFunc(time.Minute, func() { _ = cmd.Process.Kill() })
 	defer killer.Stop()
 
+	ended := make(chan struct{})
+	var signaling sync.WaitGroup
+	defer signaling.Wait()
+	defer close(ended)
+	reloading := make(chan struct{}, 1)
+
 	var said strings.Builder
 	serving := false
 	for lines := bufio.NewScanner(out); lines.Scan(); {
@@ -91,12 +99,38 @@ func starts(t *testing.T, coredns, corefile string) {
 		// The banner comes when every server block listens.
 		if strings.HasPrefix(lines.Text(), "CoreDNS-") {
 			serving = true
-			_ = cmd.Process.Signal(os.Interrupt)
+			signaling.Go(func() { terminate(cmd.Process, reloading, ended) })
+		}
+		if strings.Contains(lines.Text(), "SIGUSR1: Reloading") {
+			select {
+			case reloading <- struct{}{}:
+			default:
+			}
 		}
 	}
 	err = cmd.Wait()
 	if !serving || err != nil {
 		t.Errorf("serving: %v, exit: %v, of\n%s\n%s", serving, err, corefile, said.String())
+	}
+}
+
+// terminate has p reload, and then stop. Caddy listens for signals on a goroutine
+// that may run later than the servers, and SIGTERM before that would end p without
+// a shutdown. SIGUSR1 is ignored until then; that p takes it tells that it listens.
+// One of two signals that follow each other closely may be lost.
+func terminate(p *os.Process, reloading, ended <-chan struct{}) {
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	next := syscall.SIGUSR1
+	for {
+		_ = p.Signal(next)
+		select {
+		case <-reloading:
+			next = syscall.SIGTERM
+		case <-tick.C:
+		case <-ended:
+			return
+		}
 	}
 }
 

@@ -123,6 +123,38 @@ func TestTheReloadPluginPicksUpANewBackend(t *testing.T) {
 	rotates(t, addr)
 }
 
+// SIGUSR1 takes the event hooks of all plugins away (caddy, sigtrap_posix.go).
+// What is done when an instance has started is done after each reload all the
+// same: here the warning of a zone that is signed below.
+func TestReloadsBySignalLookForSignedZones(t *testing.T) {
+	addr := "127.0.0.1:" + lease.Port(t, "127.0.0.1")
+	_, port, _ := net.SplitHostPort(addr)
+	dir := t.TempDir()
+	zone := `$ORIGIN example.org.
+@ 60 IN SOA ns hostmaster 1 7200 3600 1209600 60
+@ 60 IN RRSIG SOA 13 2 60 20380101000000 20260101000000 4711 example.org. c2lnbmF0dXJl
+@ 60 IN NS ns
+ns 60 IN A 127.0.0.1
+`
+	corefile := "example.org:" + port + " {\n bind 127.0.0.1\n root " + dir + "\n rrhealth www.example.org {\n backend 192.0.2.1 192.0.2.2\n }\n file db\n}\n"
+	for name, content := range map[string]string{"db": zone, "Corefile": corefile} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cmd, out, _ := run(t, build(t), filepath.Join(dir, "Corefile"))
+	for i := range 3 {
+		eventually(t, "warned once an instance", func() bool { return strings.Count(out.String(), "signed below") > i })
+		rotates(t, addr)
+		// A signal that comes before caddy listens for it is lost.
+		taken := strings.Count(out.String(), "SIGUSR1: Reloading")
+		eventually(t, "reloading", func() bool {
+			_ = cmd.Process.Signal(syscall.SIGUSR1)
+			return strings.Count(out.String(), "SIGUSR1: Reloading") > taken
+		})
+	}
+}
+
 // built is this command, built once.
 var built struct {
 	once   sync.Once
