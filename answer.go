@@ -140,6 +140,9 @@ func (p *served) why(o pool.Outcome, f pool.Family) string {
 // serveOther lets the plugins below answer types other than A and AAAA, and
 // sees to it that the name exists and that its hints are alive.
 func (h *RRHealth) serveOther(ctx context.Context, w dns.ResponseWriter, r *dns.Msg, p *served) (int, error) {
+	if ownQuestion(r) {
+		return write(w, failure(r, dns.RcodeRefused))
+	}
 	if h.Next != nil {
 		other := &otherWriter{ResponseWriter: w, handler: h, pool: p, ctx: ctx, dnssec: wantsDNSSEC(r)}
 		rcode, err := h.below(ctx, other, r, p, nil)

@@ -158,6 +158,7 @@ func (r *registry) stopLocked(h *RRHealth) {
 	if !r.handlers[h] {
 		return
 	}
+	r.cancelInspections(h.instance)
 	delete(r.handlers, h)
 	h.inspection.stop()
 	r.stopFilters(h)

@@ -2,6 +2,8 @@ package rrhealth
 
 import (
 	"context"
+	"encoding/binary"
+	"math/rand/v2"
 	"net"
 	"slices"
 	"strings"
@@ -21,6 +23,27 @@ const (
 	// answerWithin bounds one question of an inspection.
 	answerWithin = 5 * time.Second
 )
+
+// inspectionCode is the code of an EDNS option that marks the questions of our
+// inspections, one of those for local use (RFC 6891, section 9).
+const inspectionCode = 65001
+
+// inspectionMark tells the questions of this process from those of others.
+var inspectionMark = func() (mark [8]byte) {
+	binary.NativeEndian.PutUint64(mark[:], rand.Uint64())
+	return mark
+}()
+
+// ownQuestion reports whether r is a question of an inspection that the plugins
+// below have sent back to us: a forwarder whose upstream is this server. It would
+// go round until the server is out of descriptors, though no client has asked.
+func ownQuestion(r *dns.Msg) bool {
+	o := r.IsEdns0()
+	return o != nil && slices.ContainsFunc(o.Option, func(o dns.EDNS0) bool {
+		local, ok := o.(*dns.EDNS0_LOCAL)
+		return ok && local.Code == inspectionCode && string(local.Data) == string(inspectionMark[:])
+	})
+}
 
 // An inspection asks the plugins below, when the server has started, whether
 // they sign the zones that pools are in. There the pools' addresses need
@@ -47,6 +70,17 @@ func (r *registry) inspect() {
 			ctx, cancel := context.WithCancel(context.Background())
 			h.inspection = &inspection{handler: h, cancel: cancel, done: make(chan struct{}), warned: make(map[bundleZone]bool)}
 			go h.inspection.run(ctx)
+		}
+	}
+}
+
+// cancelInspections has the inspections of all handlers of i end. r.mu is held.
+// They are stopped one by one, and each may wait for a silent upstream: those of
+// a hundred server blocks together wait no longer than one.
+func (r *registry) cancelInspections(i *instance) {
+	for h := range r.handlers {
+		if h.inspection != nil && h.instance == i {
+			h.inspection.cancel()
 		}
 	}
 }
@@ -146,6 +180,7 @@ func (i *inspection) zoneOf(ctx context.Context, name string) (zone foundZone) {
 	r := new(dns.Msg)
 	r.SetQuestion(name, dns.TypeSOA)
 	r.SetEdns0(dns.DefaultMsgSize, true)
+	r.IsEdns0().Option = []dns.EDNS0{&dns.EDNS0_LOCAL{Code: inspectionCode, Data: inspectionMark[:]}}
 	c := &capture{ResponseWriter: inward{}}
 	rcode, err := plugin.NextOrFailure(i.handler.Name(), i.handler.Next, ctx, c, r)
 	if c.msg != nil {
