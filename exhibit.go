@@ -168,9 +168,10 @@ func (e *backendExhibit) add(b *bundle, i int, pools []*served) {
 func ofBackends(exhibits []*exhibit) (all []prometheus.Metric) {
 	room := maxBackendSeries
 	for _, e := range exhibits {
-		if room -= len(e.backends); room < 0 {
-			continue
+		if len(e.backends) > room {
+			continue // a smaller one may fit
 		}
+		room -= len(e.backends)
 		if more := e.ofBackends(); len(all)+len(more) <= maxOfBackends {
 			all = append(all, more...)
 		}
