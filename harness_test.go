@@ -110,6 +110,26 @@ func (s *server) started(inst *caddy.Instance) {
 	s.inst = inst
 	l := s.listener("dns")
 	s.addr, s.tcp = l.LocalAddr().String(), l.Addr().String()
+	s.serving()
+}
+
+// serving waits until every server for plain DNS reads its sockets. CoreDNS does
+// not, and a server that is stopped before it has begun goes on for ever, on the
+// sockets of the one that has replaced it (docs/upstream/server-stop-race.md). A
+// header without a question is refused before any plugin sees it.
+func (s *server) serving() {
+	s.t.Helper()
+	for _, l := range s.inst.Servers() {
+		if !strings.HasPrefix(configuredAddr(l), "dns://") {
+			continue
+		}
+		for _, addr := range []net.Addr{l.LocalAddr(), l.Addr()} {
+			c := dns.Client{Net: addr.Network(), Timeout: 20 * time.Second}
+			if _, _, err := c.Exchange(new(dns.Msg), addr.String()); err != nil {
+				s.t.Fatalf("asking nothing of a server that has started: %v", err)
+			}
+		}
+	}
 }
 
 // listener returns where s answers transport: dns, tls, https, grpc or quic.
