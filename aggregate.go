@@ -16,7 +16,7 @@ type counts [pool.OutcomeCount + 3]uint64
 
 const (
 	placelessCount = pool.OutcomeCount + iota
-	shadowCount
+	dryRunCount
 	signedCount
 )
 
@@ -43,7 +43,7 @@ func (c *counts) metrics(name string) (all []prometheus.Metric) {
 		case n == 0:
 		case i == placelessCount:
 			all = append(all, counter(placeless, n, name))
-		case i == shadowCount:
+		case i == dryRunCount:
 			all = append(all, counter(shadowRecords, n, name))
 		case i == signedCount:
 			all = append(all, counter(signedRecords, n, name))
@@ -60,8 +60,8 @@ func (p *served) counts() (c counts) {
 		c[o] = p.record.answers[o].Load()
 	}
 	c[placelessCount] = p.record.placeless.Load()
-	if c[signedCount] = p.signed.Load(); p.shadow {
-		c[shadowCount] = p.record.shadow.Load()
+	if c[signedCount] = p.signed.Load(); p.dryRun {
+		c[dryRunCount] = p.record.dryRun.Load()
 	}
 	return c
 }

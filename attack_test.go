@@ -47,7 +47,7 @@ func (k *keeper) WriteMsg(m *dns.Msg) error {
 
 // Plugins above us may write to an answer, down to the bytes of its addresses.
 func TestAnAnswerIsNobodyElses(t *testing.T) {
-	h := handler(t, "rrhealth www.example.org {\nbackend 192.0.2.1 192.0.2.2 2001:db8::1\npolicy first\n}")
+	h := handler(t, "rrhealth www.example.org {\nbackend 192.0.2.1 192.0.2.2 2001:db8::1\npolicy sequential\n}")
 	for qtype, want := range map[uint16][]string{dns.TypeA: {"192.0.2.1", "192.0.2.2"}, dns.TypeAAAA: {"2001:db8::1"}} {
 		for range 2 {
 			m := query("www.example.org.")

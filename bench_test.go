@@ -61,7 +61,7 @@ func BenchmarkServeDNS(b *testing.B) {
 	}{
 		{"backends=3/names=1", 3, 1, ""},
 		{"backends=100/names=1", 100, 1, ""},
-		{"backends=100/names=1/answers=all", 100, 1, "answers 0"},
+		{"backends=100/names=1/answers=all", 100, 1, "max_answers 0"},
 		{"backends=3/names=100000", 3, 100_000, ""},
 	} {
 		b.Run(bc.name, func(b *testing.B) {
@@ -105,7 +105,7 @@ func TestAQueryHardlyAllocates(t *testing.T) {
 		{"3 backends", "rrhealth www.example.org {\nbackend " + manyBackends(3) + "\n}", "www.example.org.", dns.TypeA, 1},
 		{"3 backends, case to be kept", "rrhealth www.example.org {\nbackend " + manyBackends(3) + "\n}", "wWw.example.org.", dns.TypeA, 1},
 		{"100 backends, 8 answered", "rrhealth www.example.org {\nbackend " + manyBackends(100) + "\n}", "www.example.org.", dns.TypeA, 1},
-		{"100 backends, all answered", "rrhealth www.example.org {\nanswers 0\nbackend " + manyBackends(100) + "\n}", "www.example.org.", dns.TypeA, 5},
+		{"100 backends, all answered", "rrhealth www.example.org {\nmax_answers 0\nbackend " + manyBackends(100) + "\n}", "www.example.org.", dns.TypeA, 5},
 		{"shuffle", "rrhealth www.example.org {\npolicy shuffle\nbackend " + manyBackends(3) + "\n}", "www.example.org.", dns.TypeA, 1},
 		{"weighted", "rrhealth www.example.org {\nbackend " + manyBackends(3) + " weight 5\n}", "www.example.org.", dns.TypeA, 1},
 		{"no data", "rrhealth www.example.org {\nbackend " + manyBackends(3) + "\n}", "www.example.org.", dns.TypeAAAA, 5},

@@ -15,7 +15,7 @@ import (
 type bundle struct {
 	config  pool.Config
 	checks  []check
-	shadow  bool
+	dryRun  bool
 	pools   []*served
 	members []member // one for each backend
 	joined  bool     // is watched; belongs to the monitor's loop
@@ -35,7 +35,7 @@ type member struct {
 
 // newBundle returns the bundle of a stanza and its pools.
 func newBundle(s stanza, pools []*served) *bundle {
-	b := &bundle{config: s.pool, checks: s.checks, shadow: s.shadow, pools: pools, members: make([]member, len(s.pool.Backends))}
+	b := &bundle{config: s.pool, checks: s.checks, dryRun: s.dryRun, pools: pools, members: make([]member, len(s.pool.Backends))}
 	for i := range b.members {
 		b.members[i].bundle, b.members[i].index = b, i
 	}
@@ -74,11 +74,11 @@ func (m *member) move() bool {
 	return news
 }
 
-// build makes the snapshot that follows from health. Under shadow it takes
+// build makes the snapshot that follows from health. Under dry_run it takes
 // every backend for up, and what would be answered stands beside it.
 func (b *bundle) build(health []pool.Health) *pool.Snapshot {
 	s := pool.Build(&b.config, health)
-	if !b.shadow {
+	if !b.dryRun {
 		return s
 	}
 	served := pool.Build(&b.config, make([]pool.Health, len(health)))

@@ -15,8 +15,8 @@ func TestNamesOfAStanzaShareASnapshot(t *testing.T) {
 		shared     bool
 	}{
 		{"plain", "", true},
-		{"shadow", "shadow\n", true},
-		{"hold", "hold 20s\n", false},
+		{"dry_run", "dry_run\n", true},
+		{"hold_down", "hold_down 20s\n", false},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			inBubble(t, "rrhealth www.example.org other.example.org {\nbackend 192.0.2.1 192.0.2.2\n"+shortPace+tc.more+"}", func(b *bubble) {

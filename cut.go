@@ -81,11 +81,11 @@ func oneSet(rrs []dns.RR) (start, end int, ok bool) {
 // and makes it the answer of m. Its first record is the one whose turn it is.
 func (w *filterWriter) judgeWindow(m *dns.Msg, rrs []dns.RR, start, end, full int) bool {
 	set, f := rrs[start:end], w.filterOf(rrs[start].Header().Name)
-	if f.Answers > 0 || w.poolOf(rrs[start].Header().Name) != nil {
+	if f.MaxAnswers > 0 || w.poolOf(rrs[start].Header().Name) != nil {
 		return false
 	}
 	first := 0
-	if h := rrs[start].Header(); f.Policy == pool.Rotate && !f.shadow {
+	if h := rrs[start].Header(); f.Policy == pool.Rotate && !f.dryRun {
 		w.answer.step, w.answer.stepped = turns.next(h.Name, h.Rrtype), true
 		first = int(w.answer.step % uint64(len(set))) // #nosec G115 -- less than the length
 	}
@@ -105,7 +105,7 @@ func (w *filterWriter) judgeWindow(m *dns.Msg, rrs []dns.RR, start, end, full in
 			return true
 		}
 	}
-	w.answer.step, w.answer.stepped = step, f.Policy == pool.Rotate && !f.shadow
+	w.answer.step, w.answer.stepped = step, f.Policy == pool.Rotate && !f.dryRun
 	return false
 }
 
@@ -134,7 +134,7 @@ func (w *filterWriter) leaving(rest []dns.RR) (n int, ok bool) {
 		case set.pool != nil || targetType(set.rrtype):
 			return 0, false
 		case set.overlooked:
-		case set.filter.Answers > 0 || set.filter.Thin(len(rest)+len(set.at), 1) != pool.Served:
+		case set.filter.MaxAnswers > 0 || set.filter.Thin(len(rest)+len(set.at), 1) != pool.Served:
 			return 0, false
 		case len(set.living) > 0:
 			n += len(set.living) - len(set.at)

@@ -117,7 +117,7 @@ func TestRepliesThatAreCutTurnByOne(t *testing.T) {
 func TestWhereAPartDoesNotDoAllAreJudged(t *testing.T) {
 	half, all := pool.MinUp{N: 50, Percent: true}, pool.Config{TTL: 30, ShortTTL: 10, MinUp: pool.MinUp{N: 1}}
 	minUp, eight := all, all
-	minUp.MinUp, eight.Answers = half, 8
+	minUp.MinUp, eight.MaxAnswers = half, 8
 	for what, tc := range map[string]struct {
 		network string
 		n       int
@@ -166,10 +166,10 @@ func TestAPartSaysWhatTheWholeDoes(t *testing.T) {
 	parts := 0
 	for range 1500 {
 		m, scattered := randomCrowd(random)
-		config := pool.Config{TTL: 30, ShortTTL: 30, MinUp: pool.MinUp{N: 1 + random.IntN(8)/7*60, Percent: random.IntN(8) == 0}, Policy: pool.First}
+		config := pool.Config{TTL: 30, ShortTTL: 30, MinUp: pool.MinUp{N: 1 + random.IntN(8)/7*60, Percent: random.IntN(8) == 0}, Policy: pool.Sequential}
 		config.AllDown = pool.Action(random.IntN(6))
 		h := filtering(config, m, randomStates(random))
-		h.filters[0].shadow = random.IntN(8) == 0
+		h.filters[0].dryRun = random.IntN(8) == 0
 		network := []string{"udp", "udp", "udp", "tcp"}[random.IntN(4)]
 		size := []int{512, 1232, 4096}[random.IntN(3)]
 		r := func() *dns.Msg { return request1("www.example.org.", dns.TypeA, size, 0, "") }

@@ -46,8 +46,8 @@ type exhibit struct {
 
 type backendExhibit struct {
 	state       verdict.State
-	patient     bool // may be held at all
-	held        bool
+	patient     bool // may be held down at all
+	heldDown    bool
 	first       uint64
 	transitions [len(verdict.States)]uint64
 	checks      map[string][]*monitor.Target // by label
@@ -143,7 +143,7 @@ func (e *backendExhibit) add(b *bundle, i int, pools []*served) {
 		}
 		health := p.state().Health[i]
 		e.state = verdict.All(e.state, health.State)
-		e.held = e.held || health.Held
+		e.heldDown = e.heldDown || health.HeldDown
 		if n > 0 {
 			continue
 		}
@@ -189,7 +189,7 @@ func (e *exhibit) ofBackends() (all []prometheus.Metric) {
 			all = append(all, counter(firstAnswers, b.first, e.name, backend))
 		}
 		if b.patient {
-			all = append(all, gauge(backendHeld, boolean(b.held), e.name, backend))
+			all = append(all, gauge(backendHeld, boolean(b.heldDown), e.name, backend))
 		}
 		if b.expires != 0 {
 			all = append(all, gauge(certExpiry, float64(b.expires), e.name, backend))

@@ -16,7 +16,7 @@ import (
 type filter struct {
 	pool.Config
 	Name   string // in lower case, with the final dot; may start with "*."
-	shadow bool
+	dryRun bool
 	scope  scope
 	checks []check
 
@@ -26,7 +26,7 @@ type filter struct {
 }
 
 func newFilter(name string, s stanza) *filter {
-	return &filter{Config: s.pool, Name: name, shadow: s.shadow, scope: s.watch, checks: s.checks, watched: newWatchlist(), counts: newFilterRecord()}
+	return &filter{Config: s.pool, Name: name, dryRun: s.dryRun, scope: s.watch, checks: s.checks, watched: newWatchlist(), counts: newFilterRecord()}
 }
 
 // rules finds the filter for a name. It is fixed when the Corefile is parsed.

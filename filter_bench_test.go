@@ -46,7 +46,7 @@ func BenchmarkFilter(b *testing.B) {
 			ttl    int
 			policy pool.Policy
 		}{
-			{"nothing to do", 0, 30, pool.First},
+			{"nothing to do", 0, 30, pool.Sequential},
 			{"rotated", 0, 30, pool.Rotate},
 			{"rotated, TTL capped", 0, 300, pool.Rotate},
 			{"one dead", 1, 300, pool.Rotate},
@@ -61,7 +61,7 @@ func BenchmarkFilter(b *testing.B) {
 			})
 		}
 		b.Run(fmt.Sprintf("%d records/no filter", n), func(b *testing.B) {
-			h, r := benchFilter(b, n, 0, 30, pool.First)
+			h, r := benchFilter(b, n, 0, 30, pool.Sequential)
 			next := h.(*RRHealth).Next
 			w, ctx := new(discard), context.Background()
 			b.ReportAllocs()
@@ -79,7 +79,7 @@ func TestJudgingAnAnswerHardlyAllocates(t *testing.T) {
 		policy       pool.Policy
 		want         float64 // with the two that a wrapped writer costs
 	}{
-		{"nothing to do", 3, 0, 30, pool.First, 2},
+		{"nothing to do", 3, 0, 30, pool.Sequential, 2},
 		{"rotated", 3, 0, 30, pool.Rotate, 4},
 		{"one dead, TTL capped", 3, 1, 300, pool.Rotate, 5},
 		{"30 records, one dead", 30, 1, 300, pool.Rotate, 6},

@@ -87,7 +87,7 @@ func TestPolicyFirstKeepsTheOrderAndAnswersCutsIt(t *testing.T) {
 	f := newFarm(t, 5)
 	f.kill(f.all[0])
 	zone := tempZone(t, soaLine+addressRecords("www", f.all...))
-	s := start(t, corefile(f.stanza("policy first\nanswers 2")+"file "+zone+" example.org"))
+	s := start(t, corefile(f.stanza("policy sequential\nmax_answers 2")+"file "+zone+" example.org"))
 	f.settled()
 	for range 3 {
 		if got := addrs(s.ask("www.example.org.", dns.TypeA)); !slices.Equal(got, f.all[1:3]) {
@@ -145,17 +145,17 @@ func TestAllDownInAFilter(t *testing.T) {
 		cnames int
 	}
 	for allDown, want := range map[string]reply{
-		"answer":             {dns.RcodeSuccess, f.all, "all addresses of this name and type are down: answered all the same", dns.TypeNS, 1},
-		"servfail":           {dns.RcodeServerFailure, nil, "all addresses of this name and type are down", 0, 0},
-		"refused":            {dns.RcodeRefused, nil, "all addresses of this name and type are down", 0, 0},
-		"nodata":             {dns.RcodeSuccess, nil, "", dns.TypeSOA, 1},
-		"192.0.2.1":          {dns.RcodeSuccess, []string{"192.0.2.1"}, "all addresses of this name and type are down: answered the fallback", dns.TypeNS, 1},
-		"192.0.2.1 ::2":      {dns.RcodeSuccess, []string{"192.0.2.1"}, "all addresses of this name and type are down: answered the fallback", dns.TypeNS, 1},
-		"2001:db8::1":        {dns.RcodeSuccess, nil, "", dns.TypeSOA, 1},
-		"answer\nanswers 1 ": {dns.RcodeSuccess, f.all[:1], "all addresses of this name and type are down: answered all the same", dns.TypeNS, 1},
+		"answer":                 {dns.RcodeSuccess, f.all, "all addresses of this name and type are down: answered all the same", dns.TypeNS, 1},
+		"servfail":               {dns.RcodeServerFailure, nil, "all addresses of this name and type are down", 0, 0},
+		"refused":                {dns.RcodeRefused, nil, "all addresses of this name and type are down", 0, 0},
+		"nodata":                 {dns.RcodeSuccess, nil, "", dns.TypeSOA, 1},
+		"192.0.2.1":              {dns.RcodeSuccess, []string{"192.0.2.1"}, "all addresses of this name and type are down: answered the fallback", dns.TypeNS, 1},
+		"192.0.2.1 ::2":          {dns.RcodeSuccess, []string{"192.0.2.1"}, "all addresses of this name and type are down: answered the fallback", dns.TypeNS, 1},
+		"2001:db8::1":            {dns.RcodeSuccess, nil, "", dns.TypeSOA, 1},
+		"answer\nmax_answers 1 ": {dns.RcodeSuccess, f.all[:1], "all addresses of this name and type are down: answered all the same", dns.TypeNS, 1},
 	} {
 		t.Run(allDown, func(t *testing.T) {
-			s := start(t, corefile(f.stanza("policy first\nall_down "+allDown)+"file "+zone+" example.org"))
+			s := start(t, corefile(f.stanza("policy sequential\nall_down "+allDown)+"file "+zone+" example.org"))
 			f.settled()
 			for name, cnames := range map[string]int{"www.example.org.": 0, "alias.example.org.": want.cnames} {
 				m := s.exchange(question(name, dns.TypeA, false), "udp")
@@ -282,9 +282,9 @@ func TestTheLongestNameWinsAndServeWinsOverFilter(t *testing.T) {
 	f := newFarm(t, 4)
 	f.kill(f.all[0])
 	zone := tempZone(t, soaLine+addressRecords("www", f.all...)+addressRecords("own", f.all...)+addressRecords("a.deep", f.all...)+addressRecords("deep", f.all...)+addressRecords("served", f.all...))
-	text := f.stanza("policy first") + // every name below the server block
-		strings.Replace(f.stanza("answers 1\npolicy first"), "rrhealth", "rrhealth own.example.org", 1) +
-		strings.Replace(f.stanza("answers 2\npolicy first"), "rrhealth", "rrhealth *.deep.example.org", 1) +
+	text := f.stanza("policy sequential") + // every name below the server block
+		strings.Replace(f.stanza("max_answers 1\npolicy sequential"), "rrhealth", "rrhealth own.example.org", 1) +
+		strings.Replace(f.stanza("max_answers 2\npolicy sequential"), "rrhealth", "rrhealth *.deep.example.org", 1) +
 		"rrhealth served.example.org {\nbackend 192.0.2.1\n}\n"
 	s := start(t, corefile(text+"file "+zone+" example.org"))
 	f.settled()
@@ -374,11 +374,11 @@ func TestWatchKeepsItsWord(t *testing.T) {
 	}
 }
 
-func TestShadowChangesNoAnswer(t *testing.T) {
+func TestDryRunChangesNoAnswer(t *testing.T) {
 	f := newFarm(t, 3)
 	f.kill(f.all[0])
 	zone := tempZone(t, soaLine+addressRecords("www", f.all...))
-	filter := start(t, corefile(f.stanza("shadow")+"file "+zone+" example.org"))
+	filter := start(t, corefile(f.stanza("dry_run")+"file "+zone+" example.org"))
 	f.settled()
 	for range 4 {
 		m := filter.ask("www.example.org.", dns.TypeA)
@@ -389,7 +389,7 @@ func TestShadowChangesNoAnswer(t *testing.T) {
 	if got := scraped(t, "coredns_rrhealth_shadow_records_total", "zone", "example.org."); got != 4 {
 		t.Errorf("%v records counted in four answers with one dead, want 4", got)
 	}
-	serve := start(t, corefile(fmt.Sprintf("rrhealth pool.example.org {\nbackend %s\ncheck tcp://:%s\n%s\nshadow\nall_down servfail\n}\n", strings.Join(f.all, " "), f.port, quick)))
+	serve := start(t, corefile(fmt.Sprintf("rrhealth pool.example.org {\nbackend %s\ncheck tcp://:%s\n%s\ndry_run\nall_down servfail\n}\n", strings.Join(f.all, " "), f.port, quick)))
 	eventually(t, "the dead backend is down in the metrics", func() bool {
 		return scraped(t, "coredns_rrhealth_backend_state", "backend", f.all[0], "state", "down") == 1
 	})
@@ -581,7 +581,7 @@ func scraped(t *testing.T, name string, labels ...string) float64 {
 func TestManyAskWhileVerdictsChange(t *testing.T) {
 	f := newFarm(t, 12)
 	file, ask := f.zone(t, 40)
-	s := start(t, corefile(f.stanza("answers 3")+"file "+file+" example.org"))
+	s := start(t, corefile(f.stanza("max_answers 3")+"file "+file+" example.org"))
 	f.settled()
 	var clients sync.WaitGroup
 	for client := range 4 {

@@ -18,7 +18,7 @@ type filterRecord struct {
 	filters  []*filter     // that use it, the latest last
 	filtered atomic.Uint64 // dead addresses that were left out
 	signed   atomic.Uint64 // dead addresses that were not, for their signatures
-	shadow   atomic.Uint64 // dead addresses that were not, for shadow
+	dryRun   atomic.Uint64 // dead addresses that were not, for dry_run
 }
 
 func newFilterRecord() *filterRecord { return new(filterRecord) }
@@ -95,8 +95,8 @@ func (r *registry) countFilters(byName map[string]*counts) (filtered map[string]
 		}
 		var c counts
 		c[signedCount] = rec.signed.Load()
-		if rec.filters[len(rec.filters)-1].shadow {
-			c[shadowCount] = rec.shadow.Load()
+		if rec.filters[len(rec.filters)-1].dryRun {
+			c[dryRunCount] = rec.dryRun.Load()
 		}
 		if c != (counts{}) {
 			named(byName, name).add(&c)
@@ -110,7 +110,7 @@ func (l *limiter) watched(c monitor.Change, a *address) {
 	if !l.allowed(time.Now()) {
 		return
 	}
-	log.Info(fmt.Sprintf("backend %s below %s is %s", a.addr, a.filter.Name, a.State()) + because(c) + inShadow(a.filter.shadow))
+	log.Info(fmt.Sprintf("backend %s below %s is %s", a.addr, a.filter.Name, a.State()) + because(c) + inDryRun(a.filter.dryRun))
 }
 
 // The bounds of a listing: addresses in a line, and in all.

@@ -112,7 +112,7 @@ func (r *registry) join(b *bundle) {
 		m := &b.members[i]
 		m.targets, m.expires = nil, nil
 		for _, c := range b.checks {
-			t, u := r.acquire(b.config.Backends[i].Probe, c)
+			t, u := r.acquire(b.config.Backends[i].CheckAddr, c)
 			m.targets = append(m.targets, t)
 			m.expires = append(m.expires, u.expires)
 			u.members = append(u.members, m)

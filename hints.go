@@ -187,7 +187,7 @@ func (w *filterWriter) applyHints(s *section, i int, places []int) {
 	}
 	set.changed, set.withdrawn, set.records = true, true, records
 	set.thinned = len(places) < len(set.at)
-	if set.filter != nil && !set.filter.shadow {
+	if set.filter != nil && !set.filter.dryRun {
 		set.filter.counts.filtered.Add(set.leftOut())
 	}
 }
@@ -198,7 +198,7 @@ func (w *filterWriter) hinter(set *rrset) func(dns.RR) dns.RR {
 	down := func(addr netip.Addr) bool {
 		switch {
 		case set.filter != nil:
-			return !set.filter.shadow && w.handler.health(set.filter, addr).down
+			return !set.filter.dryRun && w.handler.health(set.filter, addr).down
 		case w.own != nil:
 			return w.own.Snapshot().Down(w.own.Config, addr)
 		}

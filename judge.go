@@ -79,7 +79,7 @@ func (w *filterWriter) allDown(qtype uint16) int {
 		if set.rrtype != qtype {
 			continue
 		}
-		if set.overlooked || set.filter == nil || len(set.living) > 0 || set.filter.shadow {
+		if set.overlooked || set.filter == nil || len(set.living) > 0 || set.filter.dryRun {
 			return none
 		}
 		asked = i

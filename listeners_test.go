@@ -37,10 +37,10 @@ func TestEveryKindOfListenerGivesTheSameAnswer(t *testing.T) {
     tls %s %s
     rrhealth www.example.org {
         backend 192.0.2.1 192.0.2.2 192.0.2.3
-        policy first
+        policy sequential
     }
     rrhealth {
-        policy first
+        policy sequential
         watch 127.0.0.0/8
         check tcp://:%s
         interval 1s fast 100ms

@@ -43,11 +43,11 @@ var (
 	firstAnswers     = desc("first_answers_total", "Counter of answers in which the backend came first.", "pool", "backend")
 	filteredRecords  = desc("filtered_records_total", "Counter of addresses, those in hints included, that were left out of other plugins' answers because they are down, and of SRV, HTTPS and SVCB records whose target is.", "zone")
 	signedRecords    = desc("signed_records_total", "Counter of addresses, and of SRV, HTTPS and SVCB records, that had to stay in answers because another key has signed them.", "zone")
-	shadowRecords    = desc("shadow_records_total", "Counter of addresses that would have been left out of answers, were it not for shadow.", "zone")
+	shadowRecords    = desc("shadow_records_total", "Counter of addresses that would have been left out of answers, were it not for dry_run.", "zone")
 	watchedAddresses = desc("watched_addresses", "Number of addresses that are watched because other plugins answer them.")
 	certExpiry       = desc("certificate_expiry_timestamp_seconds", "When the first certificate that the backend shows to a check expires, in Unix time.", "pool", "backend")
 	insecureCheck    = desc("check_insecure", "1 for a check that does not verify the certificate.", "pool", "check")
-	backendHeld      = desc("backend_held", "Whether the backend is up, but held back by hold or failback (1), or not (0).", "pool", "backend")
+	backendHeld      = desc("backend_held", "Whether the backend is up, but held back by hold_down or failback (1), or not (0).", "pool", "backend")
 	aggregatedPools  = desc("aggregated_pools", "Number of pools whose answers are counted together with those of others, as there would be too many series.")
 	placeless        = desc("placeless_answers_total", "Counter of answers under policy nearest to clients whose place is not known: they are rotated.", "pool")
 

@@ -67,7 +67,7 @@ func TestMetrics(t *testing.T) {
 		check tcp://:%s
 		interval 200ms fast 100ms
 		timeout 90ms
-		policy first
+		policy sequential
 	}`, strings.Join(ips(backends...), " "), port)
 	s := start(t, corefile(stanza))
 	s.settled("www.example.org.", dns.TypeA, backends[0].ip())

@@ -29,7 +29,7 @@ func TestLargeAnswersAreByteEqual(t *testing.T) {
 		size := []int{-1, 512, 700 + random.IntN(60), 1232, 1400 + random.IntN(100), 4096, 65535}[random.IntN(7)]
 		r := request1(m.Question[0].Name, dns.TypeA, size, random.IntN(16), "")
 		config := plainConfig
-		config.Answers = random.IntN(2) * 50
+		config.MaxAnswers = random.IntN(2) * 50
 		if bothWays(t, filtering(config, m, down), m, r) {
 			short++
 		}

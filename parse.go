@@ -13,12 +13,12 @@ import (
 
 // What a stanza says where it says nothing. The reasons are in the README.
 const (
-	defaultInterval = 5 * time.Second
-	defaultFast     = time.Second
-	defaultTimeout  = 2 * time.Second
-	defaultRise     = 2
-	defaultFall     = 3
-	defaultAnswers  = 8
+	defaultInterval   = 5 * time.Second
+	defaultFast       = time.Second
+	defaultTimeout    = 2 * time.Second
+	defaultRise       = 2
+	defaultFall       = 3
+	defaultMaxAnswers = 8
 )
 
 // The limits of what a stanza may say.
@@ -28,10 +28,10 @@ const (
 	maxStreak   = 100
 	maxWeight   = 65535
 	maxTier     = 100
-	maxAnswers  = 1000
+	mostAnswers = 1000
 	// maxWatchedMinUp is how many A records a DNS message can hold: 16 bytes each.
 	maxWatchedMinUp = 4094
-	minPatience     = time.Second // of slow_start, hold and failback
+	minPatience     = time.Second // of slow_start, hold_down and failback
 	maxPatience     = 24 * time.Hour
 )
 
@@ -42,7 +42,7 @@ type stanza struct {
 	pool     pool.Config
 	backends map[netip.Addr]bool // those of pool, to find them by
 	watch    scope               // of a filter
-	shadow   bool
+	dryRun   bool
 	checks   []check
 	pace     pace
 
@@ -99,7 +99,7 @@ func parseStanza(l line, zones []string, root string) stanza {
 	s := stanza{
 		at: l, backends: make(map[netip.Addr]bool), broken: make(map[string]bool),
 		pool: pool.Config{
-			Answers: defaultAnswers, MinUp: pool.MinUp{N: 1},
+			MaxAnswers: defaultMaxAnswers, MinUp: pool.MinUp{N: 1},
 		},
 		pace: pace{rule: verdict.Rule{Rise: defaultRise, Fall: defaultFall}},
 	}

@@ -9,13 +9,13 @@ import (
 	"github.com/rrhealth/rrhealth/plugin/pool"
 )
 
-func (s *stanza) parseAnswers(l line) error {
+func (s *stanza) parseMaxAnswers(l line) error {
 	text, err := l.one("a number of addresses, 0 for all")
 	if err != nil {
 		return err
 	}
-	if s.pool.Answers, err = number(text, 0, maxAnswers); err != nil {
-		return l.errorf("answers: %v", err)
+	if s.pool.MaxAnswers, err = number(text, 0, mostAnswers); err != nil {
+		return l.errorf("max_answers: %v", err)
 	}
 	return nil
 }

@@ -12,7 +12,7 @@ import (
 
 // backendArgs is the form of a backend line, and backendForm the same for an
 // error text, in full.
-const backendArgs = "ADDRESS... [weight N] [tier N] [location PLACE] [probe ADDRESS] [drain]"
+const backendArgs = "ADDRESS... [weight N] [tier N] [location PLACE] [check_addr ADDRESS] [drain]"
 
 var backendForm = "backend " + strings.Replace(backendArgs, "PLACE", "LATITUDE LONGITUDE|CONTINENT[/COUNTRY]", 1)
 
@@ -45,8 +45,8 @@ func (s *stanza) parseBackend(l line) error {
 	for _, addr := range addrs {
 		one := b
 		one.Addr = addr
-		if !one.Probe.IsValid() {
-			one.Probe = addr
+		if !one.CheckAddr.IsValid() {
+			one.CheckAddr = addr
 		}
 		s.pool.Backends = append(s.pool.Backends, one)
 	}
@@ -77,12 +77,12 @@ func (s *stanza) parseBackendOptions(l line, args []string, b *pool.Backend, add
 			s.weighted()
 		case "tier":
 			b.Tier, err = number(value, 1, maxTier)
-		case "probe":
+		case "check_addr":
 			if addrs > 1 {
-				return l.errorf("backend: probe behind %d addresses, want one address on the line", addrs)
+				return l.errorf("backend: check_addr behind %d addresses, want one address on the line", addrs)
 			}
-			if b.Probe, err = netip.ParseAddr(value); err == nil {
-				b.Probe, err = backendAddr(b.Probe)
+			if b.CheckAddr, err = netip.ParseAddr(value); err == nil {
+				b.CheckAddr, err = backendAddr(b.CheckAddr)
 			} else {
 				err = fmt.Errorf("got %q, want an IP address", value)
 			}

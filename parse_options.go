@@ -22,15 +22,15 @@ var options = []option{
 	{name: "rise", form: "N", read: (*stanza).parsePace, general: true},
 	{name: "fall", form: "N", read: (*stanza).parsePace, general: true},
 	{name: "fall_hard", form: "N", read: (*stanza).parsePace, general: true},
-	{name: "policy", form: "rotate|shuffle|weighted|sticky [V4LEN V6LEN]|nearest|first", read: (*stanza).parsePolicy},
-	{name: "answers", form: "N", read: (*stanza).parseAnswers},
+	{name: "policy", form: "rotate|shuffle|weighted|sticky [V4LEN V6LEN]|nearest|sequential", read: (*stanza).parsePolicy},
+	{name: "max_answers", form: "N", read: (*stanza).parseMaxAnswers},
 	{name: "ttl", form: "DURATION", read: (*stanza).parseTTL},
 	{name: "all_down", form: "answer|servfail|refused|nodata|drop|ADDRESS...", read: (*stanza).parseAllDown},
 	{name: "min_up", form: "N|N%", read: (*stanza).parseMinUp},
 	{name: "slow_start", form: "DURATION", read: (*stanza).parsePatience},
-	{name: "hold", form: "DURATION", read: (*stanza).parsePatience},
+	{name: "hold_down", form: "DURATION", read: (*stanza).parsePatience},
 	{name: "failback", form: "auto|DURATION|manual", read: (*stanza).parsePatience},
-	{name: "shadow", read: (*stanza).parseShadow},
+	{name: "dry_run", read: (*stanza).parseDryRun},
 }
 
 // optionNames lists the options for an error text.

@@ -101,7 +101,7 @@ func parseCodes(text string) (pool.Place, error) {
 	return pool.Place{Continent: continent, Country: country}, nil
 }
 
-// parsePatience reads one of the lines slow_start, hold and failback.
+// parsePatience reads one of the lines slow_start, hold_down and failback.
 func (s *stanza) parsePatience(l line) error {
 	text, err := l.one(patienceForms[l.word()])
 	if err != nil {
@@ -111,8 +111,8 @@ func (s *stanza) parsePatience(l line) error {
 	switch l.word() {
 	case "slow_start":
 		patience.SlowStart, err = duration(l, text, minPatience, maxPatience)
-	case "hold":
-		patience.Hold, err = duration(l, text, minPatience, pool.FlapWindow)
+	case "hold_down":
+		patience.HoldDown, err = duration(l, text, minPatience, pool.FlapWindow)
 	case "failback":
 		switch text {
 		case "auto":
@@ -130,7 +130,7 @@ func (s *stanza) parsePatience(l line) error {
 }
 
 var patienceForms = map[string]string{
-	"slow_start": "a duration such as 1m", "hold": "a duration such as 20s", "failback": "auto, manual or a duration such as 5m",
+	"slow_start": "a duration such as 1m", "hold_down": "a duration such as 20s", "failback": "auto, manual or a duration such as 5m",
 }
 
 // checkPolicy refuses what has no effect under the stanza's policy, and what

@@ -50,23 +50,23 @@ func (s *stanza) parseWatch(l line) error {
 	return nil
 }
 
-// parseShadow reads the word that keeps a stanza from changing any answer.
-func (s *stanza) parseShadow(l line) error {
+// parseDryRun reads the word that keeps a stanza from changing any answer.
+func (s *stanza) parseDryRun(l line) error {
 	if len(l.args()) > 0 {
-		return l.errorf("shadow: got %s, want nothing behind it", quoted(l.args()))
+		return l.errorf("dry_run: got %s, want nothing behind it", quoted(l.args()))
 	}
-	s.shadow = true
+	s.dryRun = true
 	return nil
 }
 
 // completeFilter checks what a filter's stanza says as a whole.
 func (s *stanza) completeFilter() {
 	switch s.pool.Policy {
-	case pool.Rotate, pool.Shuffle, pool.First:
+	case pool.Rotate, pool.Shuffle, pool.Sequential:
 	default:
-		s.report(s.at.find("policy").errorf("policy: %s needs to know the backends, want rotate, shuffle or first beside watch", s.pool.Policy))
+		s.report(s.at.find("policy").errorf("policy: %s needs to know the backends, want rotate, shuffle or sequential beside watch", s.pool.Policy))
 	}
-	for _, word := range []string{"slow_start", "hold", "failback"} {
+	for _, word := range []string{"slow_start", "hold_down", "failback"} {
 		if at := s.at.find(word); at.word() == word {
 			s.report(at.errorf("%s: is for pools, want it beside backend only", word))
 		}
@@ -74,7 +74,7 @@ func (s *stanza) completeFilter() {
 	if n := s.pool.MinUp; !n.Percent && n.N > maxWatchedMinUp {
 		s.report(s.at.find("min_up").errorf("min_up: no answer holds so many addresses (got %d); write 1 to %d, or N%%", n.N, maxWatchedMinUp))
 	}
-	if s.at.find("answers").word() != "answers" {
-		s.pool.Answers = 0 // all that the plugins below answer
+	if s.at.find("max_answers").word() != "max_answers" {
+		s.pool.MaxAnswers = 0 // all that the plugins below answer
 	}
 }

@@ -20,10 +20,10 @@ func TestBadFiltersGetErrorsThatHelp(t *testing.T) {
 		"watch 192.0.2.1 192.0.2.1/32":       `Corefile:4 - Error during parsing: watch: "192.0.2.1/32" given twice, want each network once`,
 		"watch any\nwatch any":               "Corefile:5 - Error during parsing: watch: given at Corefile:4 already, want it once",
 		"watch any\nbackend 192.0.2.1":       "Corefile:5 - Error during parsing: backend: beside watch at Corefile:4, want one of them: backend to answer addresses, watch to judge those that other plugins answer",
-		"watch any\npolicy weighted":         "Corefile:5 - Error during parsing: policy: weighted needs to know the backends, want rotate, shuffle or first beside watch",
-		"watch any\npolicy sticky":           "Corefile:5 - Error during parsing: policy: sticky needs to know the backends, want rotate, shuffle or first beside watch",
-		"hold 10s\nwatch any":                "Corefile:4 - Error during parsing: hold: is for pools, want it beside backend only",
-		"watch any\nshadow yes":              `Corefile:5 - Error during parsing: shadow: got "yes", want nothing behind it`,
+		"watch any\npolicy weighted":         "Corefile:5 - Error during parsing: policy: weighted needs to know the backends, want rotate, shuffle or sequential beside watch",
+		"watch any\npolicy sticky":           "Corefile:5 - Error during parsing: policy: sticky needs to know the backends, want rotate, shuffle or sequential beside watch",
+		"hold_down 10s\nwatch any":           "Corefile:4 - Error during parsing: hold_down: is for pools, want it beside backend only",
+		"watch any\ndry_run yes":             `Corefile:5 - Error during parsing: dry_run: got "yes", want nothing behind it`,
 		"watch any\ncheck tls://:443":        "tls",
 		"watch any\ncheck https://:443/":     "https",
 		"watch any\ncheck tcp://:1\ncheck x": "Corefile:6",
@@ -48,7 +48,7 @@ func TestGoodFilters(t *testing.T) {
 	for _, corefile := range []string{
 		". {\nrrhealth {\nwatch any\ncheck tcp://:443\n}\nforward . 192.0.2.1\n}\n",
 		". {\nrrhealth . *.example.org {\nwatch 192.0.2.7 2001:db8::/32\ncheck http://:80/\n}\n}\n",
-		"example.org {\nrrhealth www.example.org {\nwatch 192.0.2.0/24\nshadow\n}\nrrhealth www.example.org {\nbackend 192.0.2.1\nshadow\n}\n}\n",
+		"example.org {\nrrhealth www.example.org {\nwatch 192.0.2.0/24\ndry_run\n}\nrrhealth www.example.org {\nbackend 192.0.2.1\ndry_run\n}\n}\n",
 		"example.org {\nrrhealth {\ncheck tls://www.example.org:443\nwatch any\n}\n}\n",
 	} {
 		if err := validate(corefile); err != nil {
@@ -58,10 +58,10 @@ func TestGoodFilters(t *testing.T) {
 }
 
 func TestAFilterAnswersAllUnlessToldOtherwise(t *testing.T) {
-	for block, want := range map[string]int{"": 0, "answers 3": 3, "answers 0": 0} {
+	for block, want := range map[string]int{"": 0, "max_answers 3": 3, "max_answers 0": 0} {
 		s := parsed(t, "rrhealth {\nwatch any\n"+block+"\n}")[0]
-		if s.pool.Answers != want || s.pool.TTL != seconds(staticTTL) || s.pool.AllDown != pool.ActAnswer {
-			t.Errorf("%q: %+v, want answers %d", block, s.pool, want)
+		if s.pool.MaxAnswers != want || s.pool.TTL != seconds(staticTTL) || s.pool.AllDown != pool.ActAnswer {
+			t.Errorf("%q: %+v, want max_answers %d", block, s.pool, want)
 		}
 	}
 }

@@ -68,14 +68,14 @@ func BenchmarkPolicy(b *testing.B) {
 			{"weighted", "weighted", "", ""},
 			{"sticky", "sticky", "", ""},
 			{"sticky/weights", "sticky", "weights", ""},
-			{"first", "first", "", ""},
+			{"sequential", "sequential", "", ""},
 			{"rotate/metadata", "rotate", "", "metadata"},
 			{"nearest/metadata", "nearest", "", "metadata"},
 			{"rotate/subnet", "rotate", "", "subnet"},
 			{"sticky/subnet", "sticky", "", "subnet"},
-			{"rotate/all", "rotate", "answers 0", ""},
-			{"sticky/all", "sticky", "answers 0", ""},
-			{"nearest/all/metadata", "nearest", "answers 0", "metadata"},
+			{"rotate/all", "rotate", "max_answers 0", ""},
+			{"sticky/all", "sticky", "max_answers 0", ""},
+			{"nearest/all/metadata", "nearest", "max_answers 0", "metadata"},
 		} {
 			b.Run(fmt.Sprintf("members=%d/%s", n, bc.name), func(b *testing.B) {
 				h := handler(b, policyBlock(bc.policy, n, bc.more))
@@ -107,7 +107,7 @@ func TestPoliciesHardlyAllocate(t *testing.T) {
 		policy, with string
 		want         float64
 	}{
-		{"rotate", "", 1}, {"shuffle", "", 1}, {"weighted", "", 1}, {"sticky", "", 1}, {"first", "", 1}, {"nearest", "", 1},
+		{"rotate", "", 1}, {"shuffle", "", 1}, {"weighted", "", 1}, {"sticky", "", 1}, {"sequential", "", 1}, {"nearest", "", 1},
 		{"nearest", "metadata", 5}, // four labels published
 		{"rotate", "metadata", 5},
 		{"sticky", "subnet", 4}, // the option, the record, and the list that holds it

@@ -20,7 +20,7 @@ import (
 const tenBackends = "backend 192.0.2.1 192.0.2.2 192.0.2.3 192.0.2.4 192.0.2.5 192.0.2.6 192.0.2.7 192.0.2.8 192.0.2.9 192.0.2.10\n"
 
 func TestStickyGivesEachNetworkItsOwn(t *testing.T) {
-	block := "rrhealth www.example.org {\n" + tenBackends + "policy sticky\nanswers 1\n}"
+	block := "rrhealth www.example.org {\n" + tenBackends + "policy sticky\nmax_answers 1\n}"
 	s, replica := start(t, corefile(block)), start(t, corefile(block))
 	seen := make(map[string]bool)
 	for i := range 40 {

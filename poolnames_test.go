@@ -219,7 +219,7 @@ func TestAnAliasTurnsTheListOnce(t *testing.T) {
 }
 
 func TestClientsThatReadWhatComesAlongAreSpreadToo(t *testing.T) {
-	s := start(t, corefile("rrhealth www.example.org {\nbackend 192.0.2.1 192.0.2.2 192.0.2.3\nanswers 1\n}\nfile "+tempZone(t, aliasZone)+" example.org"))
+	s := start(t, corefile("rrhealth www.example.org {\nbackend 192.0.2.1 192.0.2.2 192.0.2.3\nmax_answers 1\n}\nfile "+tempZone(t, aliasZone)+" example.org"))
 	side, hints := make(map[string]int), make(map[string]int)
 	for range 6 {
 		side[strings.Join(beside(s.ask("srv.example.org.", dns.TypeSRV), "www.example.org."), " ")]++

@@ -15,7 +15,7 @@ import (
 // Labels can be used by view, which decides before the chain, and by log,
 // which writes after it.
 func TestWhatIsToldToOtherPlugins(t *testing.T) {
-	h := handler(t, "rrhealth www.example.org {\nbackend 192.0.2.1 192.0.2.2\npolicy first\n}")
+	h := handler(t, "rrhealth www.example.org {\nbackend 192.0.2.1 192.0.2.2\npolicy sequential\n}")
 	h.metadata = true
 	told := func(name string, qtype uint16) (before, after map[string]string) {
 		r := query(name)
@@ -58,7 +58,7 @@ func TestWhatIsToldToOtherPlugins(t *testing.T) {
 
 // A query may come by a name that it did not have when metadata was collected.
 func TestARewrittenNameIsToldAsItWasAnswered(t *testing.T) {
-	h := handler(t, "rrhealth www.example.org {\nbackend 192.0.2.1\n}\nrrhealth old.example.org {\nbackend 192.0.2.2\npolicy first\n}")
+	h := handler(t, "rrhealth www.example.org {\nbackend 192.0.2.1\n}\nrrhealth old.example.org {\nbackend 192.0.2.2\npolicy sequential\n}")
 	h.metadata = true
 	ctx := h.Metadata(metadata.ContextWithMetadata(context.Background()), request.Request{Req: query("old.example.org."), W: nullWriter{}})
 	_, _ = h.ServeDNS(ctx, nullWriter{}, query("www.example.org."))
@@ -83,7 +83,7 @@ func TestLogAndViewSeeTheMetadata(t *testing.T) {
 		log . "told {/rrhealth/pool} {/rrhealth/policy} {/rrhealth/outcome} {/rrhealth/first}"
 		rrhealth www.example.org {
 			backend 127.0.63.1 127.0.63.2
-			policy first
+			policy sequential
 		}
 		rrhealth dead.example.org {
 			backend 127.0.63.1

@@ -124,7 +124,7 @@ func TestTheFiltersShortWayIsByteEqualToTheLongWay(t *testing.T) {
 				body.twist(m)
 			}
 			config := plainConfig
-			config.Policy, config.Answers = pool.Policy(flags&1), flags&2
+			config.Policy, config.MaxAnswers = pool.Policy(flags&1), flags&2
 			h := filtering(config, m, down)
 			switch ok := bothWays(t, h, m, r); {
 			case ok && body.never:
@@ -290,7 +290,7 @@ func TestEveryPluginAboveGetsWhatItNeeds(t *testing.T) {
 	var raw atomic.Int64
 	wroteRaw = func() { raw.Add(1) }
 	t.Cleanup(func() { wroteRaw = nil })
-	stanza := "rrhealth www.example.org {\nbackend 192.0.2.1 192.0.2.2 192.0.2.3 2001:db8::1\npolicy first\n}"
+	stanza := "rrhealth www.example.org {\nbackend 192.0.2.1 192.0.2.2 192.0.2.3 2001:db8::1\npolicy sequential\n}"
 	for _, tc := range []struct {
 		above string
 		short bool
@@ -361,9 +361,9 @@ srv IN SRV 1 1 80 web
 *.wild IN A 192.0.2.7
 many IN A 192.0.2.10
 `+strings.Join(numbered("many IN A 192.0.2.%d", 100, 140), "\n"))
-	ours := "rrhealth www.example.org {\nbackend 192.0.2.1 192.0.2.2 192.0.2.3 2001:db8::1\npolicy first\n}\n" +
+	ours := "rrhealth www.example.org {\nbackend 192.0.2.1 192.0.2.2 192.0.2.3 2001:db8::1\npolicy sequential\n}\n" +
 		"rrhealth v4.example.org {\nbackend 192.0.2.1\n}\n" +
-		"rrhealth {\npolicy first\nwatch " + strings.TrimSuffix(backends[0].ip(), "1") + "0/24\ncheck tcp://:" + port + "\ninterval 1s fast 100ms\ntimeout 100ms\n}\n"
+		"rrhealth {\npolicy sequential\nwatch " + strings.TrimSuffix(backends[0].ip(), "1") + "0/24\ncheck tcp://:" + port + "\ninterval 1s fast 100ms\ntimeout 100ms\n}\n"
 	for _, tc := range []struct {
 		above string
 		short bool // at least sometimes
@@ -474,7 +474,7 @@ example.net:0 {
     bind 127.0.0.1
     rrhealth www.example.net {
         backend 192.0.2.1 192.0.2.2
-        policy first
+        policy sequential
     }
 }
 `, zone))

@@ -116,7 +116,7 @@ func short(d time.Duration) string {
 func TestTheREADMEHasTheRangesOfTheCode(t *testing.T) {
 	text := readme(t)
 	for _, want := range []string{
-		fmt.Sprintf("cut to %s.", map[int]string{8: "eight"}[defaultAnswers]),
+		fmt.Sprintf("cut to %s.", map[int]string{8: "eight"}[defaultMaxAnswers]),
 		fmt.Sprintf("share of the first answers (1 to %d, default 1)", maxWeight),
 		fmt.Sprintf("ranks backends (1 to %d, default 1)", maxTier),
 		fmt.Sprintf("each backend is asked (%s to %s, default %s)", short(minInterval), short(maxInterval), short(defaultInterval)),
@@ -124,7 +124,7 @@ func TestTheREADMEHasTheRangesOfTheCode(t *testing.T) {
 		fmt.Sprintf("request and reply (default %s, or half the interval where that is not longer)", short(defaultTimeout)),
 		fmt.Sprintf("or to go down (1 to %d, default %d and %d)", maxStreak, defaultRise, defaultFall),
 		fmt.Sprintf("(default %d and %d)", defaultNetworks[pool.V4], defaultNetworks[pool.V6]),
-		fmt.Sprintf("in an answer (0 to %d, default %d, in a filter 0; 0 for all)", maxAnswers, defaultAnswers),
+		fmt.Sprintf("in an answer (0 to %d, default %d, in a filter 0; 0 for all)", mostAnswers, defaultMaxAnswers),
 		fmt.Sprintf("between %d and %d seconds; %d seconds without a check", seconds(minTTL), seconds(maxTTL), seconds(staticTTL)),
 		fmt.Sprintf("to notice a failure: %d s with the defaults", seconds(defaultInterval+(defaultFall-1)*defaultFast)),
 		fmt.Sprintf("within %d + %d × %d seconds", seconds(defaultInterval), defaultFall-1, seconds(defaultFast)),

@@ -19,7 +19,7 @@ type record struct {
 	answers [pool.OutcomeCount]atomic.Uint64
 
 	placeless atomic.Uint64
-	shadow    atomic.Uint64
+	dryRun    atomic.Uint64
 	changes   [fewCounted]changes // see tally
 	latest    *served             // of the pools that use it; the others by served.earlier
 	past      *pool.Past          // of patient pools; belongs to the monitor's loop

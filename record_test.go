@@ -14,7 +14,7 @@ import (
 // for as long as there is a pool that has it.
 func TestCountsFollowTheirBackends(t *testing.T) {
 	stanza := func(backends string) string {
-		return corefile("rrhealth www.example.org {\nbackend " + backends + "\npolicy first\n}")
+		return corefile("rrhealth www.example.org {\nbackend " + backends + "\npolicy sequential\n}")
 	}
 	var s *server
 	for i, step := range []struct {
@@ -55,7 +55,7 @@ func TestCountsFollowTheirBackends(t *testing.T) {
 
 // While an instance gives way to the next, both answer, and count as one.
 func TestPoolsOfOneRecordCountTogether(t *testing.T) {
-	const block = "rrhealth www.example.org {\nbackend %s\npolicy first\n}"
+	const block = "rrhealth www.example.org {\nbackend %s\npolicy sequential\n}"
 	r := newRegistry()
 	var pools []*served
 	for _, backends := range []string{"192.0.2.1 192.0.2.2", "192.0.2.2 192.0.2.1 192.0.2.3", "192.0.2.2 192.0.2.1 192.0.2.3", "192.0.2.9 " + manyBackends(30) + " 192.0.2.1"} {

@@ -123,7 +123,7 @@ func TestReplicasStartAnywhereInTheList(t *testing.T) {
 }
 
 func TestAnswersAreCutAfterTheyAreTurned(t *testing.T) {
-	s := start(t, corefile("rrhealth www.example.org {\nbackend 192.0.2.1 192.0.2.2 192.0.2.3 192.0.2.4\nanswers 2\n}"))
+	s := start(t, corefile("rrhealth www.example.org {\nbackend 192.0.2.1 192.0.2.2 192.0.2.3 192.0.2.4\nmax_answers 2\n}"))
 	seen := map[string]int{}
 	for range 8 {
 		got := addrs(s.ask("www.example.org.", dns.TypeA))
@@ -326,7 +326,7 @@ func TestALargePoolIsTruncatedOverUDPAndWholeOverTCP(t *testing.T) {
 	for i := range 100 {
 		all = append(all, fmt.Sprintf("192.0.2.%d", i+1))
 	}
-	s := start(t, corefile("rrhealth www.example.org {\nanswers 0\nbackend "+strings.Join(all, " ")+"\n}"))
+	s := start(t, corefile("rrhealth www.example.org {\nmax_answers 0\nbackend "+strings.Join(all, " ")+"\n}"))
 	for size, want := range map[uint16]bool{0: true, 512: true, 1232: true, 4096: false} {
 		m := new(dns.Msg)
 		m.SetQuestion("www.example.org.", dns.TypeA)
@@ -400,7 +400,7 @@ func TestAllDown(t *testing.T) {
 				backend 127.0.63.3 tier 2
 				check tcp://:%s
 				%s
-				policy first
+				policy sequential
 				%s
 			}`, closed, quick, tc.allDown)))
 			eventually(t, "all is down", func() bool { return allDown(s) })
@@ -503,8 +503,8 @@ func TestAllDownDropSendsNothing(t *testing.T) {
 func TestOneFamilyDownIsNoDataWhileTheOtherIsUp(t *testing.T) {
 	closed, open := closedPort(t), listenTCP(t, "127.0.0.1:0")
 	s := start(t, corefile(fmt.Sprintf(`rrhealth www.example.org {
-		backend 192.0.2.1 probe 127.0.0.1
-		backend 2001:db8::1 probe %s
+		backend 192.0.2.1 check_addr 127.0.0.1
+		backend 2001:db8::1 check_addr %s
 		check tcp://:%s
 		%s
 		all_down servfail
@@ -548,7 +548,7 @@ func TestTiersAndMinUp(t *testing.T) {
 	s := start(t, corefile(fmt.Sprintf(`rrhealth www.example.org {
 		backend %s %s
 		backend %s tier 2
-		backend 192.0.2.99 probe %s drain
+		backend 192.0.2.99 check_addr %s drain
 		check tcp://:%s
 		%s
 		min_up 2

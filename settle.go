@@ -18,7 +18,7 @@ func (r *record) remember(c *pool.Config) {
 	}
 }
 
-// settle rebuilds the snapshot of p, which is patient: it lets slow_start, hold
+// settle rebuilds the snapshot of p, which is patient: it lets slow_start, hold_down
 // and failback have their say in health, which is what is known of p's
 // backends, and has p rebuilt when time alone will change that. It runs on the
 // monitor's loop, and so does the rebuilding: the timer only asks for it.
@@ -51,20 +51,20 @@ func (r *registry) wakeAt(p *served, next, now time.Time) {
 }
 
 // tellHeld logs for which of the backends of p that are up again their recovery
-// is held back, and whose no longer is.
+// is held down, and whose no longer is.
 func (p *served) tellHeld(before, after []pool.Health) {
 	now := time.Now()
 	for i := range after {
 		addr := p.Backends[i].Addr
-		switch was, is := before[i].Held, after[i].Held; {
+		switch was, is := before[i].HeldDown, after[i].HeldDown; {
 		case !was && is:
 			why := "until its tier takes over again"
-			if hold, falls := p.record.past.Held(addr, now); hold > 0 {
-				why = fmt.Sprintf("for %v: it failed %d times within %v", hold, falls, pool.FlapWindow)
+			if holdDown, falls := p.record.past.HeldDown(addr, now); holdDown > 0 {
+				why = fmt.Sprintf("for %v: it failed %d times within %v", holdDown, falls, pool.FlapWindow)
 			}
-			log.Infof("backend %s of %s is held back %s", addr, p.Name, why)
+			log.Infof("backend %s of %s is held down %s", addr, p.Name, why)
 		case was && !is && after[i].State == before[i].State:
-			log.Infof("backend %s of %s is no longer held back", addr, p.Name)
+			log.Infof("backend %s of %s is no longer held down", addr, p.Name)
 		}
 	}
 }

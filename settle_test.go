@@ -137,7 +137,7 @@ func (b *bubble) took(what string, got, want time.Duration) {
 const shortPace = "check tcp://:1\ninterval 2s fast 500ms\ntimeout 1s\n"
 
 func TestHoldDelaysTheRecoveryOfAFlappingMember(t *testing.T) {
-	inBubble(t, "rrhealth www.example.org {\nbackend 192.0.2.1 192.0.2.2\n"+shortPace+"hold 20s\n}", func(b *bubble) {
+	inBubble(t, "rrhealth www.example.org {\nbackend 192.0.2.1 192.0.2.2\n"+shortPace+"hold_down 20s\n}", func(b *bubble) {
 		b.untilAnswered("1 2")
 		b.until("heard of", func() bool { return b.state(1) == verdict.Up && b.state(2) == verdict.Up })
 		up := b.flap(1)
@@ -145,14 +145,14 @@ func TestHoldDelaysTheRecoveryOfAFlappingMember(t *testing.T) {
 		for _, want := range []time.Duration{20 * time.Second, 40 * time.Second, 80 * time.Second} {
 			up = b.flap(1)
 			if got := b.answered(); got != "2" {
-				t.Fatalf("answered %s, want only who is not held", got)
+				t.Fatalf("answered %s, want only who is not held down", got)
 			}
 			if ttl := b.pool.Snapshot().TTL; ttl != 2 {
-				t.Errorf("TTL %d while a member is held, want the interval", ttl)
+				t.Errorf("TTL %d while a member is held down, want the interval", ttl)
 			}
 			b.took("the recovery", b.untilAnswered("1 2")-up, want)
 		}
-		// Down is down at once, held before or not.
+		// Down is down at once, held down before or not.
 		b.flap(1)
 		b.fails(1, syscall.ECONNREFUSED)
 		b.until("down", func() bool { return b.state(1) == verdict.Down })
@@ -163,7 +163,7 @@ func TestHoldDelaysTheRecoveryOfAFlappingMember(t *testing.T) {
 }
 
 func TestAHoldSurvivesAReload(t *testing.T) {
-	block := "rrhealth www.example.org {\nbackend 192.0.2.1 192.0.2.2\n" + shortPace + "hold 20s\n}"
+	block := "rrhealth www.example.org {\nbackend 192.0.2.1 192.0.2.2\n" + shortPace + "hold_down 20s\n}"
 	inBubble(t, block, func(b *bubble) {
 		b.until("heard of", func() bool { return b.state(1) == verdict.Up && b.state(2) == verdict.Up })
 		b.flap(1)
@@ -171,7 +171,7 @@ func TestAHoldSurvivesAReload(t *testing.T) {
 		time.Sleep(5 * time.Second)
 		b.reload(block)
 		if got := b.answered(); got != "2" {
-			t.Fatalf("after the reload %s is answered, want only who is not held", got)
+			t.Fatalf("after the reload %s is answered, want only who is not held down", got)
 		}
 		b.took("the recovery", b.untilAnswered("1 2")-up, 20*time.Second)
 	})
@@ -266,14 +266,14 @@ func TestFailbackWaits(t *testing.T) {
 	})
 }
 
-// What is held back is told, and so is the end of it.
+// What is held down is told, and so is the end of it.
 func TestTheLogTellsWhatIsHeldBack(t *testing.T) {
 	logged := captureLog(t)
-	inBubble(t, "rrhealth www.example.org {\nbackend 192.0.2.1 192.0.2.2\n"+shortPace+"hold 20s\n}", func(b *bubble) {
+	inBubble(t, "rrhealth www.example.org {\nbackend 192.0.2.1 192.0.2.2\n"+shortPace+"hold_down 20s\n}", func(b *bubble) {
 		b.until("heard of", func() bool { return b.state(1) == verdict.Up && b.state(2) == verdict.Up })
 		b.flap(1)
 		b.flap(1)
-		b.flap(2) // who is held goes on to be, which is no news
+		b.flap(2) // who is held down goes on to be, which is no news
 		b.untilAnswered("1 2")
 	})
 	inBubble(t, "rrhealth www.example.org {\nbackend 192.0.2.1\nbackend 192.0.2.2 tier 2\n"+shortPace+"failback 1m\n}", func(b *bubble) {
@@ -288,10 +288,10 @@ func TestTheLogTellsWhatIsHeldBack(t *testing.T) {
 		}
 	}
 	want := []string{
-		"backend 192.0.2.1 of www.example.org. is held back for 20s: it failed 2 times within 10m0s",
-		"backend 192.0.2.1 of www.example.org. is no longer held back",
-		"backend 192.0.2.1 of www.example.org. is held back until its tier takes over again",
-		"backend 192.0.2.1 of www.example.org. is no longer held back",
+		"backend 192.0.2.1 of www.example.org. is held down for 20s: it failed 2 times within 10m0s",
+		"backend 192.0.2.1 of www.example.org. is no longer held down",
+		"backend 192.0.2.1 of www.example.org. is held down until its tier takes over again",
+		"backend 192.0.2.1 of www.example.org. is no longer held down",
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))

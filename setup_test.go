@@ -97,7 +97,7 @@ func parsed(t *testing.T, block string) []stanza {
 func TestAStanzaSaysWhatItSays(t *testing.T) {
 	s := parsed(t, `rrhealth WWW.example.org *.w.example.org {
 		backend 192.0.2.1 192.0.2.2 weight 3
-		backend 192.0.2.3 tier 2 probe 127.0.0.1 drain
+		backend 192.0.2.3 tier 2 check_addr 127.0.0.1 drain
 		backend 2001:db8::1
 		check http://:8080/healthz
 		check tcp://:25 {
@@ -111,8 +111,8 @@ func TestAStanzaSaysWhatItSays(t *testing.T) {
 		timeout 2s
 		rise 4
 		fall 6
-		policy first
-		answers 3
+		policy sequential
+		max_answers 3
 		ttl 1m
 		all_down 198.51.100.1 2001:db8::ffff
 		min_up 50%
@@ -122,7 +122,7 @@ func TestAStanzaSaysWhatItSays(t *testing.T) {
 	}
 	var backends []string
 	for _, b := range s.pool.Backends {
-		text := b.Addr.String() + " probed at " + b.Probe.String() + " weight " + string(rune('0'+b.Weight)) + " tier " + string(rune('0'+b.Tier))
+		text := b.Addr.String() + " probed at " + b.CheckAddr.String() + " weight " + string(rune('0'+b.Weight)) + " tier " + string(rune('0'+b.Tier))
 		if b.Drain {
 			text += " drain"
 		}
@@ -137,7 +137,7 @@ func TestAStanzaSaysWhatItSays(t *testing.T) {
 	if !slices.Equal(backends, want) {
 		t.Errorf("backends\n%s\nwant\n%s", strings.Join(backends, "\n"), strings.Join(want, "\n"))
 	}
-	if s.pool.Policy != pool.First || s.pool.Answers != 3 || s.pool.TTL != 60 || s.pool.ShortTTL != 20 || s.pool.FastTTL != 4 ||
+	if s.pool.Policy != pool.Sequential || s.pool.MaxAnswers != 3 || s.pool.TTL != 60 || s.pool.ShortTTL != 20 || s.pool.FastTTL != 4 ||
 		s.pool.MinUp != (pool.MinUp{N: 50, Percent: true}) || s.pool.AllDown != pool.ActAddresses || len(s.pool.Fallback) != 2 {
 		t.Errorf("pool %+v", s.pool)
 	}
@@ -168,7 +168,7 @@ func TestDefaults(t *testing.T) {
 			if c.interval != tc.interval || c.fast != tc.fast || c.timeout != tc.timeout {
 				t.Errorf("interval %v fast %v timeout %v, want %v %v %v", c.interval, c.fast, c.timeout, tc.interval, tc.fast, tc.timeout)
 			}
-			if c.rule.Rise != 2 || c.rule.Fall != 3 || s.pool.Answers != 8 || s.pool.MinUp.N != 1 {
+			if c.rule.Rise != 2 || c.rule.Fall != 3 || s.pool.MaxAnswers != 8 || s.pool.MinUp.N != 1 {
 				t.Errorf("rule %+v pool %+v, want the documented defaults", c.rule, s.pool)
 			}
 		})

@@ -58,7 +58,7 @@ func TestOnlyWhoHasSignedASetSignsItAgain(t *testing.T) {
 		m := answerTo(r, rrs(t, "www.example.org. 300 IN A 192.0.2.1", "www.example.org. 300 IN A 192.0.2.2",
 			fmt.Sprintf("www.example.org. 300 IN RRSIG A 13 3 300 20300101000000 20200101000000 %d example.org. BBBB", keyTag))...)
 		config := plainConfig
-		config.Policy = pool.First
+		config.Policy = pool.Sequential
 		h := filtering(config, m, down)
 		h.signer = &signer{dnssec: new(pen)}
 		got := written(t, h, r)

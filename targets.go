@@ -96,7 +96,7 @@ func (w *filterWriter) target(f *filter, name string) (o outlook) {
 		}
 		found = true
 		o.watched = o.watched || !set.overlooked
-		down = down && len(set.living) == 0 && (f.shadow || !set.filter.shadow)
+		down = down && len(set.living) == 0 && (f.dryRun || !set.filter.dryRun)
 	}
 	o.down = found && down
 	return o

@@ -208,10 +208,10 @@ func TestWhatIsKnownOfATargetDecides(t *testing.T) {
 	}
 }
 
-func TestShadowLeavesTargetsAlone(t *testing.T) {
+func TestDryRunLeavesTargetsAlone(t *testing.T) {
 	f := newFarm(t, 2)
 	f.kill(f.all[0])
-	s := start(t, corefile(f.stanza("shadow")+"file "+targetZone(t, f.all[0], f.all[1], "")+" example.org"))
+	s := start(t, corefile(f.stanza("dry_run")+"file "+targetZone(t, f.all[0], f.all[1], "")+" example.org"))
 	f.settled()
 	before := scraped(t, "coredns_rrhealth_shadow_records_total", "zone", "example.org.")
 	m := s.ask("_s._tcp.example.org.", dns.TypeSRV)

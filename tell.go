@@ -46,7 +46,7 @@ func transition(c monitor.Change, moved []*member) string {
 	if more > 0 {
 		text += fmt.Sprintf(" and %d more", more)
 	}
-	return text + " is " + m.state.String() + because(c) + inShadow(m.bundle.shadow)
+	return text + " is " + m.state.String() + because(c) + inDryRun(m.bundle.dryRun)
 }
 
 // because words why a change came about.
@@ -61,10 +61,10 @@ func because(c monitor.Change) string {
 	return text
 }
 
-// inShadow says that a change changes no answer.
-func inShadow(shadow bool) string {
-	if shadow {
-		return ", answered as before: shadow"
+// inDryRun says that a change changes no answer.
+func inDryRun(dryRun bool) string {
+	if dryRun {
+		return ", answered as before: dry_run"
 	}
 	return ""
 }

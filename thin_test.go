@@ -215,7 +215,7 @@ func TestAnswersAreThinned(t *testing.T) {
 			m.Extra = rrs(t, tc.extra...)
 			before := m.Copy()
 			config := plainConfig
-			config.Policy = pool.First
+			config.Policy = pool.Sequential
 			got := written(t, filtering(config, m, down), r)
 			if !reflect.DeepEqual(m.Copy(), before) {
 				t.Errorf("the message from below was changed:\n%v\nwas\n%v", m, before)
@@ -236,7 +236,7 @@ func TestAnUnchangedAnswerIsTheVerySameMessage(t *testing.T) {
 	r := question("www.example.org.", dns.TypeA, false)
 	m := answerTo(r, rrs(t, "www.example.org. 30 IN A 192.0.2.2", "www.example.org. 30 IN A 192.0.2.4")...)
 	config := plainConfig
-	config.Policy = pool.First
+	config.Policy = pool.Sequential
 	if got := written(t, filtering(config, m, down), r); got != m {
 		t.Errorf("got a copy:\n%v", got)
 	}
@@ -278,7 +278,7 @@ func FuzzFilter(f *testing.F) {
 		}
 		config := plainConfig
 		config.Policy = pool.Policy(words & 1) // rotate or shuffle
-		config.Answers = int(words >> 1 & 3)
+		config.MaxAnswers = int(words >> 1 & 3)
 		config.AllDown = pool.Action(words >> 3 % 6)
 		config.Fallback = []netip.Addr{netip.MustParseAddr("192.0.2.99")}
 		h := filtering(config, m, down)

@@ -107,7 +107,7 @@ func TestTheTTLBeforeTheFirstResult(t *testing.T) {
 	targets.Do(func() {
 		for i := range b.members {
 			m := &b.members[i]
-			m.targets = append(m.targets, targets.Acquire(b.config.Backends[i].Probe, b.checks[0].monitor(), func(ctx context.Context, _ netip.Addr) error {
+			m.targets = append(m.targets, targets.Acquire(b.config.Backends[i].CheckAddr, b.checks[0].monitor(), func(ctx context.Context, _ netip.Addr) error {
 				<-ctx.Done()
 				return ctx.Err()
 			}))
@@ -123,8 +123,8 @@ func TestTheTTLBeforeTheFirstResult(t *testing.T) {
 func TestTheTTLOfADenial(t *testing.T) {
 	backends, port := fleet(t, 1)
 	s := start(t, corefile(fmt.Sprintf(`rrhealth www.example.org alias.example.org {
-		backend 192.0.2.1 probe %s
-		backend 2001:db8::1 probe %s
+		backend 192.0.2.1 check_addr %s
+		backend 2001:db8::1 check_addr %s
 		check tcp://:%s
 		%s
 	}

@@ -20,7 +20,7 @@ func (w *filterWriter) apply(s *section, i int, answering bool) {
 	case set.pool != nil && !set.hints():
 		w.applyPool(s, i)
 		return
-	case judged && set.filter.shadow:
+	case judged && set.filter.dryRun:
 		w.note(set)
 		judged = false
 	}
@@ -87,7 +87,7 @@ func (w *filterWriter) applyAllDown(s *section, i int) {
 // arrange puts places into the order of the policy and cuts them to size.
 func (s *section) arrange(set *rrset, places []int) []int {
 	f := set.filter
-	if len(places) > 1 && f.Policy != pool.First {
+	if len(places) > 1 && f.Policy != pool.Sequential {
 		var step uint64
 		switch {
 		case f.Policy != pool.Rotate:
@@ -103,8 +103,8 @@ func (s *section) arrange(set *rrset, places []int) []int {
 		}
 		f.Arrange(places, step)
 	}
-	if f.Answers > 0 && f.Answers < len(places) {
-		places = places[:f.Answers]
+	if f.MaxAnswers > 0 && f.MaxAnswers < len(places) {
+		places = places[:f.MaxAnswers]
 	}
 	return places
 }
@@ -142,7 +142,7 @@ func (w *filterWriter) withdraw(s *section, i int, places []int) {
 	}
 	set.changed, set.withdrawn, set.kept = true, true, places
 	set.thinned = targetType(set.rrtype)
-	if set.outcome == pool.Served { // else the dead stay, as far as answers lets them
+	if set.outcome == pool.Served { // else the dead stay, as far as max_answers lets them
 		set.filter.counts.filtered.Add(set.leftOut())
 	}
 }
@@ -174,7 +174,7 @@ func (set *rrset) leftOut() uint64 {
 
 // countSigned counts what stays of a set because another key has signed it.
 func (w *filterWriter) countSigned(set *rrset) {
-	if set.filter != nil && !set.filter.shadow {
+	if set.filter != nil && !set.filter.dryRun {
 		set.filter.counts.signed.Add(set.leftOut())
 	}
 	if set.pool != nil {
@@ -182,13 +182,13 @@ func (w *filterWriter) countSigned(set *rrset) {
 	}
 }
 
-// note counts what would be taken out of set, were it not for shadow.
+// note counts what would be taken out of set, were it not for dry_run.
 func (w *filterWriter) note(set *rrset) {
 	switch set.outcome {
 	case pool.ServedMinUp, pool.ServedAllDown:
 		return
 	}
-	set.filter.counts.shadow.Add(set.dead + set.gone)
+	set.filter.counts.dryRun.Add(set.dead + set.gone)
 }
 
 // appendLowered appends the records at places with the TTL given: the records

@@ -41,7 +41,7 @@ var policies = []struct {
 	{name: "rotate"},
 	{name: "shuffle"},
 	{name: "weighted", options: [3]string{"weight 3", "weight 2", "weight 1"}},
-	{name: "first"},
+	{name: "sequential"},
 	{name: "sticky"},
 	{name: "nearest", options: [3]string{"location 52.52 13.40", "location 40.71 -74.01", "location -33.87 151.21"}},
 }
@@ -85,8 +85,8 @@ func serving() []*subject {
 	}
 	return append(all,
 		&subject{
-			name: "rotate, 100 members, answers 8", group: serve, want: answer{8, addresses(manyMembers)},
-			chain: pool(1, "backend "+strings.Join(addresses(manyMembers), " "), "answers 8"),
+			name: "rotate, 100 members, max_answers 8", group: serve, want: answer{8, addresses(manyMembers)},
+			chain: pool(1, "backend "+strings.Join(addresses(manyMembers), " "), "max_answers 8"),
 		},
 		&subject{
 			name: "rotate, 100,000 names", group: serve, want: three, names: manyNames,
@@ -125,7 +125,7 @@ func filtering() []*subject {
 // comparisons are ratios between subjects that answer a question.
 var comparisons = []struct{ question, a, b string }{
 	{"rrhealth in place of `file` + `loadbalance`", "rotate", "file + loadbalance"},
-	{"100 members and `answers 8`, to 3 members", "rotate, 100 members, answers 8", "rotate"},
+	{"100 members and `max_answers 8`, to 3 members", "rotate, 100 members, max_answers 8", "rotate"},
 	{"100,000 names, to one name", "rotate, 100,000 names", "rotate"},
 	{"100,000 names, to one name, `whoami` (which knows no names)", "whoami, 100,000 names", floorName},
 	{"`file` behind rrhealth, to `file`", "filter file", "file"},

@@ -9,7 +9,7 @@ type standby struct {
 	since time.Time // since when it could; zero if none can
 }
 
-// failback decides which tier family f has come to, and holds back the members
+// failback decides which tier family f has come to, and holds down the members
 // of the tiers before it that have come up since.
 func (p *Past) failback(c *Config, f Family, health []Health, now time.Time, next *alarm) {
 	tiers := c.tiers(f)
@@ -34,7 +34,7 @@ func (p *Past) failback(c *Config, f Family, health []Health, now time.Time, nex
 		for _, m := range tier {
 			memory := p.backends[m.Addr]
 			memory.waiting = memory.waiting && c.Backends[m.Index].Tier < s.tier
-			health[m.Index].Held = health[m.Index].Held || memory.waiting
+			health[m.Index].HeldDown = health[m.Index].HeldDown || memory.waiting
 		}
 	}
 }

@@ -7,7 +7,7 @@ import (
 
 // Order appends to dst the places, in s's members of family f, of those that
 // are answered, in the order in which they are answered: by the pool's policy,
-// cut to Config.Answers. It moves the rotation on by one step, so call it once
+// cut to Config.MaxAnswers. It moves the rotation on by one step, so call it once
 // a query. It does not allocate when dst has room, with up to manyMembers.
 func (p *Pool) Order(dst []int, s *Snapshot, f Family, c Client) []int {
 	var turns []atomic.Uint64
@@ -36,8 +36,8 @@ func (p *Pool) order(dst []int, s *Snapshot, f Family, c Client, cursor *atomic.
 		return dst
 	}
 	k := n
-	if p.Answers > 0 && p.Answers < n {
-		k = p.Answers
+	if p.MaxAnswers > 0 && p.MaxAnswers < n {
+		k = p.MaxAnswers
 	}
 	switch p.Policy {
 	case Weighted:
@@ -50,7 +50,7 @@ func (p *Pool) order(dst []int, s *Snapshot, f Family, c Client, cursor *atomic.
 		if choice.plan.spots.know(c.Place) {
 			return choice.plan.spots.nearest(dst, c.Place, k, cursor, turns)
 		}
-	case First:
+	case Sequential:
 		return turned(dst, 0, n, k)
 	case Rotate:
 	}

@@ -86,7 +86,7 @@ func TestRotationGoesOnWhenMembersComeAndGo(t *testing.T) {
 }
 
 func TestFirstKeepsTheCorefilesOrder(t *testing.T) {
-	p := newPool(config(t, First, "3 1 2"))
+	p := newPool(config(t, Sequential, "3 1 2"))
 	for range 5 {
 		if got := p.Order(nil, p.Snapshot(), V4, Client{}); !slices.Equal(got, []int{0, 1, 2}) {
 			t.Fatalf("got %v, want 0 1 2", got)
@@ -107,7 +107,7 @@ func TestAnswersAreCutAfterOrdering(t *testing.T) {
 					b.Place = Place{}.At(float64(i%5), float64(i%7))
 					c.Backends = append(c.Backends, b)
 				}
-				c.Answers = answers
+				c.MaxAnswers = answers
 				p := newPool(c)
 				for q := range 5 {
 					client := Client{Network: uint64(q), Place: Place{}.At(float64(q), 3)}
@@ -117,12 +117,12 @@ func TestAnswersAreCutAfterOrdering(t *testing.T) {
 						want = min(n, answers)
 					}
 					if got[0] != -7 || len(got) != 1+want {
-						t.Fatalf("%s, %d members, answers %d: got %v", c.Policy, n, answers, got)
+						t.Fatalf("%s, %d members, max_answers %d: got %v", c.Policy, n, answers, got)
 					}
 					rest := slices.Clone(got[1:])
 					slices.Sort(rest)
 					if len(slices.Compact(rest)) != want || rest[0] < 0 || rest[want-1] >= n {
-						t.Fatalf("%s, %d members, answers %d: got %v", c.Policy, n, answers, got)
+						t.Fatalf("%s, %d members, max_answers %d: got %v", c.Policy, n, answers, got)
 					}
 				}
 			}
@@ -157,7 +157,7 @@ func TestShuffleIsFair(t *testing.T) {
 		}
 	}
 	cut := config(t, Shuffle, numbered(10))
-	cut.Answers = 1
+	cut.MaxAnswers = 1
 	p = newPool(cut)
 	var first [10]int
 	for range draws {
@@ -181,13 +181,13 @@ func TestOrderDoesNotAllocate(t *testing.T) {
 						Addr: address(t, fmt.Sprint(i)), Weight: 1 + i, Tier: 1, Place: Place{}.At(float64(i), 0),
 					})
 				}
-				c.Answers = answers
+				c.MaxAnswers = answers
 				p := newPool(c)
 				s := p.Snapshot()
 				client := Client{Network: 7, Place: Place{}.At(50, 8)}
 				room := make([]int, 0, n)
 				if got := testing.AllocsPerRun(100, func() { p.Order(room, s, V4, client) }); got != 0 {
-					t.Errorf("%s, %d members, answers %d: %v allocations, want none", c.Policy, n, answers, got)
+					t.Errorf("%s, %d members, max_answers %d: %v allocations, want none", c.Policy, n, answers, got)
 				}
 			}
 		}

@@ -13,10 +13,10 @@ type Patience struct {
 	// SlowStart is how long the share of a recovered member grows, under
 	// Weighted.
 	SlowStart time.Duration
-	// Hold is how long the recovery of a member is held back that has failed
+	// HoldDown is how long the recovery of a member is held down that has failed
 	// twice within FlapWindow. It doubles with each further failure in that
-	// time, up to FlapWindow. Failures are never held back.
-	Hold time.Duration
+	// time, up to FlapWindow. Failures are never delayed.
+	HoldDown time.Duration
 	// Failback is how long a tier must have had enough members up before it
 	// takes over again from a tier behind it. 0 is at once, FailbackNever
 	// waits until the tier that is answered fails.
@@ -33,7 +33,7 @@ const (
 	// fullGrowth is the Growth of a member that has its whole share.
 	fullGrowth = 64
 	// maxFalls is how many failures are remembered: more than it takes to
-	// double any hold up to FlapWindow.
+	// double any hold_down up to FlapWindow.
 	maxFalls = 32
 	// growthStep is the least time between two steps of growth: each makes a
 	// new snapshot.
@@ -50,14 +50,14 @@ type Past struct {
 
 // memory is the past of one backend.
 type memory struct {
-	state   verdict.State // the last that was not unknown
-	falls   []time.Time   // from up to down, within FlapWindow
-	hold    time.Duration // the latest
-	until   time.Time     // when it ends
-	up      bool          // up, and no longer held back for flapping
-	waiting bool          // up, but its tier has not taken over again
-	ready   bool          // neither down nor held
-	grows   time.Time     // when it began to grow
+	state    verdict.State // the last that was not unknown
+	falls    []time.Time   // from up to down, within FlapWindow
+	holdDown time.Duration // the latest
+	until    time.Time     // when it ends
+	up       bool          // up, and no longer held down for flapping
+	waiting  bool          // up, but its tier has not taken over again
+	ready    bool          // neither down nor held down
+	grows    time.Time     // when it began to grow
 }
 
 // NewPast returns the past of a pool that has none.
@@ -80,17 +80,17 @@ func (p *Past) Adopt(c *Config) {
 	}
 }
 
-// Held returns for how long the backend with the address addr is held back for
+// HeldDown returns for how long the backend with the address addr is held down for
 // flapping at now, counted from its recovery, and how many failures made it so.
-func (p *Past) Held(addr netip.Addr, now time.Time) (time.Duration, int) {
+func (p *Past) HeldDown(addr netip.Addr, now time.Time) (time.Duration, int) {
 	m := p.backends[addr]
 	if m == nil || !m.until.After(now) {
 		return 0, 0
 	}
-	return m.hold, len(m.falls)
+	return m.holdDown, len(m.falls)
 }
 
-// Settle fills in Held and Growth of what is known of c's backends at now. It
+// Settle fills in HeldDown and Growth of what is known of c's backends at now. It
 // returns when it is to be called again even if nothing changes, or the zero
 // time. To tell it the same twice changes nothing.
 func (p *Past) Settle(c *Config, health []Health, now time.Time) time.Time {
@@ -104,9 +104,9 @@ func (p *Past) Settle(c *Config, health []Health, now time.Time) time.Time {
 			m = &memory{up: true, ready: true}
 			p.backends[b.Addr] = m
 		}
-		m.flap(c.Patience.Hold, health[i].State, now)
+		m.flap(c.Patience.HoldDown, health[i].State, now)
 		next.at(m.until, now)
-		health[i].Held = m.until.After(now)
+		health[i].HeldDown = m.until.After(now)
 	}
 	if c.Patience.Failback != 0 {
 		for _, f := range Families {
@@ -129,8 +129,8 @@ func (a *alarm) at(t, now time.Time) {
 	}
 }
 
-// flap takes the state in and decides until when the backend is held back.
-func (m *memory) flap(hold time.Duration, state verdict.State, now time.Time) {
+// flap takes the state in and decides until when the backend is held down.
+func (m *memory) flap(holdDown time.Duration, state verdict.State, now time.Time) {
 	was := m.state
 	if state != verdict.Unknown {
 		m.state = state
@@ -141,8 +141,8 @@ func (m *memory) flap(hold time.Duration, state verdict.State, now time.Time) {
 		m.until = time.Time{}
 	case was == verdict.Down && state == verdict.Up:
 		m.forget(now)
-		m.hold = holdFor(hold, len(m.falls))
-		m.until = now.Add(m.hold)
+		m.holdDown = holdDownFor(holdDown, len(m.falls))
+		m.until = now.Add(m.holdDown)
 	case state == verdict.Down:
 		m.until = time.Time{}
 	}
@@ -161,18 +161,18 @@ func (m *memory) forget(now time.Time) {
 	m.falls = slices.DeleteFunc(m.falls, func(t time.Time) bool { return now.Sub(t) >= FlapWindow })
 }
 
-// holdFor returns how long a recovery is held back after so many failures. One
+// holdDownFor returns how long a recovery is held down after so many failures. One
 // is no flapping.
-func holdFor(hold time.Duration, falls int) time.Duration {
+func holdDownFor(holdDown time.Duration, falls int) time.Duration {
 	if falls < 2 {
 		return 0
 	}
 	for range falls - 2 {
-		if hold = min(2*hold, FlapWindow); hold == FlapWindow {
+		if holdDown = min(2*holdDown, FlapWindow); holdDown == FlapWindow {
 			break
 		}
 	}
-	return hold
+	return holdDown
 }
 
 // grow returns the Growth of a backend that may be answered, or not, at now.

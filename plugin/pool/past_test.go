@@ -102,9 +102,9 @@ func TestNoPatienceNoDelay(t *testing.T) {
 }
 
 func TestHold(t *testing.T) {
-	hold := Patience{Hold: 20 * sec}
+	holdDown := Patience{HoldDown: 20 * sec}
 	t.Run("doubles with each failure within ten minutes", func(t *testing.T) {
-		tell(t, "1 2", hold).goes(
+		tell(t, "1 2", holdDown).goes(
 			line{0, "uu", "1 2", 0},
 			line{sec, "UU", "1 2", 0},
 			line{10 * sec, "DU", "2", 0},
@@ -121,8 +121,8 @@ func TestHold(t *testing.T) {
 			line{200 * sec, "", "1 2", 0},
 		)
 	})
-	t.Run("a failure while held begins anew", func(t *testing.T) {
-		tell(t, "1 2", hold).goes(
+	t.Run("a failure while held down begins anew", func(t *testing.T) {
+		tell(t, "1 2", holdDown).goes(
 			line{0, "UU", "1 2", 0}, line{1 * sec, "DU", "2", 0}, line{2 * sec, "UU", "1 2", 0},
 			line{3 * sec, "DU", "2", 0},
 			line{4 * sec, "UU", "2", 24 * sec},
@@ -132,7 +132,7 @@ func TestHold(t *testing.T) {
 			line{51 * sec, "", "1 2", 0})
 	})
 	t.Run("is at most ten minutes", func(t *testing.T) {
-		s := tell(t, "1 2", hold)
+		s := tell(t, "1 2", holdDown)
 		s.at(0, "UU")
 		var holds []time.Duration
 		for i := range 10 {
@@ -147,11 +147,11 @@ func TestHold(t *testing.T) {
 		}
 		want := []time.Duration{0, 20 * sec, 40 * sec, 80 * sec, 160 * sec, 320 * sec, 10 * minute, 10 * minute, 10 * minute, 10 * minute}
 		if !slices.Equal(holds, want) {
-			t.Errorf("held for %v, want %v", holds, want)
+			t.Errorf("held down for %v, want %v", holds, want)
 		}
 	})
 	t.Run("is forgotten after ten minutes", func(t *testing.T) {
-		tell(t, "1 2", hold).goes(
+		tell(t, "1 2", holdDown).goes(
 			line{0, "UU", "1 2", 0}, line{1 * sec, "DU", "2", 0}, line{2 * sec, "UU", "1 2", 0},
 			line{10 * minute, "DU", "2", 0},
 			line{10*minute + sec, "UU", "1 2", 0}, // the first was ten minutes ago
@@ -159,27 +159,27 @@ func TestHold(t *testing.T) {
 			line{10*minute + 3*sec, "UU", "2", 10*minute + 23*sec})
 	})
 	t.Run("who was down when first heard of has not failed", func(t *testing.T) {
-		tell(t, "1 2", hold).goes(
+		tell(t, "1 2", holdDown).goes(
 			line{0, "uU", "1 2", 0}, line{1 * sec, "DU", "2", 0}, line{2 * sec, "UU", "1 2", 0},
 			line{3 * sec, "DU", "2", 0}, line{4 * sec, "UU", "1 2", 0},
 			line{5 * sec, "DU", "2", 0}, line{6 * sec, "UU", "2", 26 * sec})
 	})
-	t.Run("a member alone is answered, held or not", func(t *testing.T) {
-		tell(t, "1 2", hold).goes(
+	t.Run("a member alone is answered, held down or not", func(t *testing.T) {
+		tell(t, "1 2", holdDown).goes(
 			line{0, "UU", "1 2", 0}, line{1 * sec, "DU", "2", 0}, line{2 * sec, "UU", "1 2", 0}, line{3 * sec, "DU", "2", 0},
 			line{4 * sec, "UU", "2", 24 * sec},
 			line{5 * sec, "UD", "1", 24 * sec}, // better than nobody
 			line{6 * sec, "UU", "2", 24 * sec}) // the other's first failure
 	})
 	t.Run("a stale verdict in between changes nothing", func(t *testing.T) {
-		tell(t, "1 2", hold).goes(
+		tell(t, "1 2", holdDown).goes(
 			line{0, "UU", "1 2", 0}, line{1 * sec, "DU", "2", 0}, line{2 * sec, "UU", "1 2", 0},
 			line{3 * sec, "uU", "1 2", 0}, line{4 * sec, "DU", "2", 0},
 			line{5 * sec, "UU", "2", 25 * sec},
 			line{6 * sec, "uU", "2", 25 * sec})
 	})
 	t.Run("very many failures are not all remembered", func(t *testing.T) {
-		s := tell(t, "1 2", hold)
+		s := tell(t, "1 2", holdDown)
 		for i := range 1000 {
 			s.at(time.Duration(i)*100*time.Millisecond, []string{"UU", "DU"}[i%2])
 		}
@@ -190,19 +190,19 @@ func TestHold(t *testing.T) {
 }
 
 func TestHeldTellsHowLongAndWhy(t *testing.T) {
-	s := tell(t, "1 2", Patience{Hold: 20 * sec})
+	s := tell(t, "1 2", Patience{HoldDown: 20 * sec})
 	addr := s.c.Backends[0].Addr
 	for i, h := range []string{"UU", "DU", "UU", "DU", "UU"} {
-		if d, n := s.past.Held(addr, s.now); d != 0 || n != 0 {
-			t.Errorf("before line %d: held for %v after %d failures, want not", i, d, n)
+		if d, n := s.past.HeldDown(addr, s.now); d != 0 || n != 0 {
+			t.Errorf("before line %d: held down for %v after %d failures, want not", i, d, n)
 		}
 		s.at(time.Duration(i)*sec, h)
 	}
-	if d, n := s.past.Held(addr, s.now); d != 20*sec || n != 2 {
-		t.Errorf("held for %v after %d failures, want 20s after 2", d, n)
+	if d, n := s.past.HeldDown(addr, s.now); d != 20*sec || n != 2 {
+		t.Errorf("held down for %v after %d failures, want 20s after 2", d, n)
 	}
-	if d, n := s.past.Held(addr, s.now.Add(20*sec)); d != 0 || n != 0 {
-		t.Errorf("after the hold: held for %v after %d failures, want not", d, n)
+	if d, n := s.past.HeldDown(addr, s.now.Add(20*sec)); d != 0 || n != 0 {
+		t.Errorf("after the hold_down: held down for %v after %d failures, want not", d, n)
 	}
 }
 
@@ -234,8 +234,8 @@ func TestSlowStart(t *testing.T) {
 	t.Run("a stale verdict is no recovery", func(t *testing.T) {
 		tell(t, "1 2", slow).goes(line{0, "UU", "1 2", 0}, line{1 * sec, "uU", "1 2", 0}, line{2 * sec, "UU", "1 2", 0})
 	})
-	t.Run("begins when a hold ends", func(t *testing.T) {
-		tell(t, "1 2", Patience{SlowStart: 64 * sec, Hold: 20 * sec}).goes(
+	t.Run("begins when a hold_down ends", func(t *testing.T) {
+		tell(t, "1 2", Patience{SlowStart: 64 * sec, HoldDown: 20 * sec}).goes(
 			line{0, "UU", "1 2", 0}, line{1 * sec, "DU", "2", 0}, line{2 * sec, "UU", "1(1) 2", 3 * sec}, line{3 * sec, "DU", "2", 0},
 			line{4 * sec, "UU", "2", 24 * sec},
 			line{24 * sec, "", "1(1) 2", 25 * sec},
@@ -322,7 +322,7 @@ func TestFailbackByHand(t *testing.T) {
 }
 
 func TestAPastSurvivesAReload(t *testing.T) {
-	s := tell(t, "1 2 3@2", Patience{Hold: 20 * sec, Failback: 5 * minute})
+	s := tell(t, "1 2 3@2", Patience{HoldDown: 20 * sec, Failback: 5 * minute})
 	s.goes(line{0, "UUU", "1 2", 0}, line{sec, "DDU", "3", 0}, line{2 * sec, "DUU", "3", 5*minute + 2*sec})
 	next := config(t, Weighted, "1 3@2 4@2") // 2 is gone, 4 is new
 	next.Patience = s.c.Patience

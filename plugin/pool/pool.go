@@ -25,12 +25,12 @@ import (
 
 // A Backend is one address of a pool.
 type Backend struct {
-	Addr   netip.Addr // what is answered
-	Probe  netip.Addr // what is probed; the same unless the Corefile says otherwise
-	Weight int        // share of the first answers under Weighted and Sticky; 1 unless set
-	Tier   int        // 1 is answered first; 1 unless set
-	Drain  bool       // still probed, no longer answered
-	Place  Place      // where it is, under Nearest
+	Addr      netip.Addr // what is answered
+	CheckAddr netip.Addr // what is probed; the same unless the Corefile says otherwise
+	Weight    int        // share of the first answers under Weighted and Sticky; 1 unless set
+	Tier      int        // 1 is answered first; 1 unless set
+	Drain     bool       // still probed, no longer answered
+	Place     Place      // where it is, under Nearest
 }
 
 // Family is an address family, and with it a record type.
@@ -58,16 +58,16 @@ type Policy uint8
 
 // The policies.
 const (
-	Rotate   Policy = iota // the list turns by one with each query
-	Shuffle                // a random order for each query
-	Weighted               // the first is dealt in exact proportion to the weights
-	Sticky                 // an order of its own for each client network, always the same
-	Nearest                // by distance from the client
-	First                  // the Corefile's order
+	Rotate     Policy = iota // the list turns by one with each query
+	Shuffle                  // a random order for each query
+	Weighted                 // the first is dealt in exact proportion to the weights
+	Sticky                   // an order of its own for each client network, always the same
+	Nearest                  // by distance from the client
+	Sequential               // the Corefile's order
 )
 
 var policyNames = [...]string{
-	Rotate: "rotate", Shuffle: "shuffle", Weighted: "weighted", Sticky: "sticky", Nearest: "nearest", First: "first",
+	Rotate: "rotate", Shuffle: "shuffle", Weighted: "weighted", Sticky: "sticky", Nearest: "nearest", Sequential: "sequential",
 }
 
 // String returns the Corefile's word.
@@ -106,17 +106,17 @@ const (
 // Config is a pool as the Corefile describes it, but for its name. It is
 // immutable, and shared by the pools of one stanza.
 type Config struct {
-	Backends []Backend
-	Policy   Policy
-	Answers  int    // the most addresses in an answer; 0 for all
-	TTL      uint32 // seconds, while all members are up and nothing changes
-	ShortTTL uint32 // seconds, while a member is down, held or unknown: the interval
-	FastTTL  uint32 // seconds, while a verdict may change soon: about fast
-	AllDown  Action
-	Fallback []netip.Addr // for ActAddresses
-	MinUp    MinUp
-	Networks Networks // under Sticky
-	Patience Patience
+	Backends   []Backend
+	Policy     Policy
+	MaxAnswers int    // the most addresses in an answer; 0 for all
+	TTL        uint32 // seconds, while all members are up and nothing changes
+	ShortTTL   uint32 // seconds, while a member is down, held down or unknown: the interval
+	FastTTL    uint32 // seconds, while a verdict may change soon: about fast
+	AllDown    Action
+	Fallback   []netip.Addr // for ActAddresses
+	MinUp      MinUp
+	Networks   Networks // under Sticky
+	Patience   Patience
 }
 
 // Has reports whether c has backends of the family f that are not drained.
@@ -201,12 +201,12 @@ func (p *Pool) Snapshot() *Snapshot { return p.snapshot.Load() }
 type Health struct {
 	State    verdict.State
 	Changing bool  // the next result may change the state
-	Held     bool  // up, but not to be answered yet while others suffice; see Past
+	HeldDown bool  // up, but not to be answered yet while others suffice; see Past
 	Growth   uint8 // of fullGrowth, the share that a recovered member has; 0 is all of it
 }
 
 // ready reports whether a backend of this health may be answered.
-func (h Health) ready() bool { return h.State != verdict.Down && !h.Held }
+func (h Health) ready() bool { return h.State != verdict.Down && !h.HeldDown }
 
 // A Member is a backend that may be answered.
 type Member struct {

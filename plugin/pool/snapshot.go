@@ -40,7 +40,7 @@ type Snapshot struct {
 	Health  []Health // of each backend, in the order of Config.Backends
 	AllDown bool     // no backend of any family is up or unknown
 
-	// Judged is what would be answered, where that is not what is: under shadow.
+	// Judged is what would be answered, where that is not what is: under dry_run.
 	Judged *Snapshot
 
 	// Room for the members and for Health, where they are no more. With many
@@ -67,7 +67,7 @@ type plan struct {
 	spots  spots  // under Nearest
 }
 
-// Down reports whether addr belongs to a backend that is down, held or drained.
+// Down reports whether addr belongs to a backend that is down, held down or drained.
 func (s *Snapshot) Down(c *Config, addr netip.Addr) bool {
 	for i := range c.Backends {
 		if b := &c.Backends[i]; b.Addr == addr {
@@ -170,7 +170,7 @@ func (c *Config) choose(f Family, s *Snapshot) Choice {
 	}
 	need := c.MinUp.of(len(tiers[0]))
 	up, enough := first(tiers, need, func(i int) bool { return s.Health[i].ready() })
-	if !enough { // those that are held are better than those that are down
+	if !enough { // those that are held down are better than those that are down
 		up, enough = first(tiers, need, func(i int) bool { return s.Health[i].State != verdict.Down })
 	}
 	switch {

@@ -29,7 +29,7 @@ func config(tb testing.TB, policy Policy, backends string) *Config {
 			scan(tb, weight, &b.Weight)
 		}
 		b.Addr = address(tb, word)
-		b.Probe = b.Addr
+		b.CheckAddr = b.Addr
 		c.Backends = append(c.Backends, b)
 	}
 	return c
@@ -65,7 +65,7 @@ func healths(letters string) []Health {
 		's': {State: verdict.Unknown}, // stale
 		'r': {State: verdict.Down, Changing: true},
 		'c': {State: verdict.Up, Changing: true},
-		'H': {State: verdict.Up, Held: true},
+		'H': {State: verdict.Up, HeldDown: true},
 	}
 	var all []Health
 	for _, l := range letters {
@@ -99,8 +99,8 @@ func TestBuildDecidesWhatIsAnswered(t *testing.T) {
 		{"unknown is answered like up", "1 2 3", MinUp{}, "uUu", "served 1 2 3", "nodata"},
 		{"who is down is left out", "1 2 3", MinUp{}, "UDU", "served 1 3", "nodata"},
 		{"who is drained is left out", "1 2! 3", MinUp{}, "UUU", "served 1 3", "nodata"},
-		{"who is held is left out", "1 2 3", MinUp{}, "UHU", "served 1 3", "nodata"},
-		{"who is held is answered when nobody else is up", "1 2 3", MinUp{}, "DHD", "served 2", "nodata"},
+		{"who is held down is left out", "1 2 3", MinUp{}, "UHU", "served 1 3", "nodata"},
+		{"who is held down is answered when nobody else is up", "1 2 3", MinUp{}, "DHD", "served 2", "nodata"},
 
 		{"the first tier is answered alone", "1 2 3@2", MinUp{}, "UUU", "served 1 2", "nodata"},
 		{"one up is enough of a tier", "1 2 3@2", MinUp{}, "UDU", "served 1", "nodata"},
@@ -108,8 +108,8 @@ func TestBuildDecidesWhatIsAnswered(t *testing.T) {
 		{"the third tier when two are down", "1 2 3@2 4@3", MinUp{}, "DDDU", "served 4", "nodata"},
 		{"tiers need not be numbered without gaps, nor in order", "4@9 1@5 2@5", MinUp{}, "UDD", "served 4", "nodata"},
 		{"a tier without anybody in this family is no tier", "1@2 6:1@1", MinUp{}, "UU", "served 1", "served 6:1"},
-		{"a held tier is better than one that is down", "1 2@2", MinUp{}, "HD", "served 1", "nodata"},
-		{"the tier behind answers for a held one", "1 2@2", MinUp{}, "HU", "served 2", "nodata"},
+		{"a held-down tier is better than one that is down", "1 2@2", MinUp{}, "HD", "served 1", "nodata"},
+		{"the tier behind answers for a held-down one", "1 2@2", MinUp{}, "HU", "served 2", "nodata"},
 
 		{"min_up adds the next tier", "1 2 3@2", MinUp{N: 2}, "UDU", "served 1 3", "nodata"},
 		{"min_up adds as many tiers as it takes", "1 2@2 3@3 4@4", MinUp{N: 3}, "UUUU", "served 1 2 3", "nodata"},
@@ -117,7 +117,7 @@ func TestBuildDecidesWhatIsAnswered(t *testing.T) {
 		{"with no tier left, all are answered", "1 2 3 4@2", MinUp{N: 3}, "UDDU", "min_up 1 2 3 4", "nodata"},
 		{"min_up of more than there are answers all", "1 2", MinUp{N: 5}, "UD", "min_up 1 2", "nodata"},
 		{"never who is drained, not even then", "1 2 3!", MinUp{N: 2}, "UDU", "min_up 1 2", "nodata"},
-		{"held members count before those that are down are answered", "1 2 3", MinUp{N: 2}, "UHD", "served 1 2", "nodata"},
+		{"held-down members count before those that are down are answered", "1 2 3", MinUp{N: 2}, "UHD", "served 1 2", "nodata"},
 		{"50% of 4 is 2: met", "1 2 3 4", percent(50), "UDDU", "served 1 4", "nodata"},
 		{"50% of 4 is 2: missed", "1 2 3 4", percent(50), "UDDD", "min_up 1 2 3 4", "nodata"},
 		{"50% of 3 is rounded up to 2", "1 2 3", percent(50), "UDD", "min_up 1 2 3", "nodata"},
@@ -131,7 +131,7 @@ func TestBuildDecidesWhatIsAnswered(t *testing.T) {
 		{"a family that is down goes through its tiers first", "1 2@2 6:1", MinUp{}, "DDU", "nodata", "served 6:1"},
 		{"who is drained does not keep a family alive", "1 6:1!", MinUp{}, "DU", "all_down 1", "nodata"},
 		{"min_up holds in a family of its own", "1 2 6:1 6:2", MinUp{N: 2}, "UDUU", "min_up 1 2", "served 6:1 6:2"},
-		{"who is held keeps a family alive", "1 6:1", MinUp{}, "DH", "nodata", "served 6:1"},
+		{"who is held down keeps a family alive", "1 6:1", MinUp{}, "DH", "nodata", "served 6:1"},
 	}
 	for _, tc := range tests {
 		t.Run(tc.name, func(t *testing.T) {
@@ -187,7 +187,7 @@ func TestBuildAllDown(t *testing.T) {
 			if got := shown(s.Choices[V6]); got != tc.v6 {
 				t.Errorf("AAAA: got %q, want %q", got, tc.v6)
 			}
-			// One of them back, held or not, and nothing is all down any more.
+			// One of them back, held down or not, and nothing is all down any more.
 			for _, back := range "UuH" {
 				letters := []rune(strings.Repeat("D", len(c.Backends)))
 				letters[len(letters)-1] = back
@@ -218,7 +218,7 @@ func TestTheTTLIsShortWhileAMemberIsDownOrChanging(t *testing.T) {
 		{"one is coming up", 30, 10, "1 2", "rU", 2},
 		{"nothing is known of one yet", 30, 10, "1 2", "uU", 2},
 		{"one is stale", 30, 10, "1 2", "sU", 10},
-		{"one is held", 30, 10, "1 2", "UH", 10},
+		{"one is held down", 30, 10, "1 2", "UH", 10},
 		{"all are down", 30, 10, "1 2", "DD", 10},
 		{"one of another tier is down", 30, 10, "1 2@2", "UD", 10},
 		{"one of the other family is down", 30, 10, "1 6:1", "UD", 10},
@@ -273,7 +273,7 @@ func TestDownTellsWhomClientsShouldNotBeSentTo(t *testing.T) {
 }
 
 func TestOutcomesAndPoliciesHaveTheWordsOfTheDocumentation(t *testing.T) {
-	for p, want := range []string{"rotate", "shuffle", "weighted", "sticky", "nearest", "first"} {
+	for p, want := range []string{"rotate", "shuffle", "weighted", "sticky", "nearest", "sequential"} {
 		if got, ok := ParsePolicy(want); !ok || got != Policy(p) || got.String() != want {
 			t.Errorf("ParsePolicy(%q) = %v, %t", want, got, ok)
 		}

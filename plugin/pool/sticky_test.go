@@ -172,14 +172,14 @@ func TestStickyAnswersAreTheFirstByRank(t *testing.T) {
 			all := newPool(config(t, Sticky, backends))
 			for _, answers := range []int{1, 2, 8, 16, 17, 129, 150} {
 				cut := config(t, Sticky, backends)
-				cut.Answers = answers
+				cut.MaxAnswers = answers
 				p := newPool(cut)
 				for i := range 200 {
 					c := Client{Network: network(i)}
 					whole := all.Order(nil, all.Snapshot(), V4, c)
 					got := p.Order(nil, p.Snapshot(), V4, c)
 					if !slices.Equal(got, whole[:min(answers, n)]) {
-						t.Fatalf("%d members, answers %d: got %v, want the beginning of %v", n, answers, got, whole)
+						t.Fatalf("%d members, max_answers %d: got %v, want the beginning of %v", n, answers, got, whole)
 					}
 				}
 			}

@@ -47,10 +47,10 @@ func TestPlacesTurnByTheStep(t *testing.T) {
 			t.Errorf("step %d: %s, want %s", step, got, want)
 		}
 	}
-	c.Policy = First
+	c.Policy = Sequential
 	places := []int{0, 1, 2}
 	if c.Arrange(places, 7); fmt.Sprint(places) != "[0 1 2]" {
-		t.Errorf("policy first: %v, want the order as it was", places)
+		t.Errorf("policy sequential: %v, want the order as it was", places)
 	}
 }
 
