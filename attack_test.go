@@ -12,7 +12,7 @@ import (
 
 // The server goes by the query it has received. A plugin that hands us another,
 // without a writer of its own, may have changed the size that the client gave.
-func TestAnotherQueryThanTheServersTakesTheLongWay(t *testing.T) {
+func TestAnotherQueryThanTheServersTakesTheSlowPath(t *testing.T) {
 	type ways struct{ same, other bool }
 	found := make(chan ways, 1)
 	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
@@ -30,7 +30,7 @@ func TestAnotherQueryThanTheServersTakesTheLongWay(t *testing.T) {
 		t.Error(err)
 	}
 	if got := <-found; got != (ways{same: true}) {
-		t.Errorf("short ways: %+v, want that of the server's own query alone", got)
+		t.Errorf("fast paths: %+v, want that of the server's own query alone", got)
 	}
 }
 

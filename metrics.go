@@ -16,9 +16,9 @@ var (
 		Buckets: plugin.TimeBuckets, NativeHistogramBucketFactor: plugin.NativeHistogramBucketFactor,
 		Help: "Histogram of the time that probes took.",
 	}, []string{"check"})
-	localFaults = promauto.NewCounterVec(prometheus.CounterOpts{
-		Namespace: plugin.Namespace, Subsystem: pluginName, Name: "probe_local_faults_total",
-		Help: "Counter of probes that count for nothing because of a fault of our own.",
+	localErrors = promauto.NewCounterVec(prometheus.CounterOpts{
+		Namespace: plugin.Namespace, Subsystem: pluginName, Name: "probe_local_errors_total",
+		Help: "Counter of probes that count for nothing because of a local error.",
 	}, []string{"reason"})
 	probesLate = promauto.NewCounter(prometheus.CounterOpts{
 		Namespace: plugin.Namespace, Subsystem: pluginName, Name: "probes_late_total",
@@ -37,7 +37,7 @@ var (
 	backendState     = desc("backend_state", "1 for the state that the backend is in.", "pool", "backend", "state")
 	poolBackends     = desc("pool_backends", "Number of backends of the pool in the state.", "pool", "state")
 	poolAllDown      = desc("pool_all_down", "Whether every backend of the pool is down (1) or not (0).", "pool")
-	probesTotal      = desc("probes_total", "Counter of probes by result: pass, fail, or fault (our own).", "pool", "backend", "check", "result")
+	probesTotal      = desc("probes_total", "Counter of probes by result: pass, fail, or error (a local error).", "pool", "backend", "check", "result")
 	transitions      = desc("transitions_total", "Counter of changes of the backend's state.", "pool", "backend", "to")
 	answersTotal     = desc("answers_total", "Counter of answers for the pool's addresses by outcome.", "pool", "outcome")
 	firstAnswers     = desc("first_answers_total", "Counter of answers in which the backend came first.", "pool", "backend")
@@ -98,8 +98,8 @@ func countProbe(r monitor.Result, duration prometheus.Observer) {
 	if r.Late() {
 		probesLate.Inc()
 	}
-	if r.Outcome == monitor.Fault {
-		localFaults.WithLabelValues(r.Fault).Inc()
+	if r.Outcome == monitor.LocalError {
+		localErrors.WithLabelValues(r.LocalError).Inc()
 	}
 	duration.Observe(r.Duration.Seconds())
 }

@@ -314,7 +314,7 @@ func TestTheREADMEListsTheMetrics(t *testing.T) {
 		documented[m[1]] = strings.ReplaceAll(m[2], " ", "")
 	}
 	ch := make(chan *prometheus.Desc, 100)
-	for _, c := range []prometheus.Collector{collector{live}, probeDuration, localFaults, probesLate, unwatchedAddresses} {
+	for _, c := range []prometheus.Collector{collector{live}, probeDuration, localErrors, probesLate, unwatchedAddresses} {
 		c.Describe(ch)
 	}
 	close(ch)

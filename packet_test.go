@@ -15,7 +15,7 @@ import (
 // as many records left, at every size.
 func TestLargeAnswersAreByteEqual(t *testing.T) {
 	random := rand.New(rand.NewPCG(13, 4000))
-	short := 0
+	fast := 0
 	const rounds = 400
 	for range rounds {
 		m := answerTo(question(randomName(random), dns.TypeA, false))
@@ -30,15 +30,15 @@ func TestLargeAnswersAreByteEqual(t *testing.T) {
 		r := request1(m.Question[0].Name, dns.TypeA, size, random.IntN(16), "")
 		config := plainConfig
 		config.MaxAnswers = random.IntN(2) * 50
-		if bothWays(t, filtering(config, m, down), m, r) {
-			short++
+		if bothPaths(t, filtering(config, m, down), m, r) {
+			fast++
 		}
 		if t.Failed() {
 			return
 		}
 	}
-	if short < rounds*2/3 || short == rounds {
-		t.Errorf("%d of %d answers were bytes, want most, but not those with an OPT record from below", short, rounds)
+	if fast < rounds*2/3 || fast == rounds {
+		t.Errorf("%d of %d answers were bytes, want most, but not those with an OPT record from below", fast, rounds)
 	}
 }
 
@@ -53,7 +53,7 @@ func TestAnswersAreCutAtTheSameRecord(t *testing.T) {
 	m.Extra = rrs(t, "ns.b.example.org. 300 IN A 192.0.2.53", "ns. 300 IN AAAA 2001:db8::53")
 	h := filtering(plainConfig, m, nil)
 	for size := 512; size < 2100; size++ {
-		if !bothWays(t, h, m, request1("www.example.org.", dns.TypeA, size, 0, "")) || t.Failed() {
+		if !bothPaths(t, h, m, request1("www.example.org.", dns.TypeA, size, 0, "")) || t.Failed() {
 			t.Fatalf("size %d: not as bytes, or other ones", size)
 		}
 	}

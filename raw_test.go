@@ -39,12 +39,12 @@ func (p *packer) WriteMsg(m *dns.Msg) error {
 	return err
 }
 
-// The long way builds a message, and the server adds OPT, measures,
-// compresses, truncates and packs it. The short way must come to the same
+// The slow path builds a message, and the server adds OPT, measures,
+// compresses, truncates and packs it. The fast path must come to the same
 // bytes, or stand back.
-func TestTheShortWayIsByteEqualToTheLongWay(t *testing.T) {
+func TestTheFastPathIsByteEqualToTheSlowPath(t *testing.T) {
 	const longName = "a-rather-long-label-of-thirty-x.another-rather-long-label-of-thirty.and-yet-another-one-as-long-as-it.example.org."
-	short, long := 0, 0
+	fast, slow := 0, 0
 	for _, f := range pool.Families {
 		for _, n := range []int{1, 2, 3, 8, 9, 30, 100} {
 			members, order := membersOf(f, n), orderOf(n)
@@ -58,10 +58,10 @@ func TestTheShortWayIsByteEqualToTheLongWay(t *testing.T) {
 						t.Fatalf("%s: %v", v.what, err)
 					}
 					if !ok {
-						long++
+						slow++
 						continue
 					}
-					short++
+					fast++
 					if !bytes.Equal(got.buf, want.sent) {
 						t.Errorf("%s, %d members\nshort %x\nlong  %x", v.what, n, got.buf, want.sent)
 					}
@@ -69,14 +69,14 @@ func TestTheShortWayIsByteEqualToTheLongWay(t *testing.T) {
 			}
 		}
 	}
-	if short < 200 || long < 50 {
-		t.Errorf("%d answers went the short way and %d the long, want many of both", short, long)
+	if fast < 200 || slow < 50 {
+		t.Errorf("%d answers took the fast path and %d the slow one, want many of both", fast, slow)
 	}
 }
 
 // The same of what a filter makes of an answer from below: the message, with the
 // server's finish, and the bytes are one.
-func TestTheFiltersShortWayIsByteEqualToTheLongWay(t *testing.T) {
+func TestTheFiltersFastPathIsByteEqualToTheSlowPath(t *testing.T) {
 	addresses := func(owner, rrtype, prefix string, n int) (lines []string) {
 		for i := range n {
 			lines = append(lines, fmt.Sprintf("%s %d IN %s %s%d", owner, 20+10*i, rrtype, prefix, i+1))
@@ -111,7 +111,7 @@ func TestTheFiltersShortWayIsByteEqualToTheLongWay(t *testing.T) {
 		{what: "signed", answer: append(addresses("www.example.org.", "A", "192.0.2.", 3), "www.example.org. 300 IN RRSIG A 13 3 300 20300101000000 20200101000000 1 example.org. AAAA")},
 		{what: "SRV", answer: []string{"www.example.org. 300 IN SRV 1 1 80 a.example.org."}, extra: addresses("a.example.org.", "A", "192.0.2.", 3), never: true},
 	}
-	short, long := 0, 0
+	fast, slow := 0, 0
 	for _, body := range bodies {
 		for flags := range 64 {
 			r := request1("www.example.org.", dns.TypeA, []int{-1, 512, 1232, 4096}[flags&3], flags>>2, "")
@@ -126,25 +126,25 @@ func TestTheFiltersShortWayIsByteEqualToTheLongWay(t *testing.T) {
 			config := plainConfig
 			config.Policy, config.MaxAnswers = pool.Policy(flags&1), flags&2
 			h := filtering(config, m, down)
-			switch ok := bothWays(t, h, m, r); {
+			switch ok := bothPaths(t, h, m, r); {
 			case ok && body.never:
 				t.Errorf("%s: as bytes", body.what)
 			case ok:
-				short++
+				fast++
 			default:
-				long++
+				slow++
 			}
 		}
 	}
-	if short < 600 || long < 300 {
-		t.Errorf("%d answers went the short way and %d the long, want many of both", short, long)
+	if fast < 600 || slow < 300 {
+		t.Errorf("%d answers took the fast path and %d the slow one, want many of both", fast, slow)
 	}
 }
 
-// bothWays makes of m, as an answer to r, what h's first filter does, as bytes
+// bothPaths makes of m, as an answer to r, what h's first filter does, as bytes
 // and as the message that the server would send, over UDP and TCP. It fails the
 // test where they differ, and reports whether there were bytes over UDP.
-func bothWays(t *testing.T, h *RRHealth, m, r *dns.Msg) (short bool) {
+func bothPaths(t *testing.T, h *RRHealth, m, r *dns.Msg) (fast bool) {
 	t.Helper()
 	for i, addr := range []net.Addr{
 		&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)},
@@ -167,17 +167,17 @@ func bothWays(t *testing.T, h *RRHealth, m, r *dns.Msg) (short bool) {
 		if !ok {
 			t.Fatalf("no bounds for %T", addr)
 		}
-		short = w.pack(got, m, b)
+		fast = w.pack(got, m, b)
 		out := *w.assemble(m)
 		out.Extra = slices.Clone(out.Extra)
-		if err := w.ResponseWriter.WriteMsg(&out); err != nil && short {
+		if err := w.ResponseWriter.WriteMsg(&out); err != nil && fast {
 			t.Errorf("bytes where there is no message: %v", err)
 		}
-		if short && !bytes.Equal(got.buf, want.sent) {
+		if fast && !bytes.Equal(got.buf, want.sent) {
 			t.Errorf("over %s (%d), answer to\n%v\nfrom\n%v\nshort %x\nlong  %x", addr.Network(), i, r, m, got.buf, want.sent)
 		}
 	}
-	return short
+	return fast
 }
 
 func membersOf(f pool.Family, n int) []pool.Member {
@@ -254,7 +254,7 @@ func request1(name string, qtype uint16, size, flags int, options string) *dns.M
 	return m
 }
 
-func TestOptionsThatTheServerHandsBackTakeTheLongWay(t *testing.T) {
+func TestOptionsThatTheServerHandsBackTakeTheSlowPath(t *testing.T) {
 	code := uint16(65001) // what is supported once, in a process, is for good
 	for edns.SupportedOption(code) {
 		code++
@@ -262,7 +262,7 @@ func TestOptionsThatTheServerHandsBackTakeTheLongWay(t *testing.T) {
 	r := request1("www.example.org.", dns.TypeA, 1232, 0, "")
 	r.IsEdns0().Option = []dns.EDNS0{&dns.EDNS0_LOCAL{Code: code, Data: []byte("x")}}
 	if !new(packet).answer(r, 30, membersOf(pool.V4, 3), orderOf(3)) {
-		t.Error("an option that nobody supports took the long way")
+		t.Error("an option that nobody supports took the slow path")
 	}
 	edns.SetSupportedOption(code)
 	if new(packet).answer(r, 30, membersOf(pool.V4, 3), orderOf(3)) {
@@ -270,7 +270,7 @@ func TestOptionsThatTheServerHandsBackTakeTheLongWay(t *testing.T) {
 	}
 }
 
-func TestTheShortWayDoesNotAllocate(t *testing.T) {
+func TestTheFastPathDoesNotAllocate(t *testing.T) {
 	members, order := membersOf(pool.V4, 3), orderOf(3)
 	r := request1("www.example.org.", dns.TypeA, 1232, 1, "")
 	got := leastAllocs(func() {
@@ -284,7 +284,7 @@ func TestTheShortWayDoesNotAllocate(t *testing.T) {
 }
 
 // Whatever stands above us, the client gets the same bytes. Which way they
-// went is asserted too: a short way that is never taken would be none, and one
+// went is asserted too: a fast path that is never taken would be none, and one
 // that passes by whoever needs the message would be worse.
 func TestEveryPluginAboveGetsWhatItNeeds(t *testing.T) {
 	var raw atomic.Int64
@@ -293,7 +293,7 @@ func TestEveryPluginAboveGetsWhatItNeeds(t *testing.T) {
 	stanza := "rrhealth www.example.org {\nbackend 192.0.2.1 192.0.2.2 192.0.2.3 2001:db8::1\npolicy sequential\n}"
 	for _, tc := range []struct {
 		above string
-		short bool
+		fast  bool
 	}{
 		{"", true},
 		{"errors", true},
@@ -314,8 +314,8 @@ func TestEveryPluginAboveGetsWhatItNeeds(t *testing.T) {
 					r := request1("wWw.example.org.", qtype, size, 1, "")
 					before := raw.Load()
 					got := sent(t, s.addr, r)
-					if short := raw.Load() > before; short != tc.short && tc.above != "rewrite name other.example.org www.example.org" {
-						t.Errorf("the short way was taken: %t, want %t", short, tc.short)
+					if fast := raw.Load() > before; fast != tc.fast && tc.above != "rewrite name other.example.org www.example.org" {
+						t.Errorf("the fast path was taken: %t, want %t", fast, tc.fast)
 					}
 					want := &packer{}
 					f := pool.V4
@@ -342,9 +342,9 @@ func TestEveryPluginAboveGetsWhatItNeeds(t *testing.T) {
 }
 
 // Two servers are asked the same; the one also logs, so that all its answers go
-// the long way. Whatever else stands above us, and whoever answers below, what
+// the slow path. Whatever else stands above us, and whoever answers below, what
 // the client gets is the same to the last bit.
-func TestBothWaysSendTheSameBytesWhateverStandsAbove(t *testing.T) {
+func TestBothPathsSendTheSameBytesWhateverStandsAbove(t *testing.T) {
 	var raw atomic.Int64
 	wroteRaw = func() { raw.Add(1) }
 	t.Cleanup(func() { wroteRaw = nil })
@@ -366,7 +366,7 @@ many IN A 192.0.2.10
 		"rrhealth {\npolicy sequential\nwatch " + strings.TrimSuffix(backends[0].ip(), "1") + "0/24\ncheck tcp://:" + port + "\ninterval 1s fast 100ms\ntimeout 100ms\n}\n"
 	for _, tc := range []struct {
 		above string
-		short bool // at least sometimes
+		fast  bool // at least sometimes
 	}{
 		{"", true},
 		{"errors\nprometheus 127.0.0.1:0", true},
@@ -396,19 +396,19 @@ many IN A 192.0.2.10
 		t.Run(tc.above, func(t *testing.T) {
 			block := "example.org:0 {\nbind 127.0.0.1\n" + tc.above + "\n" + ours + "file " + zone + "\n%s}\n"
 			s := start(t, fmt.Sprintf(block, ""))
-			long := start(t, fmt.Sprintf(block, "log\n"))
+			slow := start(t, fmt.Sprintf(block, "log\n"))
 			s.settled("web.example.org.", dns.TypeA, slices.Clone(living)...)
-			long.settled("web.example.org.", dns.TypeA, slices.Clone(living)...)
+			slow.settled("web.example.org.", dns.TypeA, slices.Clone(living)...)
 			raw.Store(0)
 			for _, q := range questions() {
 				r, want := q(), q()
-				got, want2 := sent(t, s.addr, r), sent(t, long.addr, want)
+				got, want2 := sent(t, s.addr, r), sent(t, slow.addr, want)
 				if !bytes.Equal(got, want2) {
 					t.Errorf("%v\nsent %x\nwant %x", &r.Question[0], got, want2)
 				}
 			}
-			if short := raw.Load() > 0; short != tc.short {
-				t.Errorf("the short way was taken: %t, want %t", short, tc.short)
+			if fast := raw.Load() > 0; fast != tc.fast {
+				t.Errorf("the fast path was taken: %t, want %t", fast, tc.fast)
 			}
 		})
 	}
@@ -489,6 +489,6 @@ example.net:0 {
 		t.Errorf("over TCP: %v, as bytes %t, want the message", got, raw.Load() != 0)
 	}
 	if s.ask("www.example.net.", dns.TypeA); raw.Load() != 1 {
-		t.Error("a plain query did not go the short way")
+		t.Error("a plain query did not take the fast path")
 	}
 }

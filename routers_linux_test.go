@@ -102,9 +102,9 @@ func onThePath(t *testing.T, p path) {
 			} else {
 				// Eight targets, stale after five intervals: in eleven of
 				// them each has become unknown.
-				before := testutil.ToFloat64(localFaults.WithLabelValues(tc.local))
+				before := testutil.ToFloat64(localErrors.WithLabelValues(tc.local))
 				eventually(t, "local errors", func() bool {
-					return testutil.ToFloat64(localFaults.WithLabelValues(tc.local)) >= before+8*11
+					return testutil.ToFloat64(localErrors.WithLabelValues(tc.local)) >= before+8*11
 				})
 				for kind := range checks {
 					if a, b := s.ask(kind+".example.org.", dns.TypeA), s.ask(kind+".example.org.", dns.TypeAAAA); len(a.Answer) != 2 || len(b.Answer) != 2 {

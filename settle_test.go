@@ -310,12 +310,12 @@ func TestNoPatienceNoTimers(t *testing.T) {
 	})
 }
 
-// definite is an error of the kind that fall_hard is about.
-type definite struct{ error }
+// hardError is an error of the kind that fall_hard is about.
+type hardError struct{ error }
 
-func (definite) Definite() bool { return true }
+func (hardError) Hard() bool { return true }
 
-func TestDefiniteFailuresTakeFewer(t *testing.T) {
+func TestHardFailuresTakeFewer(t *testing.T) {
 	const block = "rrhealth www.example.org {\nbackend 192.0.2.1 192.0.2.2\ncheck tcp://:1\ninterval 10s fast 1s\ntimeout 1s\nfall 5\nfall_hard 1\n}"
 	down := func(err error) (took time.Duration) {
 		inBubble(t, block, func(b *bubble) {
@@ -330,8 +330,8 @@ func TestDefiniteFailuresTakeFewer(t *testing.T) {
 		})
 		return took
 	}
-	if took := down(definite{syscall.ECONNREFUSED}); took > 20*time.Millisecond {
-		t.Errorf("a definite failure took another %v, want to go down at once", took)
+	if took := down(hardError{syscall.ECONNREFUSED}); took > 20*time.Millisecond {
+		t.Errorf("a hard failure took another %v, want to go down at once", took)
 	}
 	// Four more at the fast interval, which wobbles by a tenth.
 	if took := down(context.DeadlineExceeded); took < 3500*time.Millisecond || took > 4500*time.Millisecond {

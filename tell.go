@@ -15,16 +15,16 @@ const (
 	// whole data centre goes, the first hundred lines tell as much as the
 	// next ten thousand, which would cost the disk and whoever reads it.
 	tellPerSecond = 100
-	// tellFaultEvery is how often each fault of our own is logged.
-	tellFaultEvery = time.Minute
+	// tellLocalErrorEvery is how often each local error is logged.
+	tellLocalErrorEvery = time.Minute
 )
 
 // A limiter writes the log, within bounds. It belongs to the monitor's loop.
 type limiter struct {
-	second  time.Time
-	lines   int
-	skipped int
-	faults  map[string]time.Time
+	second      time.Time
+	lines       int
+	skipped     int
+	localErrors map[string]time.Time
 }
 
 // transitions logs one line for the members that c moved: they are one backend
@@ -94,11 +94,11 @@ func (l *limiter) allowed(now time.Time) bool {
 	return true
 }
 
-// probe logs each probe under debug, and each kind of fault of our own now and
+// probe logs each probe under debug, and each kind of local error now and
 // then.
 func (l *limiter) probe(r monitor.Result) {
-	if r.Outcome == monitor.Fault {
-		l.fault(r)
+	if r.Outcome == monitor.LocalError {
+		l.localError(r)
 	}
 	if !clog.D.Value() {
 		return
@@ -110,18 +110,18 @@ func (l *limiter) probe(r monitor.Result) {
 	log.Debugf("probe of %s: %s after %v", r.Target.Addr, r.Outcome, r.Duration)
 }
 
-func (l *limiter) fault(r monitor.Result) {
+func (l *limiter) localError(r monitor.Result) {
 	now := time.Now()
-	if last, ok := l.faults[r.Fault]; ok && now.Sub(last) < tellFaultEvery {
+	if last, ok := l.localErrors[r.LocalError]; ok && now.Sub(last) < tellLocalErrorEvery {
 		return
 	}
-	if l.faults == nil {
-		l.faults = make(map[string]time.Time)
+	if l.localErrors == nil {
+		l.localErrors = make(map[string]time.Time)
 	}
-	l.faults[r.Fault] = now
-	why := "it started or was read too late"
-	if r.Err != nil && r.Fault != "late" {
+	l.localErrors[r.LocalError] = now
+	why := "started or read too late"
+	if r.Err != nil && r.LocalError != "late" {
 		why = r.Err.Error()
 	}
-	log.Warningf("a probe of %s failed through a fault of our own (%s) and counts for nothing: %s", r.Target.Addr, r.Fault, why)
+	log.Warningf("probe of %s ignored, local error %s: %s", r.Target.Addr, r.LocalError, why)
 }

@@ -304,7 +304,7 @@ func FuzzFilter(f *testing.F) {
 		}
 		if plain(m) {
 			for _, size := range []int{-1, 512, 1232} {
-				bothWays(t, h, m, request1(m.Question[0].Name, m.Question[0].Qtype, size, int(words)&15, ""))
+				bothPaths(t, h, m, request1(m.Question[0].Name, m.Question[0].Qtype, size, int(words)&15, ""))
 			}
 		}
 	})

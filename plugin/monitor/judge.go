@@ -19,12 +19,12 @@ const (
 
 // A Result is what became of one probe.
 type Result struct {
-	Target   *Target
-	Outcome  Outcome
-	Fault    string        // what of ours was at fault; "" unless Outcome is Fault
-	Err      error         // nil when the probe passed
-	Delay    time.Duration // from when the probe was due to when it was let start
-	Duration time.Duration // of the probe
+	Target     *Target
+	Outcome    Outcome
+	LocalError string        // its name; "" unless Outcome is LocalError
+	Err        error         // nil when the probe passed
+	Delay      time.Duration // from when the probe was due to when it was let start
+	Duration   time.Duration // of the probe
 }
 
 // An Outcome classes a result.
@@ -32,16 +32,16 @@ type Outcome uint8
 
 // The outcomes of a probe.
 const (
-	Pass  Outcome = iota
-	Fail          // the target's failure
-	Fault         // our own; it counts for nothing
+	Pass       Outcome = iota
+	Fail               // the target's failure
+	LocalError         // a local error; it counts for nothing
 )
 
 // Outcomes lists every outcome.
-var Outcomes = [...]Outcome{Pass, Fail, Fault}
+var Outcomes = [...]Outcome{Pass, Fail, LocalError}
 
 // String returns the word used in metrics.
-func (o Outcome) String() string { return [...]string{"pass", "fail", "fault"}[o] }
+func (o Outcome) String() string { return [...]string{"pass", "fail", "error"}[o] }
 
 // Late reports whether the probe started so late that its schedule was missed.
 // Its result counts all the same: it says how the target is now.
@@ -62,23 +62,23 @@ func (m *Monitor) fold(r result) {
 	if t.index == gone {
 		return
 	}
-	fault := r.fault()
+	localError := r.localError()
 	outcome := Pass
 	switch {
-	case fault != "":
-		outcome = Fault
+	case localError != "":
+		outcome = LocalError
 	case r.err != nil:
 		outcome = Fail
 	}
 	t.counts[outcome].Add(1)
-	if outcome != Fault {
-		m.judge(t, verdict.After(t.v, said(r.err), t.group.Rule), r.err)
+	if outcome != LocalError {
+		m.judge(t, verdict.After(t.v, classify(r.err), t.group.Rule), r.err)
 		m.confirm(t, r.began)
 	}
 	m.answered(t, outcome)
 	m.reschedule(t, outcome, r.released, r.ended)
 	m.sink.Probed(Result{
-		Target: t, Outcome: outcome, Fault: fault, Err: r.err,
+		Target: t, Outcome: outcome, LocalError: localError, Err: r.err,
 		Delay: r.released - r.due, Duration: r.ended - r.began,
 	})
 }
@@ -91,7 +91,7 @@ func (m *Monitor) answered(t *Target, o Outcome) {
 	}
 	t.asked = true
 	m.awaited.Add(-1)
-	if o == Fault { // no longer suspect
+	if o == LocalError { // no longer suspect
 		m.changes = append(m.changes, Change{Target: t, Before: t.v, After: t.v})
 	}
 }
@@ -100,8 +100,8 @@ func (m *Monitor) answered(t *Target, o Outcome) {
 // decide.
 func (t *Target) repeats(o Outcome) bool { return o == Fail && t.v.First() }
 
-// fault names the local error that spoiled the probe, or returns "".
-func (r result) fault() string {
+// localError names the local error that spoiled the probe, or returns "".
+func (r result) localError() string {
 	grace := lateness
 	if timedOut(r.err) {
 		grace = graceOf(r.target.group.Timeout)
@@ -109,7 +109,7 @@ func (r result) fault() string {
 	if r.began-r.released > grace || r.ended-r.began > r.target.group.Timeout+grace {
 		return "late"
 	}
-	return faultOf(r.err)
+	return localErrorOf(r.err)
 }
 
 // graceOf is lateness for a probe that timed out. A goroutine that begins, or

@@ -70,15 +70,15 @@ func TestChangesAreTold(t *testing.T) {
 	})
 }
 
-// TestLocalFaultsCountForNothing: whatever of ours fails, nobody goes down, and
+// TestLocalErrorsCountForNothing: whatever local error there is, no target goes down, and
 // it is counted and named.
-func TestLocalFaultsCountForNothing(t *testing.T) {
+func TestLocalErrorsCountForNothing(t *testing.T) {
 	wrapped := func(errno syscall.Errno) error {
 		return fmt.Errorf("tcp: %w", &net.OpError{Op: "dial", Err: os.NewSyscallError("connect", errno)})
 	}
 	tests := []struct {
-		name, fault string
-		probe       Probe
+		name, localError string
+		probe            Probe
 	}{
 		{"no descriptor", "EMFILE", func(context.Context, netip.Addr) error { return wrapped(syscall.EMFILE) }},
 		{"no route", "ENETUNREACH", func(context.Context, netip.Addr) error { return wrapped(syscall.ENETUNREACH) }},
@@ -117,11 +117,11 @@ func TestLocalFaultsCountForNothing(t *testing.T) {
 				faulty.Store(true)
 				w.wait(34 * time.Second)
 				last := w.results[len(w.results)-1]
-				if last.Fault != tc.fault {
-					t.Errorf("fault is %q, want %q", last.Fault, tc.fault)
+				if last.LocalError != tc.localError {
+					t.Errorf("local error is %q, want %q", last.LocalError, tc.localError)
 				}
-				want, counted := verdict.Up, Fault
-				if tc.fault == "" {
+				want, counted := verdict.Up, LocalError
+				if tc.localError == "" {
 					want, counted = verdict.Down, Fail
 				}
 				if got := w.state(target).State; got != want || target.Count(counted) < 3 {
@@ -138,14 +138,14 @@ type remote struct{ error }
 func (remote) Local() bool     { return false }
 func (r remote) Unwrap() error { return r.error }
 
-// TestBeganLate: a goroutine that the machine had no time for is our fault.
+// TestBeganLate: a goroutine that the machine had no time for is a local error.
 func TestBeganLate(t *testing.T) {
 	r := result{target: &Target{group: &group{Check: usual}}, released: 0, began: lateness, ended: lateness}
-	if f := r.fault(); f != "" {
-		t.Errorf("fault is %q after %v, want none", f, lateness)
+	if f := r.localError(); f != "" {
+		t.Errorf("local error is %q after %v, want none", f, lateness)
 	}
-	if r.began++; r.fault() != "late" {
-		t.Errorf("fault is %q, want late", r.fault())
+	if r.began++; r.localError() != "late" {
+		t.Errorf("local error is %q, want late", r.localError())
 	}
 }
 
@@ -181,7 +181,7 @@ func TestShortTimeoutsAreNoticedAtOnceOrNotAtAll(t *testing.T) {
 		{11 * ms, 10 * ms, errHard, false},
 	} {
 		r := result{target: &Target{group: &group{Check: short}}, began: tc.began, ended: tc.began + tc.took, err: tc.err}
-		if got := r.fault() == "late"; got != tc.late {
+		if got := r.localError() == "late"; got != tc.late {
 			t.Errorf("began after %v, ended %v later with %v: late %t, want %t", tc.began, tc.took, tc.err, got, tc.late)
 		}
 	}
@@ -382,7 +382,7 @@ func TestAnHourAgainstTheModel(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4)) // used under the lock of w
 	within(t, func(w *watch) {
 		models := make(map[*Target]*model)
-		var steps, faults, stale, downs int
+		var steps, localErrors, stale, downs int
 		outage := func() bool { return w.now()%(20*time.Minute) > 17*time.Minute }
 		w.probed = func(res Result) {
 			m := models[res.Target]
@@ -396,8 +396,8 @@ func TestAnHourAgainstTheModel(t *testing.T) {
 				t.Errorf("%s: a verdict lived for %v", res.Target.Addr, began-m.last)
 			}
 			switch {
-			case res.Outcome == Fault:
-				faults++
+			case res.Outcome == LocalError:
+				localErrors++
 			case m.state == verdict.Unknown:
 				m.hearUnknown(res, began, w.now())
 			default:
@@ -442,9 +442,9 @@ func TestAnHourAgainstTheModel(t *testing.T) {
 		w.acquire(0, 100, usual, sick)
 		w.acquire(0, 100, brisk, sick)
 		w.wait(time.Hour)
-		if steps < 100_000 || faults == 0 || stale == 0 || downs == 0 {
-			t.Errorf("%d steps, %d faults, %d stale, %d down: too few to prove anything", steps, faults, stale, downs)
+		if steps < 100_000 || localErrors == 0 || stale == 0 || downs == 0 {
+			t.Errorf("%d steps, %d local errors, %d stale, %d down: too few to prove anything", steps, localErrors, stale, downs)
 		}
-		t.Logf("%d results, %d of them faults, %d verdicts went stale", steps, faults, stale)
+		t.Logf("%d results, %d of them local errors, %d verdicts went stale", steps, localErrors, stale)
 	})
 }

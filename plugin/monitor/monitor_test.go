@@ -24,7 +24,7 @@ var (
 // A hardError is certainly the target's.
 type hardError struct{ error }
 
-func (hardError) Definite() bool { return true }
+func (hardError) Hard() bool { return true }
 
 // usual is a check every ten seconds. The defaults of the Corefile are half of it.
 var usual = Check{

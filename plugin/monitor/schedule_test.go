@@ -63,8 +63,8 @@ func TestFastAfterAContraryResult(t *testing.T) {
 		{"down", "PPFFFFF", []int{3, 4}},
 		{"down and up", "PFFFFPPPP", []int{2, 3, 6}},
 		{"first result decides", "HFFF", nil},
-		{"a fault leaves the streak, and the pace", "PPFXP", []int{3, 4}},
-		{"a fault alone speeds nothing up", "PPXXXXPP", nil},
+		{"a local error leaves the streak, and the pace", "PPFXP", []int{3, 4}},
+		{"a local error alone speeds nothing up", "PPXXXXPP", nil},
 		{"nor does one at the start", "XXXXXXPP", nil},
 	}
 	for _, tc := range tests {
@@ -359,17 +359,17 @@ func TestHeapKeepsNothing(t *testing.T) {
 	}
 }
 
-func TestFaultNames(t *testing.T) {
-	for errno, name := range faults {
-		if got := faultOf(errno); got != name || got == "" {
+func TestLocalErrorNames(t *testing.T) {
+	for errno, name := range localErrors {
+		if got := localErrorOf(errno); got != name || got == "" {
 			t.Errorf("%v: %q, want %q", errno, got, name)
 		}
-		if got := faultOf(remote{errno}); got != "" {
+		if got := localErrorOf(remote{errno}); got != "" {
 			t.Errorf("%v of another machine is taken for the local error %q", errno, got)
 		}
 	}
 	for _, errno := range []syscall.Errno{syscall.ECONNREFUSED, syscall.EHOSTDOWN, syscall.ECONNRESET, syscall.ETIMEDOUT} {
-		if got := faultOf(errno); got != "" {
+		if got := localErrorOf(errno); got != "" {
 			t.Errorf("%v is taken for a local error", errno)
 		}
 	}

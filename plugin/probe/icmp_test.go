@@ -146,7 +146,7 @@ func child(t *testing.T, part string, attr *syscall.SysProcAttr) string {
 	return string(out)
 }
 
-func TestThatThereIsNoRouteIsToldAsOurOwnFault(t *testing.T) {
+func TestNoRouteIsALocalError(t *testing.T) {
 	out := namespaced(t, "ask", &syscall.SysProcAttr{})
 	for _, want := range []string{
 		"icmp 127.0.0.1: network is unreachable (true)",

@@ -186,6 +186,6 @@ func TestAReplyInThousandsOfPiecesIsStillMatched(t *testing.T) {
 func TestTheCauseOfAFailureCanBeReached(t *testing.T) {
 	err := ask(t, check(t, unused(t), "tcp://:PORT"), enough)
 	if !errors.Is(err, syscall.ECONNREFUSED) {
-		t.Errorf("%v: want ECONNREFUSED inside: who judges tells our faults from the backend's by it", err)
+		t.Errorf("%v: want ECONNREFUSED inside: who judges tells local errors from the backend's by it", err)
 	}
 }

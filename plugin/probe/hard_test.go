@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-func TestDefiniteTellsWhatIsTheBackendsOwn(t *testing.T) {
+func TestHardTellsWhatIsTheBackendsOwn(t *testing.T) {
 	target := netip.MustParseAddrPort("192.0.2.7:80")
 	for _, tc := range []struct {
 		name string
@@ -33,15 +33,15 @@ func TestDefiniteTellsWhatIsTheBackendsOwn(t *testing.T) {
 		{"given up", broken("tcp", target, "reading", net.ErrClosed), false},
 		{"something else", broken("tcp", target, "reading", errors.New("?")), false},
 	} {
-		var known interface{ Definite() bool }
-		if !errors.As(tc.err, &known) || known.Definite() != tc.want {
-			t.Errorf("%s: definite %t, want %t", tc.name, !tc.want, tc.want)
+		var known interface{ Hard() bool }
+		if !errors.As(tc.err, &known) || known.Hard() != tc.want {
+			t.Errorf("%s: hard %t, want %t", tc.name, !tc.want, tc.want)
 		}
 	}
 }
 
 // The same with the probes themselves.
-func TestDefiniteFailuresOfRealServers(t *testing.T) {
+func TestHardFailuresOfRealServers(t *testing.T) {
 	listen := func(serve func(net.Conn)) net.Listener {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
@@ -90,9 +90,9 @@ func TestDefiniteFailuresOfRealServers(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), timeout)
 			defer cancel()
 			err = check.Probe(ctx, netip.MustParseAddr("127.0.0.1"))
-			var known interface{ Definite() bool }
-			if !errors.As(err, &known) || known.Definite() != tc.want {
-				t.Errorf("%v: definite %t, want %t", err, !tc.want, tc.want)
+			var known interface{ Hard() bool }
+			if !errors.As(err, &known) || known.Hard() != tc.want {
+				t.Errorf("%v: hard %t, want %t", err, !tc.want, tc.want)
 			}
 		})
 	}

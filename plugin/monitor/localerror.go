@@ -8,12 +8,12 @@ import (
 // errStale is why a verdict became unknown without a result.
 var errStale = errors.New("no probe of it has counted for too long")
 
-// faults are the errors that say something about the local system and nothing
+// localErrors are the errors that say something about the local system and nothing
 // about the target: no descriptor, buffer, memory, port or process (EAGAIN)
 // left, no route or no permission to send, a command that is gone or is being
 // replaced. A refused connection, a reset and a timeout are the target's, and so
-// is whatever of these another machine has reported, see faultOf.
-var faults = map[syscall.Errno]string{
+// is whatever of these another machine has reported, see localErrorOf.
+var localErrors = map[syscall.Errno]string{
 	syscall.EMFILE:        "EMFILE",
 	syscall.ENFILE:        "ENFILE",
 	syscall.ENOBUFS:       "ENOBUFS",
@@ -33,11 +33,11 @@ var faults = map[syscall.Errno]string{
 	syscall.E2BIG:         "E2BIG", // a command with too much to say to it
 }
 
-// faultOf names the local error that err is, or returns "". Routers report
+// localErrorOf names the local error that err is, or returns "". Routers report
 // with the same numbers as the local system that a host cannot be reached.
 // Errors that know better say so by a method Local, as those that know whose
-// failure they are by Definite.
-func faultOf(err error) string {
+// failure they are by Hard.
+func localErrorOf(err error) string {
 	errno, ok := errors.AsType[syscall.Errno](err)
 	if !ok {
 		return ""
@@ -46,5 +46,5 @@ func faultOf(err error) string {
 	if errors.As(err, &known) && !known.Local() {
 		return ""
 	}
-	return faults[errno]
+	return localErrors[errno]
 }

@@ -6,10 +6,10 @@ import (
 	"syscall"
 )
 
-// Definite reports whether the failure is certainly the other side's own: it
+// Hard reports whether the failure is certainly the other side's own: it
 // answered, but wrongly, or it refused. A time-out, or a host that cannot be
 // reached, may as well be the fault of the network between.
-func (f *failure) Definite() bool {
+func (f *failure) Hard() bool {
 	switch err := f.cause; {
 	case err == nil: // see failed
 		return true

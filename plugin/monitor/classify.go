@@ -6,15 +6,15 @@ import (
 	"github.com/rrhealth/rrhealth/plugin/verdict"
 )
 
-// said returns what a probe that ended in err says of its target. Errors that
-// know better than others whose failure they are tell so by a method Definite,
+// classify returns what a probe that ended in err says of its target. Errors that
+// know better than others whose failure they are tell so by a method Hard,
 // as network errors tell by Timeout what they are.
-func said(err error) verdict.Result {
+func classify(err error) verdict.Result {
 	if err == nil {
 		return verdict.Pass
 	}
-	var known interface{ Definite() bool }
-	if errors.As(err, &known) && known.Definite() {
+	var known interface{ Hard() bool }
+	if errors.As(err, &known) && known.Hard() {
 		return verdict.Hard
 	}
 	return verdict.Fail
