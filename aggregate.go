@@ -10,14 +10,18 @@ import (
 	"github.com/rrhealth/rrhealth/plugin/pool"
 )
 
-// counts is what is counted about a pool besides its backends: its answers by
-// outcome, and what follows.
-type counts [pool.OutcomeCount + 3]uint64
+// counts is what is counted about a pool besides its backends, or about a filter:
+// its answers by outcome, and what follows.
+type counts [pool.OutcomeCount + 7]uint64
 
 const (
-	placelessCount = pool.OutcomeCount + iota
-	dryRunCount
-	signedCount
+	unlocatedCount = pool.OutcomeCount + iota
+	dryRunAddressCount
+	dryRunTargetCount
+	signedAddressCount
+	signedTargetCount
+	filteredAddressCount
+	filteredTargetCount
 )
 
 func (c *counts) add(o *counts) {
@@ -36,19 +40,29 @@ func (c *counts) series() (n int) {
 	return n
 }
 
-// metrics returns c as name's.
-func (c *counts) metrics(name string) (all []prometheus.Metric) {
+// metrics returns c as the metrics of key.
+func (c *counts) metrics(key seriesKey) (all []prometheus.Metric) {
 	for i, n := range c {
-		switch {
-		case n == 0:
-		case i == placelessCount:
-			all = append(all, counter(placeless, n, name))
-		case i == dryRunCount:
-			all = append(all, counter(shadowRecords, n, name))
-		case i == signedCount:
-			all = append(all, counter(signedRecords, n, name))
+		if n == 0 {
+			continue
+		}
+		switch i {
+		case unlocatedCount:
+			all = append(all, key.counter(nearestUnlocated, n))
+		case dryRunAddressCount:
+			all = append(all, counter(dryRunAddresses, n, key.server, key.pool, key.filter, key.view))
+		case dryRunTargetCount:
+			all = append(all, counter(dryRunTargets, n, key.server, key.pool, key.filter, key.view))
+		case signedAddressCount:
+			all = append(all, counter(signedAddresses, n, key.server, key.pool, key.filter, key.view))
+		case signedTargetCount:
+			all = append(all, counter(signedTargets, n, key.server, key.pool, key.filter, key.view))
+		case filteredAddressCount:
+			all = append(all, counter(filteredAddresses, n, key.server, key.filter, key.view))
+		case filteredTargetCount:
+			all = append(all, counter(filteredTargets, n, key.server, key.filter, key.view))
 		default:
-			all = append(all, counter(answersTotal, n, name, pool.Outcome(i).String()))
+			all = append(all, key.counter(answersTotal, n, pool.Outcome(i).String()))
 		}
 	}
 	return all
@@ -59,12 +73,15 @@ func (p *served) counts() (c counts) {
 	for o := range p.record.answers {
 		c[o] = p.record.answers[o].Load()
 	}
-	c[placelessCount] = p.record.placeless.Load()
-	if c[signedCount] = p.signed.Load(); p.dryRun {
-		c[dryRunCount] = p.record.dryRun.Load()
+	c[unlocatedCount] = p.record.unlocated.Load()
+	if c[signedAddressCount] = p.signed.Load(); p.dryRun {
+		c[dryRunAddressCount] = p.record.dryRun.Load()
 	}
 	return c
 }
+
+// toOthers is the key of pools that are counted under others.
+var toOthers = seriesKey{pool: others}
 
 // An aggregate is a stanza whose pools are counted together, under to: its own
 // first NAME or others. Once it is one it stays so as long as the stanza is
@@ -72,7 +89,7 @@ func (p *served) counts() (c counts) {
 // leap. So what the pools have shown before, under names of their own, is taken
 // off.
 type aggregate struct {
-	to     string
+	to     seriesKey
 	before counts
 	shown  counts
 }
@@ -89,9 +106,9 @@ type leavings struct {
 
 // keepCounts adds what p has counted, of which nothing is left, to what is shown
 // of its stanza. r.mu is held.
-func (r *registry) keepCounts(p *served) {
-	first := p.bundle.pools[0].Name
-	if first == p.Name {
+func (r *registry) keepCounts(h *RRHealth, p *served) {
+	first := h.key(p.bundle.pools[0].Name)
+	if first.pool == p.Name {
 		return // they go by its name
 	}
 	left := r.left[first]
@@ -113,10 +130,10 @@ func (r *registry) keepCounts(p *served) {
 // together, of those stanzas first that save the most, and if that does not do,
 // many stanzas are. It also returns how many pools are counted with others.
 func (r *registry) counted(exhibits []*exhibit, room int) (all []prometheus.Metric, aggregated int) {
-	byName := make(map[string]*counts)
-	filtered := r.countFilters(byName)
-	need := len(filtered) + len(counts{}) // those of others
-	for _, c := range byName {
+	byKey := make(map[seriesKey]*counts)
+	r.countFilters(byKey)
+	need := len(counts{}) // those of others
+	for _, c := range byKey {
 		need += c.series()
 	}
 	sums := make(map[*exhibit]*sum, len(exhibits))
@@ -129,40 +146,39 @@ func (r *registry) counted(exhibits []*exhibit, room int) (all []prometheus.Metr
 	}
 	for _, e := range exhibits {
 		r.remember(e, sums[e])
-		if a := r.aggregates[e.name]; a != nil {
+		if a := r.aggregates[e.key]; a != nil {
 			aggregated += len(e.pools)
-			a.count(sums[e], named(byName, a.to))
+			a.count(sums[e], countsOf(byKey, a.to))
 			continue
 		}
 		for _, p := range e.pools {
 			if c := p.counts(); c != (counts{}) {
-				named(byName, p.Name).add(&c)
+				key := e.key
+				key.pool = p.Name
+				countsOf(byKey, key).add(&c)
 			}
 		}
 	}
-	for name, n := range filtered {
-		all = append(all, counter(filteredRecords, n, name))
-	}
-	for name, c := range byName {
-		all = append(all, c.metrics(name)...)
+	for key, c := range byKey {
+		all = append(all, c.metrics(key)...)
 	}
 	return all, aggregated
 }
 
 // remember keeps what e shows for the next scrape.
 func (r *registry) remember(e *exhibit, s *sum) {
-	if a := r.aggregates[e.name]; a != nil && a.to == others || s.all == (counts{}) {
-		delete(r.last, e.name)
+	if a := r.aggregates[e.key]; a != nil && a.to == toOthers || s.all == (counts{}) {
+		delete(r.last, e.key)
 		return
 	}
-	r.last[e.name] = last{s.all, s.first}
+	r.last[e.key] = last{s.all, s.first}
 }
 
-func named(byName map[string]*counts, name string) *counts {
-	if byName[name] == nil {
-		byName[name] = new(counts)
+func countsOf(byKey map[seriesKey]*counts, key seriesKey) *counts {
+	if byKey[key] == nil {
+		byKey[key] = new(counts)
 	}
-	return byName[name]
+	return byKey[key]
 }
 
 // A sum is what the pools of an exhibit have counted.
@@ -177,18 +193,18 @@ func (r *registry) sum(e *exhibit) *sum {
 	for _, p := range e.pools {
 		c := p.counts()
 		s.all.add(&c)
-		if p.Name == e.name {
+		if p.Name == e.key.pool {
 			s.first.add(&c)
 		}
 		s.series += c.series()
 	}
-	if left := r.left[e.name]; left != nil {
+	if left := r.left[e.key]; left != nil {
 		s.all.add(&left.counts)
 	}
 	s.together = s.all.series()
-	switch a := r.aggregates[e.name]; {
+	switch a := r.aggregates[e.key]; {
 	case a == nil:
-	case a.to == others:
+	case a.to == toOthers:
 		s.series = 0
 	default:
 		s.series = s.together
@@ -205,15 +221,15 @@ func (r *registry) aggregate(exhibits []*exhibit, sums map[*exhibit]*sum, excess
 		s := sums[e]
 		if saved := s.series - s.together; excess > 0 && saved > 0 {
 			excess -= saved
-			before := r.last[e.name]
-			r.aggregates[e.name] = &aggregate{to: e.name, before: less(&before.all, &before.first)}
+			before := r.last[e.key]
+			r.aggregates[e.key] = &aggregate{to: e.key, before: less(&before.all, &before.first)}
 			s.series = s.together
 		}
 	}
 	for _, e := range slices.Backward(exhibits) {
-		if a := r.aggregates[e.name]; excess > 0 && (a == nil || a.to != others) {
+		if a := r.aggregates[e.key]; excess > 0 && (a == nil || a.to != toOthers) {
 			excess -= sums[e].series
-			r.aggregates[e.name] = &aggregate{to: others, before: r.last[e.name].all}
+			r.aggregates[e.key] = &aggregate{to: toOthers, before: r.last[e.key].all}
 		}
 	}
 	if !r.aggregated {
@@ -244,14 +260,14 @@ func (r *registry) forgetAggregates() {
 	if len(r.aggregates)+len(r.last)+len(r.left) == 0 {
 		return
 	}
-	there := make(map[string]bool)
+	there := make(map[seriesKey]bool)
 	for h := range r.handlers {
 		for _, b := range h.bundles {
-			there[b.pools[0].Name] = true
+			there[h.key(b.pools[0].Name)] = true
 		}
 	}
-	gone := func(name string) bool { return !there[name] }
-	maps.DeleteFunc(r.aggregates, func(name string, _ *aggregate) bool { return gone(name) })
-	maps.DeleteFunc(r.last, func(name string, _ last) bool { return gone(name) })
-	maps.DeleteFunc(r.left, func(name string, _ *leavings) bool { return gone(name) })
+	gone := func(key seriesKey) bool { return !there[key] }
+	maps.DeleteFunc(r.aggregates, func(key seriesKey, _ *aggregate) bool { return gone(key) })
+	maps.DeleteFunc(r.last, func(key seriesKey, _ last) bool { return gone(key) })
+	maps.DeleteFunc(r.left, func(key seriesKey, _ *leavings) bool { return gone(key) })
 }

@@ -40,7 +40,7 @@ func (w *filterWriter) replace(m *dns.Msg, i int) (*dns.Msg, bool) {
 	if out == nil && outcome != pool.Dropped {
 		return nil, false
 	}
-	set.filter.counts.filtered.Add(set.dead + set.gone)
+	set.filter.counts.filtered.add(set.dead, set.gone)
 	return out, true
 }
 

@@ -1,6 +1,7 @@
 package rrhealth
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
 	"strings"
@@ -33,10 +34,10 @@ const (
 	others = "others"
 )
 
-// An exhibit is what is shown of the stanzas of one first NAME, in several server
-// blocks or views.
+// An exhibit is what is shown of the stanzas with one key: usually one stanza.
+// Server blocks for a zone and its parent may have several.
 type exhibit struct {
-	name     string
+	key      seriesKey // with the first NAME
 	pools    []*served
 	allDown  bool
 	nearest  bool            // the policy
@@ -70,26 +71,29 @@ func (r *registry) exhibition() (all []prometheus.Metric) {
 
 // exhibits returns what is shown, in the order of the names.
 func (r *registry) exhibits() []*exhibit {
-	byName := make(map[string]*exhibit)
+	byKey := make(map[seriesKey]*exhibit)
 	for h := range r.handlers {
 		for _, b := range h.bundles {
 			first := b.pools[0]
 			if first.record.latest != first {
 				continue // a successor goes on with what is counted
 			}
-			e := byName[first.Name]
+			key := h.key(first.Name)
+			e := byKey[key]
 			if e == nil {
-				e = &exhibit{name: first.Name, backends: make(map[netip.Addr]*backendExhibit, len(b.members))}
-				byName[first.Name] = e
+				e = &exhibit{key: key, backends: make(map[netip.Addr]*backendExhibit, len(b.members))}
+				byKey[key] = e
 			}
-			e.add(b, r.left[first.Name])
+			e.add(b, r.left[key])
 		}
 	}
-	all := make([]*exhibit, 0, len(byName))
-	for _, e := range byName {
+	all := make([]*exhibit, 0, len(byKey))
+	for _, e := range byKey {
 		all = append(all, e)
 	}
-	slices.SortFunc(all, func(a, b *exhibit) int { return strings.Compare(a.name, b.name) })
+	slices.SortFunc(all, func(a, b *exhibit) int {
+		return cmp.Or(strings.Compare(a.key.pool, b.key.pool), strings.Compare(a.key.server, b.key.server), strings.Compare(a.key.view, b.key.view))
+	})
 	return all
 }
 
@@ -184,19 +188,19 @@ func ofBackends(exhibits []*exhibit) (all []prometheus.Metric) {
 func (e *exhibit) ofBackends() (all []prometheus.Metric) {
 	for addr, b := range e.backends {
 		backend := addr.String()
-		all = append(all, gauge(backendUp, boolean(b.state == verdict.Up), e.name, backend), gauge(backendState, 1, e.name, backend, b.state.String()))
+		all = append(all, e.key.gauge(backendUp, boolean(b.state == verdict.Up), backend), e.key.gauge(backendState, 1, backend, b.state.String()))
 		if b.first > 0 {
-			all = append(all, counter(firstAnswers, b.first, e.name, backend))
+			all = append(all, e.key.counter(firstAnswers, b.first, backend))
 		}
 		if b.patient {
-			all = append(all, gauge(backendHeld, boolean(b.heldDown), e.name, backend))
+			all = append(all, e.key.gauge(backendHeldDown, boolean(b.heldDown), backend))
 		}
 		if b.expires != 0 {
-			all = append(all, gauge(certExpiry, float64(b.expires), e.name, backend))
+			all = append(all, e.key.gauge(certExpiry, float64(b.expires), backend))
 		}
 		for _, s := range verdict.States {
 			if n := b.transitions[s]; n > 0 || s == verdict.Down {
-				all = append(all, counter(transitions, n, e.name, backend, s.String()))
+				all = append(all, e.key.counter(transitions, n, backend, s.String()))
 			}
 		}
 		for label, targets := range b.checks {
@@ -206,7 +210,7 @@ func (e *exhibit) ofBackends() (all []prometheus.Metric) {
 					n += t.Count(o)
 				}
 				if n > 0 {
-					all = append(all, counter(probesTotal, n, e.name, backend, label, o.String()))
+					all = append(all, e.key.counter(probesTotal, n, backend, label, o.String()))
 				}
 			}
 		}
@@ -217,7 +221,7 @@ func (e *exhibit) ofBackends() (all []prometheus.Metric) {
 // ofStanzas returns the metrics that say how stanzas are. Those for which there
 // is no room are shown as one.
 func ofStanzas(exhibits []*exhibit) (all []prometheus.Metric) {
-	rest := &exhibit{name: others}
+	rest := &exhibit{key: seriesKey{pool: others}}
 	var states [len(verdict.States)]int
 	for _, e := range exhibits {
 		if len(all) < maxOfStanzas {
@@ -248,13 +252,13 @@ func (e *exhibit) states() (states [len(verdict.States)]int) {
 func (e *exhibit) ofStanza(states [len(verdict.States)]int) (all []prometheus.Metric) {
 	for _, s := range verdict.States {
 		if states[s] > 0 || s == verdict.Up {
-			all = append(all, gauge(poolBackends, float64(states[s]), e.name, s.String()))
+			all = append(all, e.key.gauge(poolBackends, float64(states[s]), s.String()))
 		}
 	}
-	all = append(all, gauge(poolAllDown, boolean(e.allDown), e.name))
+	all = append(all, e.key.gauge(poolAllDown, boolean(e.allDown)))
 	for label, insecure := range e.insecure {
 		if insecure {
-			all = append(all, gauge(insecureCheck, 1, e.name, label))
+			all = append(all, e.key.gauge(insecureCheck, 1, label))
 		}
 	}
 	return all

@@ -99,7 +99,7 @@ func (h *RRHealth) health(f *filter, addr netip.Addr) condition {
 // can be taken in, some are dropped: they are learned from a later answer.
 func (h *RRHealth) learn(f *filter, addr netip.Addr) {
 	if h.registry.watchFull.Load() {
-		unwatchedAddresses.Inc()
+		watchRejected.Inc()
 		return
 	}
 	select {

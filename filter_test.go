@@ -386,21 +386,21 @@ func TestDryRunChangesNoAnswer(t *testing.T) {
 			t.Errorf("got %v with TTL %d, want the zone's answer as it is", got, m.Answer[0].Header().Ttl)
 		}
 	}
-	if got := scraped(t, "coredns_rrhealth_shadow_records_total", "zone", "example.org."); got != 4 {
-		t.Errorf("%v records counted in four answers with one dead, want 4", got)
+	if got := scraped(t, "coredns_rrhealth_dry_run_addresses_total", "filter", "example.org."); got != 4 {
+		t.Errorf("%v addresses counted in four answers with one dead, want 4", got)
 	}
 	serve := start(t, corefile(fmt.Sprintf("rrhealth pool.example.org {\nbackend %s\ncheck tcp://:%s\n%s\ndry_run\nall_down servfail\n}\n", strings.Join(f.all, " "), f.port, quick)))
 	eventually(t, "the dead backend is down in the metrics", func() bool {
 		return scraped(t, "coredns_rrhealth_backend_state", "backend", f.all[0], "state", "down") == 1
 	})
-	before := scraped(t, "coredns_rrhealth_shadow_records_total", "zone", "pool.example.org.")
+	before := scraped(t, "coredns_rrhealth_dry_run_addresses_total", "pool", "pool.example.org.")
 	for range 3 {
 		if got := sorted(serve.ask("pool.example.org.", dns.TypeA)); !slices.Equal(got, f.all) {
 			t.Errorf("got %v, want all backends", got)
 		}
 	}
-	if got := scraped(t, "coredns_rrhealth_shadow_records_total", "zone", "pool.example.org.") - before; got != 3 {
-		t.Errorf("%v records counted in three answers with one dead, want 3", got)
+	if got := scraped(t, "coredns_rrhealth_dry_run_addresses_total", "pool", "pool.example.org.") - before; got != 3 {
+		t.Errorf("%v addresses counted in three answers with one dead, want 3", got)
 	}
 }
 
@@ -413,8 +413,8 @@ func TestFilterMetrics(t *testing.T) {
 	for range 5 {
 		s.ask("www.example.org.", dns.TypeA)
 	}
-	for metric, want := range map[string]float64{"filtered_records_total": 5, "signed_records_total": 0} {
-		if got := scraped(t, "coredns_rrhealth_"+metric, "zone", "example.org."); got != want {
+	for metric, want := range map[string]float64{"filtered_addresses_total": 5, "filtered_targets_total": 0, "signed_addresses_total": 0} {
+		if got := scraped(t, "coredns_rrhealth_"+metric, "filter", "example.org."); got != want {
 			t.Errorf("%s is %v, want %v", metric, got, want)
 		}
 	}
@@ -430,8 +430,8 @@ func TestFilterMetrics(t *testing.T) {
 		}
 	}
 	s.stop()
-	if n := len(metricValues(t, "coredns_rrhealth_filtered_records_total")); n != 0 {
-		t.Errorf("filtered_records_total is still shown after the stop, %d times", n)
+	if n := len(metricValues(t, "coredns_rrhealth_filtered_addresses_total")); n != 0 {
+		t.Errorf("filtered_addresses_total is still shown after the stop, %d times", n)
 	}
 }
 
@@ -516,7 +516,7 @@ func TestALimitOfWatchedAddresses(t *testing.T) {
 	f.kill(f.all...)
 	live.watchLimit = 4
 	t.Cleanup(func() { live.watchLimit = watchLimit }) // after the server's own
-	refused := scraped(t, "coredns_rrhealth_unwatched_addresses_total")
+	refused := scraped(t, "coredns_rrhealth_watch_rejected_total")
 	zone := tempZone(t, soaLine+addressRecords("www", f.all...))
 	s := start(t, corefile(f.stanza("")+"file "+zone+" example.org"))
 	eventually(t, "four addresses are down", func() bool {
@@ -531,7 +531,7 @@ func TestALimitOfWatchedAddresses(t *testing.T) {
 	if got := addrs(s.ask("www.example.org.", dns.TypeA)); len(got) != 2 {
 		t.Errorf("got %v, want the two that there is no room to watch", got)
 	}
-	if got := scraped(t, "coredns_rrhealth_unwatched_addresses_total") - refused; got < 2 {
+	if got := scraped(t, "coredns_rrhealth_watch_rejected_total") - refused; got < 2 {
 		t.Errorf("%v sightings counted, want at least 2", got)
 	}
 }

@@ -15,10 +15,24 @@ import (
 // A filterRecord is what is counted about a filter. It outlives the filter:
 // after a reload its successor goes on with it, and with what it watches.
 type filterRecord struct {
-	filters  []*filter     // that use it, the latest last
-	filtered atomic.Uint64 // dead addresses that were left out
-	signed   atomic.Uint64 // dead addresses that were not, for their signatures
-	dryRun   atomic.Uint64 // dead addresses that were not, for dry_run
+	key      seriesKey
+	filters  []*filter // that use it, the latest last
+	filtered removals  // left out
+	signed   removals  // not left out because another key has signed them
+	dryRun   removals  // not left out because of dry_run
+}
+
+// removals counts what is to be left out of answers.
+type removals struct {
+	addresses atomic.Uint64 // that are down, those in hints included
+	targets   atomic.Uint64 // records of which the target is down
+}
+
+func (n *removals) add(addresses, targets uint64) {
+	n.addresses.Add(addresses)
+	if targets > 0 {
+		n.targets.Add(targets)
+	}
 }
 
 func newFilterRecord() *filterRecord { return new(filterRecord) }
@@ -30,7 +44,7 @@ func (r *registry) startFilters(h *RRHealth) {
 	}
 	h.registry = r
 	for _, f := range h.filters {
-		before := r.attachFilter(h.identity, f)
+		before := r.attachFilter(h, f)
 		if before != nil {
 			r.monitor.Do(func() { r.inherit(f, before) })
 		}
@@ -53,10 +67,10 @@ func (r *registry) stopFilters(h *RRHealth) {
 	})
 }
 
-// attachFilter lets f count in the record of its block and name. It returns
+// attachFilter lets f, a filter of h, count in the record of its block and name. It returns
 // the filter that f replaces, or nil.
-func (r *registry) attachFilter(block string, f *filter) (before *filter) {
-	key := recordKey{block, f.Name}
+func (r *registry) attachFilter(h *RRHealth, f *filter) (before *filter) {
+	key := recordKey{h.identity, f.Name}
 	rec := r.filters[key]
 	if rec == nil {
 		rec = newFilterRecord()
@@ -65,14 +79,15 @@ func (r *registry) attachFilter(block string, f *filter) (before *filter) {
 	if n := len(rec.filters); n > 0 {
 		before = rec.filters[n-1]
 	}
+	rec.key = seriesKey{server: h.server, view: h.view, filter: f.Name}
 	rec.filters = append(rec.filters, f)
 	f.counts = rec
 	return before
 }
 
 // detachFilter undoes attachFilter.
-func (r *registry) detachFilter(block string, f *filter) {
-	key := recordKey{block, f.Name}
+func (r *registry) detachFilter(h *RRHealth, f *filter) {
+	key := recordKey{h.identity, f.Name}
 	rec := r.filters[key]
 	rec.filters = slices.DeleteFunc(rec.filters, func(o *filter) bool { return o == f })
 	if len(rec.filters) == 0 {
@@ -80,29 +95,23 @@ func (r *registry) detachFilter(block string, f *filter) {
 	}
 }
 
-// countFilters returns how many records the live filters have left out, by name,
-// those of one name as one, and adds what else they count to byName. r.mu is
-// held.
-func (r *registry) countFilters(byName map[string]*counts) (filtered map[string]uint64) {
-	filtered = make(map[string]uint64)
-	for key, rec := range r.filters {
-		name := key.pool
+// countFilters adds to byKey what the live filters count. r.mu is held.
+func (r *registry) countFilters(byKey map[seriesKey]*counts) {
+	for _, rec := range r.filters {
+		key := rec.key
 		if len(r.filters) > maxOfStanzas {
-			name = others
-		}
-		if n := rec.filtered.Load(); n > 0 {
-			filtered[name] += n
+			key = seriesKey{filter: others}
 		}
 		var c counts
-		c[signedCount] = rec.signed.Load()
+		c[filteredAddressCount], c[filteredTargetCount] = rec.filtered.addresses.Load(), rec.filtered.targets.Load()
+		c[signedAddressCount], c[signedTargetCount] = rec.signed.addresses.Load(), rec.signed.targets.Load()
 		if rec.filters[len(rec.filters)-1].dryRun {
-			c[dryRunCount] = rec.dryRun.Load()
+			c[dryRunAddressCount], c[dryRunTargetCount] = rec.dryRun.addresses.Load(), rec.dryRun.targets.Load()
 		}
 		if c != (counts{}) {
-			named(byName, name).add(&c)
+			countsOf(byKey, key).add(&c)
 		}
 	}
-	return filtered
 }
 
 // watched logs that a watched address has changed its state.

@@ -32,9 +32,9 @@ func newRegistry() *registry {
 		maxSeries:  maxSeries,
 		users:      make(map[*monitor.Target]*use),
 		watched:    make(map[netip.Addr]int),
-		aggregates: make(map[string]*aggregate),
-		last:       make(map[string]last),
-		left:       make(map[string]*leavings),
+		aggregates: make(map[seriesKey]*aggregate),
+		last:       make(map[seriesKey]last),
+		left:       make(map[seriesKey]*leavings),
 		timed:      make(map[string]bool),
 	}
 }
@@ -47,9 +47,9 @@ type registry struct {
 	records  map[recordKey]*record
 	filters  map[recordKey]*filterRecord
 
-	aggregates map[string]*aggregate // by the first NAME of the stanza, as what follows
-	last       map[string]last
-	left       map[string]*leavings
+	aggregates map[seriesKey]*aggregate // by the first NAME of the stanza, as what follows
+	last       map[seriesKey]last
+	left       map[seriesKey]*leavings
 	aggregated bool // once, which was logged
 	maxSeries  int
 
@@ -94,7 +94,7 @@ func (r *registry) start(h *RRHealth) {
 		r.running.Store(r.monitor)
 	}
 	for _, p := range h.pools {
-		r.attach(h.identity, p)
+		r.attach(h, p)
 	}
 	r.readyBy.Store(time.Now().Add(readyWithin).UnixNano())
 	r.monitor.Do(func() {
@@ -165,10 +165,10 @@ func (r *registry) stopLocked(h *RRHealth) {
 	r.monitor.Do(func() { r.leave(h.bundles) })
 	used := r.checkLabels()
 	for _, p := range h.pools {
-		r.detach(h.identity, p)
+		r.detach(h, p)
 	}
 	for _, f := range h.filters {
-		r.detachFilter(h.identity, f)
+		r.detachFilter(h, f)
 	}
 	r.forgetAggregates()
 	r.monitor.Do(func() { r.forgetDurations(used) })

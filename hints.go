@@ -188,7 +188,7 @@ func (w *filterWriter) applyHints(s *section, i int, places []int) {
 	set.changed, set.withdrawn, set.records = true, true, records
 	set.thinned = len(places) < len(set.at)
 	if set.filter != nil && !set.filter.dryRun {
-		set.filter.counts.filtered.Add(set.leftOut())
+		set.filter.counts.filtered.add(set.leftOut())
 	}
 }
 

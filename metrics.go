@@ -1,6 +1,8 @@
 package rrhealth
 
 import (
+	"slices"
+
 	"github.com/coredns/coredns/plugin"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
@@ -24,40 +26,77 @@ var (
 		Namespace: plugin.Namespace, Subsystem: pluginName, Name: "probes_late_total",
 		Help: "Counter of probes that started more than 200 ms after they were due.",
 	})
-	unwatchedAddresses = promauto.NewCounter(prometheus.CounterOpts{
-		Namespace: plugin.Namespace, Subsystem: pluginName, Name: "unwatched_addresses_total",
-		Help: "Counter of sightings of addresses that are not watched because too many others are.",
+	watchRejected = promauto.NewCounter(prometheus.CounterOpts{
+		Namespace: plugin.Namespace, Subsystem: pluginName, Name: "watch_rejected_total",
+		Help: "Counter of addresses, each time that they are found, that are not watched because too many others are.",
 	})
 )
 
 // Metrics of pools and backends. They are read from the live pools at each
 // scrape, so that series go when their pool goes, whatever way it went.
 var (
-	backendUp        = desc("backend_up", "Whether the backend is up (1), or down or unknown (0).", "pool", "backend")
-	backendState     = desc("backend_state", "1 for the state that the backend is in.", "pool", "backend", "state")
-	poolBackends     = desc("pool_backends", "Number of backends of the pool in the state.", "pool", "state")
-	poolAllDown      = desc("pool_all_down", "Whether every backend of the pool is down (1) or not (0).", "pool")
-	probesTotal      = desc("probes_total", "Counter of probes by result: pass, fail, or error (a local error).", "pool", "backend", "check", "result")
-	transitions      = desc("transitions_total", "Counter of changes of the backend's state.", "pool", "backend", "to")
-	answersTotal     = desc("answers_total", "Counter of answers for the pool's addresses by outcome.", "pool", "outcome")
-	firstAnswers     = desc("first_answers_total", "Counter of answers in which the backend came first.", "pool", "backend")
-	filteredRecords  = desc("filtered_records_total", "Counter of addresses, those in hints included, that were left out of other plugins' answers because they are down, and of SRV, HTTPS and SVCB records whose target is.", "zone")
-	signedRecords    = desc("signed_records_total", "Counter of addresses, and of SRV, HTTPS and SVCB records, that had to stay in answers because another key has signed them.", "zone")
-	shadowRecords    = desc("shadow_records_total", "Counter of addresses that would have been left out of answers, were it not for dry_run.", "zone")
-	watchedAddresses = desc("watched_addresses", "Number of addresses that are watched because other plugins answer them.")
-	certExpiry       = desc("certificate_expiry_timestamp_seconds", "When the first certificate that the backend shows to a check expires, in Unix time.", "pool", "backend")
-	insecureCheck    = desc("check_insecure", "1 for a check that does not verify the certificate.", "pool", "check")
-	backendHeld      = desc("backend_held", "Whether the backend is up, but held back by hold_down or failback (1), or not (0).", "pool", "backend")
-	aggregatedPools  = desc("aggregated_pools", "Number of pools whose answers are counted together with those of others, as there would be too many series.")
-	placeless        = desc("placeless_answers_total", "Counter of answers under policy nearest to clients whose place is not known: they are rotated.", "pool")
+	backendUp         = ofPool("backend_up", "Whether the backend is up (1), or down or unknown (0).", "backend")
+	backendState      = ofPool("backend_state", "1 for the state that the backend is in.", "backend", "state")
+	poolBackends      = ofPool("pool_backends", "Number of backends of the pool in the state.", "state")
+	poolAllDown       = ofPool("pool_all_down", "Whether every backend of the pool is down (1) or not (0).")
+	probesTotal       = ofPool("probes_total", "Counter of probes by result: pass, fail, or error (a local error).", "backend", "check", "result")
+	transitions       = ofPool("transitions_total", "Counter of changes of the backend's state.", "backend", "to")
+	answersTotal      = ofPool("answers_total", "Counter of answers for the pool's addresses by outcome.", "outcome")
+	firstAnswers      = ofPool("first_answers_total", "Counter of answers in which the backend came first.", "backend")
+	certExpiry        = ofPool("certificate_expiry_timestamp_seconds", "When the first certificate that the backend shows to a check expires, in Unix time.", "backend")
+	insecureCheck     = ofPool("check_insecure", "1 for a check that does not verify the certificate.", "check")
+	backendHeldDown   = ofPool("backend_held_down", "Whether the backend is up, but held down by hold_down or failback (1), or not (0).", "backend")
+	nearestUnlocated  = ofPool("nearest_unlocated_answers_total", "Counter of answers under policy nearest to clients whose location is not known: they are rotated.")
+	filteredAddresses = desc("filtered_addresses_total", "Counter of addresses, those in hints included, that a filter left out of other plugins' answers because they are down.", "server", "filter", "view")
+	filteredTargets   = desc("filtered_targets_total", "Counter of SRV, HTTPS and SVCB records that a filter left out of other plugins' answers because their target is down.", "server", "filter", "view")
+	signedAddresses   = ofPoolOrFilter("signed_addresses_total", "Counter of addresses, those in hints included, that had to stay in answers because another key has signed them.")
+	signedTargets     = ofPoolOrFilter("signed_targets_total", "Counter of SRV, HTTPS and SVCB records that had to stay in answers because another key has signed them.")
+	dryRunAddresses   = ofPoolOrFilter("dry_run_addresses_total", "Counter of addresses that would have been left out of answers, were it not for dry_run.")
+	dryRunTargets     = ofPoolOrFilter("dry_run_targets_total", "Counter of SRV, HTTPS and SVCB records that would have been left out of answers, were it not for dry_run.")
+	watchedAddresses  = desc("watched_addresses", "Number of addresses that are watched because other plugins answer them.")
+	aggregatedPools   = desc("aggregated_pools", "Number of pools whose answers are counted together with those of others, as there would be too many series.")
 
-	collected = []*prometheus.Desc{backendUp, backendState, poolBackends, poolAllDown, probesTotal, transitions, answersTotal, firstAnswers, certExpiry, insecureCheck, backendHeld, placeless, filteredRecords, signedRecords, shadowRecords, watchedAddresses, aggregatedPools}
+	collected = []*prometheus.Desc{
+		backendUp, backendState, poolBackends, poolAllDown, probesTotal, transitions, answersTotal, firstAnswers, certExpiry, insecureCheck, backendHeldDown, nearestUnlocated,
+		filteredAddresses, filteredTargets, signedAddresses, signedTargets, dryRunAddresses, dryRunTargets, watchedAddresses, aggregatedPools,
+	}
 )
 
 func init() { prometheus.MustRegister(collector{live}) }
 
 func desc(name, help string, labels ...string) *prometheus.Desc {
 	return prometheus.NewDesc(prometheus.BuildFQName(plugin.Namespace, pluginName, name), help, labels, nil)
+}
+
+// ofPool describes a metric of pools, with the labels of all of them.
+func ofPool(name, help string, labels ...string) *prometheus.Desc {
+	return desc(name, help, slices.Concat([]string{"server", "pool"}, labels, []string{"view"})...)
+}
+
+// ofPoolOrFilter describes a metric that pools and filters have. One of the
+// labels pool and filter is empty, which to Prometheus is the same as absent.
+func ofPoolOrFilter(name, help string) *prometheus.Desc {
+	return desc(name, help, "server", "pool", "filter", "view")
+}
+
+// A seriesKey says whose series a metric is: that of a pool or of a filter, by
+// name, in the server blocks that listen on the same addresses with the same
+// view.
+type seriesKey struct{ server, view, pool, filter string }
+
+// key returns the key of h's pool with the given name.
+func (h *RRHealth) key(pool string) seriesKey {
+	return seriesKey{server: h.server, view: h.view, pool: pool}
+}
+
+// gauge returns a metric of a pool.
+func (k seriesKey) gauge(d *prometheus.Desc, v float64, labels ...string) prometheus.Metric {
+	return gauge(d, v, slices.Concat([]string{k.server, k.pool}, labels, []string{k.view})...)
+}
+
+// counter returns a metric of a pool.
+func (k seriesKey) counter(d *prometheus.Desc, n uint64, labels ...string) prometheus.Metric {
+	return counter(d, n, slices.Concat([]string{k.server, k.pool}, labels, []string{k.view})...)
 }
 
 // A collector shows the live pools to Prometheus.

@@ -11,13 +11,15 @@ import (
 	"testing"
 
 	"github.com/coredns/caddy"
+	"github.com/coredns/coredns/core/dnsserver"
 	"github.com/miekg/dns"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	dto "github.com/prometheus/client_model/go"
 )
 
-// series returns what Prometheus would scrape: "name{label=value,...}" → value.
+// series returns what Prometheus would scrape: "name{label=value,...}" → value,
+// without the labels server and view.
 func series(t *testing.T) map[string]float64 {
 	t.Helper()
 	families, err := prometheus.DefaultGatherer.Gather()
@@ -31,6 +33,9 @@ func series(t *testing.T) map[string]float64 {
 			continue
 		}
 		for _, m := range f.GetMetric() {
+			if _, twice := all[name+labels(m)]; twice {
+				t.Errorf("several series %s%s: ask for server and view", name, labels(m))
+			}
 			all[name+labels(m)] = value(m)
 		}
 	}
@@ -40,7 +45,9 @@ func series(t *testing.T) map[string]float64 {
 func labels(m *dto.Metric) string {
 	var words []string
 	for _, l := range m.GetLabel() {
-		words = append(words, l.GetName()+"="+l.GetValue())
+		if n := l.GetName(); n != "server" && n != "view" && l.GetValue() != "" {
+			words = append(words, n+"="+l.GetValue())
+		}
 	}
 	if words == nil {
 		return ""
@@ -138,27 +145,79 @@ func TestMetrics(t *testing.T) {
 	}
 }
 
-func TestPoolsOfOneNameAreShownAsOne(t *testing.T) {
-	s := start(t, `example.org:0 {
+// Pools of one name in several server blocks have series of their own, with the
+// labels server and view that CoreDNS's own metrics have.
+func TestPoolsOfOneNameAreToldApart(t *testing.T) {
+	block := func(bind, view, backends string) string {
+		return "example.org:0 {\nbind " + bind + "\n" + view + "\nprometheus 127.0.0.1:0\nrrhealth www.example.org {\nbackend " + backends + "\n}\n}\n"
+	}
+	s := start(t, block("127.0.0.1", "view txt {\nexpr type() == 'TXT' || name() == 'www.example.org.'\n}", "192.0.2.1")+
+		block("127.0.0.1", "", "192.0.2.1 192.0.2.2")+
+		block("127.0.0.2", "", "192.0.2.1 192.0.2.2 192.0.2.3")+
+		block("127.0.0.3 127.0.0.4", "", "192.0.2.1 192.0.2.2 192.0.2.3 192.0.2.4"))
+	s.ask("www.example.org.", dns.TypeA)
+	const first = "dns://127.0.0.1:0"
+	for _, tc := range []struct {
+		server, view    string
+		backends, asked float64
+	}{
+		{first, "txt", 1, 1},
+		{first, "", 2, 0},
+		{"dns://127.0.0.2:0", "", 3, 0},
+		{"dns://127.0.0.3:0,dns://127.0.0.4:0", "", 4, 0},
+	} {
+		labels := []string{"server", tc.server, "view", tc.view, "pool", "www.example.org."}
+		if n := metricValues(t, "coredns_rrhealth_pool_backends", append(labels, "state", "up")...); len(n) != 1 || n[0] != tc.backends {
+			t.Errorf("%s, view %q: %v backends up, want %v", tc.server, tc.view, n, tc.backends)
+		}
+		if n := scraped(t, "coredns_rrhealth_answers_total", append(labels, "outcome", "served")...); n != tc.asked {
+			t.Errorf("%s, view %q: %v answers, want %v", tc.server, tc.view, n, tc.asked)
+		}
+	}
+	if n := scraped(t, "coredns_dns_requests_total", "server", first, "view", "txt"); n < 1 {
+		t.Errorf("CoreDNS counts %v queries for %s and the view: it has other labels", n, first)
+	}
+}
+
+// Server blocks for a zone and its parent may listen on one address, and have
+// pools of one name, of which one is asked for. They share their series.
+func TestPoolsWithTheSameLabelsAreShownAsOne(t *testing.T) {
+	s := start(t, `sub.example.org:0 {
     bind 127.0.0.1
-    rrhealth www.example.org {
+    rrhealth www.sub.example.org {
         backend 192.0.2.1 192.0.2.2
     }
 }
 example.org:0 {
-    bind 127.0.0.2
-    rrhealth www.example.org {
+    bind 127.0.0.1
+    rrhealth www.sub.example.org {
         backend 192.0.2.2 192.0.2.3
     }
 }
 `)
-	s.ask("www.example.org.", dns.TypeA)
+	s.ask("www.sub.example.org.", dns.TypeA)
 	got := series(t)
-	if n := got["pool_backends{pool=www.example.org.,state=up}"]; n != 3 {
+	if n := got["pool_backends{pool=www.sub.example.org.,state=up}"]; n != 3 {
 		t.Errorf("%v backends up, want 3 different ones", n)
 	}
-	if n := got["answers_total{outcome=served,pool=www.example.org.}"]; n != 1 {
+	if n := got["answers_total{outcome=served,pool=www.sub.example.org.}"]; n != 1 {
 		t.Errorf("%v answers, want the 1 that was given", n)
+	}
+}
+
+func TestServerLabel(t *testing.T) {
+	for _, tc := range []struct {
+		keys, hosts, want string
+	}{
+		{"dns://example.org.:53", "", "dns://:53"},
+		{"dns://example.org.:53 dns://example.net.:53", "", "dns://:53"},
+		{"tls://example.org.:853 dns://example.org.:53", "", "dns://:53,tls://:853"},
+		{"dns://.:1053", "192.0.2.1 2001:db8::1", "dns://192.0.2.1:1053,dns://[2001:db8::1]:1053"},
+	} {
+		config := &dnsserver.Config{ListenHosts: strings.Split(tc.hosts, " ")}
+		if got := serverLabel(config, strings.Fields(tc.keys)); got != tc.want {
+			t.Errorf("%s on %q: %s, want %s", tc.keys, tc.hosts, got, tc.want)
+		}
 	}
 }
 
@@ -314,7 +373,7 @@ func TestTheREADMEListsTheMetrics(t *testing.T) {
 		documented[m[1]] = strings.ReplaceAll(m[2], " ", "")
 	}
 	ch := make(chan *prometheus.Desc, 100)
-	for _, c := range []prometheus.Collector{collector{live}, probeDuration, localErrors, probesLate, unwatchedAddresses} {
+	for _, c := range []prometheus.Collector{collector{live}, probeDuration, localErrors, probesLate, watchRejected} {
 		c.Describe(ch)
 	}
 	close(ch)

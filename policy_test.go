@@ -221,8 +221,8 @@ func TestWhoIsNowhereIsRotatedAndCounted(t *testing.T) {
 		backend 192.0.2.2 location 40.7 -74
 		policy nearest
 	}`, threePlaces(t))))
-	placeless := func() float64 { return series(t)["placeless_answers_total{pool=www.example.org.}"] }
-	before := placeless()
+	unlocated := func() float64 { return series(t)["nearest_unlocated_answers_total{pool=www.example.org.}"] }
+	before := unlocated()
 	first := addrs(s.exchange(from("www.example.org.", "100.64.0.0/24"), "udp"))
 	for i := range 9 {
 		next := addrs(s.exchange(from("www.example.org.", "100.64.0.0/24"), "udp"))
@@ -232,7 +232,7 @@ func TestWhoIsNowhereIsRotatedAndCounted(t *testing.T) {
 		first = next
 	}
 	s.exchange(from("www.example.org.", "198.51.100.0/24"), "udp") // London
-	if got := placeless() - before; got != 10 {
+	if got := unlocated() - before; got != 10 {
 		t.Errorf("%v answers were counted, want 10", got)
 	}
 }

@@ -82,7 +82,7 @@ func TestAPoolsNameInASetSignedByOthers(t *testing.T) {
 	s := start(t, corefile(f.pool("www.example.org", "")+"onebyone\nfile "+file+" example.org"))
 	up := f.all[1:]
 	s.settled("www.example.org.", dns.TypeA, up...)
-	before := scraped(t, "coredns_rrhealth_signed_records_total", "zone", "www.example.org.")
+	before := scraped(t, "coredns_rrhealth_signed_addresses_total", "pool", "www.example.org.")
 	m := s.exchange(question("alias.example.org.", dns.TypeA, true), "udp")
 	if got := addrs(m); len(got) != 3 || got[2] != f.all[0] || count(m.Answer, dns.TypeRRSIG) != 2 {
 		t.Errorf("with DO: want all three, %s last, and two signatures, got\n%v", f.all[0], m)
@@ -95,7 +95,7 @@ func TestAPoolsNameInASetSignedByOthers(t *testing.T) {
 	if got := hintsIn(m); !slices.Equal(got, f.all) {
 		t.Errorf("hints with DO: want all three, got\n%v", m)
 	}
-	if got := scraped(t, "coredns_rrhealth_signed_records_total", "zone", "www.example.org.") - before; got != 4 { // two beside or in HTTPS
+	if got := scraped(t, "coredns_rrhealth_signed_addresses_total", "pool", "www.example.org.") - before; got != 4 { // two beside or in HTTPS
 		t.Errorf("%v addresses counted that had to stay, want 4", got)
 	}
 	for _, name := range []string{"alias.example.org", "svc.example.org"} {

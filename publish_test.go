@@ -38,12 +38,12 @@ func TestWhatIsToldToOtherPlugins(t *testing.T) {
 		before, after string
 	}{
 		{"www.example.org.", dns.TypeA,
-			"map[outcome:served policy:first pool:www.example.org.]",
-			"map[first:192.0.2.1 outcome:served policy:first pool:www.example.org.]"},
+			"map[outcome:served policy:sequential pool:www.example.org.]",
+			"map[first:192.0.2.1 outcome:served policy:sequential pool:www.example.org.]"},
 		{"WWW.example.org.", dns.TypeAAAA,
-			"map[outcome:nodata policy:first pool:www.example.org.]",
-			"map[outcome:nodata policy:first pool:www.example.org.]"},
-		{"www.example.org.", dns.TypeTXT, "map[policy:first pool:www.example.org.]", "map[policy:first pool:www.example.org.]"},
+			"map[outcome:nodata policy:sequential pool:www.example.org.]",
+			"map[outcome:nodata policy:sequential pool:www.example.org.]"},
+		{"www.example.org.", dns.TypeTXT, "map[policy:sequential pool:www.example.org.]", "map[policy:sequential pool:www.example.org.]"},
 		{"other.example.org.", dns.TypeA, "map[]", "map[]"},
 	} {
 		before, after := told(tc.name, tc.qtype)
@@ -99,7 +99,7 @@ func TestLogAndViewSeeTheMetadata(t *testing.T) {
 	}`, closed, quick))
 	s.ask("www.example.org.", dns.TypeA)
 	eventually(t, "the log tells what was answered", func() bool {
-		return strings.Contains(out(), "told www.example.org. first served 127.0.63.1")
+		return strings.Contains(out(), "told www.example.org. sequential served 127.0.63.1")
 	})
 	// When all of the first view's pool is down, the view after it answers.
 	s.settled("dead.example.org.", dns.TypeA, "198.51.100.99")

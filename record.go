@@ -18,7 +18,7 @@ type record struct {
 	firsts  [fewCounted]atomic.Uint64 // answers in which a backend came first, see tally
 	answers [pool.OutcomeCount]atomic.Uint64
 
-	placeless atomic.Uint64
+	unlocated atomic.Uint64
 	dryRun    atomic.Uint64
 	changes   [fewCounted]changes // see tally
 	latest    *served             // of the pools that use it; the others by served.earlier
@@ -106,10 +106,10 @@ func (r *record) apart(p *served) []tally {
 
 func sameAddr(a, b pool.Backend) bool { return a.Addr == b.Addr }
 
-// attach lets p count in the record of its block and name. If there is none,
+// attach lets p, a pool of h, count in the record of its block and name. If there is none,
 // the one that p has is that.
-func (r *registry) attach(block string, p *served) {
-	key := recordKey{block, p.Name}
+func (r *registry) attach(h *RRHealth, p *served) {
+	key := recordKey{h.identity, p.Name}
 	if rec := r.records[key]; rec != nil {
 		p.count(rec)
 	} else {
@@ -123,7 +123,7 @@ func (r *registry) attach(block string, p *served) {
 
 // detach undoes attach. A record that no pool uses is forgotten, and so is
 // what was counted of backends that no pool has.
-func (r *registry) detach(block string, p *served) {
+func (r *registry) detach(h *RRHealth, p *served) {
 	for at := &p.record.latest; *at != nil; at = &(*at).earlier {
 		if *at == p {
 			*at, p.earlier = p.earlier, nil
@@ -131,7 +131,7 @@ func (r *registry) detach(block string, p *served) {
 		}
 	}
 	if p.record.latest == nil {
-		r.keepCounts(p)
-		delete(r.records, recordKey{block, p.Name})
+		r.keepCounts(h, p)
+		delete(r.records, recordKey{h.identity, p.Name})
 	}
 }

@@ -56,11 +56,11 @@ func TestCountsFollowTheirBackends(t *testing.T) {
 // While an instance gives way to the next, both answer, and count as one.
 func TestPoolsOfOneRecordCountTogether(t *testing.T) {
 	const block = "rrhealth www.example.org {\nbackend %s\npolicy sequential\n}"
-	r := newRegistry()
+	r, inBlock := newRegistry(), new(RRHealth)
 	var pools []*served
 	for _, backends := range []string{"192.0.2.1 192.0.2.2", "192.0.2.2 192.0.2.1 192.0.2.3", "192.0.2.2 192.0.2.1 192.0.2.3", "192.0.2.9 " + manyBackends(30) + " 192.0.2.1"} {
 		h := handler(t, fmt.Sprintf(block, backends))
-		r.attach("", h.pools[0])
+		r.attach(inBlock, h.pools[0])
 		pools = append(pools, h.pools[0])
 		for range 3 {
 			if _, err := h.ServeDNS(t.Context(), nullWriter{}, query("www.example.org.")); err != nil {
@@ -81,11 +81,11 @@ func TestPoolsOfOneRecordCountTogether(t *testing.T) {
 		t.Errorf("the last pool counts %d for the backend that it has in common with the first, want 3", got)
 	}
 	for _, step := range []struct{ gone, latest int }{{1, 3}, {3, 2}, {2, 0}} {
-		if r.detach("", pools[step.gone]); rec.latest != pools[step.latest] {
+		if r.detach(inBlock, pools[step.gone]); rec.latest != pools[step.latest] {
 			t.Errorf("pool %d is gone, and the wrong one is the latest", step.gone)
 		}
 	}
-	if r.detach("", pools[0]); len(r.records) != 0 {
+	if r.detach(inBlock, pools[0]); len(r.records) != 0 {
 		t.Error("the record outlives its last pool")
 	}
 }

@@ -38,6 +38,8 @@ type RRHealth struct {
 	learned  chan sighting
 	instance *instance
 	identity string // of the server block, the same after a reload
+	server   string // the addresses that it listens on, as metrics have them
+	view     string // its view, or ""
 	metadata bool   // the metadata plugin is in the server block
 
 	// Set when the handler starts, before it serves.
@@ -270,7 +272,7 @@ func (p *served) order(dst []int, s *pool.Snapshot, f pool.Family, c pool.Client
 		p.tally(first).first.Add(1)
 	}
 	if p.Policy == pool.Nearest && !choice.Places(c.Place) {
-		p.record.placeless.Add(1)
+		p.record.unlocated.Add(1)
 	}
 	return dst
 }

@@ -2,6 +2,7 @@ package rrhealth
 
 import (
 	"fmt"
+	"net"
 	"slices"
 	"strings"
 
@@ -48,6 +49,7 @@ func setup(c *caddy.Controller) error {
 		h.signer = findSigner(config)
 		h.sources = findTransfers(config)
 		h.identity = identity(config, c.ServerBlockKeys)
+		h.server, h.view = serverLabel(config, c.ServerBlockKeys), config.ViewName
 		live.start(h)
 		return nil
 	})
@@ -88,6 +90,23 @@ func zonesOf(c *caddy.Controller) []string {
 // identity tells server blocks apart, and finds a block again after a reload.
 func identity(config *dnsserver.Config, keys []string) string {
 	return strings.Join(keys, " ") + "|" + strings.Join(config.ListenHosts, " ") + "|" + config.ViewName
+}
+
+// serverLabel returns the value of the label server: the address that the block
+// listens on, as CoreDNS's own metrics have it, such as dns://:53. The pools of
+// a block that listens on several are the same ones, so their addresses are one
+// value, sorted and joined by commas.
+func serverLabel(config *dnsserver.Config, keys []string) string {
+	var addrs []string
+	for _, key := range keys {
+		transport, zone, _ := strings.Cut(key, "://")
+		port := zone[strings.LastIndexByte(zone, ':')+1:]
+		for _, host := range config.ListenHosts {
+			addrs = append(addrs, transport+"://"+net.JoinHostPort(host, port))
+		}
+	}
+	slices.Sort(addrs)
+	return strings.Join(slices.Compact(addrs), ",")
 }
 
 // below lists the plugins that rrhealth must stand before: those that answer,

@@ -63,13 +63,16 @@ func TestRecordsWhoseTargetIsDownAreLeftOut(t *testing.T) {
 	check("all up", "mail", dns.TypeMX, "a b", both, 300)
 	f.kill(a)
 	f.settled()
-	filtered := scraped(t, "coredns_rrhealth_filtered_records_total", "zone", "example.org.")
+	filtered := func(what string) float64 {
+		return scraped(t, "coredns_rrhealth_filtered_"+what+"_total", "filter", "example.org.")
+	}
+	targets, addresses := filtered("targets"), filtered("addresses")
 	for name, qtype := range map[string]uint16{"_s._tcp": dns.TypeSRV, "web": dns.TypeHTTPS, "alias": dns.TypeSVCB} {
 		check("a down", name, qtype, "b", b, 1)
 	}
 	// Each time a record and the address of its target, and once a hint.
-	if got := scraped(t, "coredns_rrhealth_filtered_records_total", "zone", "example.org.") - filtered; got != 7 {
-		t.Errorf("%v records counted, want 7", got)
+	if targets, addresses := filtered("targets")-targets, filtered("addresses")-addresses; targets != 3 || addresses != 4 {
+		t.Errorf("%v targets and %v addresses are counted, want 3 and 4", targets, addresses)
 	}
 	if hints := hintsIn(s.ask("web.example.org.", dns.TypeHTTPS)); !slices.Equal(hints, []string{b}) {
 		t.Errorf("hints %v, want %v", hints, b)
@@ -213,12 +216,12 @@ func TestDryRunLeavesTargetsAlone(t *testing.T) {
 	f.kill(f.all[0])
 	s := start(t, corefile(f.stanza("dry_run")+"file "+targetZone(t, f.all[0], f.all[1], "")+" example.org"))
 	f.settled()
-	before := scraped(t, "coredns_rrhealth_shadow_records_total", "zone", "example.org.")
+	before := scraped(t, "coredns_rrhealth_dry_run_targets_total", "filter", "example.org.")
 	m := s.ask("_s._tcp.example.org.", dns.TypeSRV)
 	if targetsIn(m) != "a b" || m.Answer[0].Header().Ttl != 300 || len(beside(m, "a.example.org.")) != 1 {
 		t.Errorf("want the zone's answer as it is, got\n%v", m)
 	}
-	if got := scraped(t, "coredns_rrhealth_shadow_records_total", "zone", "example.org.") - before; got != 1 {
+	if got := scraped(t, "coredns_rrhealth_dry_run_targets_total", "filter", "example.org.") - before; got != 1 {
 		t.Errorf("%v records counted that would have been left out, want 1", got)
 	}
 }
@@ -241,14 +244,17 @@ func TestThinnedServicesAreSignedAgain(t *testing.T) {
 		if out := delv(t, s.addr, key, name, qtype); !strings.Contains(out, "fully validated") {
 			t.Errorf("delv %s:\n%s", name, out)
 		}
-		before := scraped(t, "coredns_rrhealth_signed_records_total", "zone", "example.org.")
+		signed := func(what string) float64 {
+			return scraped(t, "coredns_rrhealth_signed_"+what+"_total", "filter", "example.org.")
+		}
+		targets, addresses := signed("targets"), signed("addresses")
 		m := others.exchange(question(name, qtype, true), "udp")
 		if got := len(strings.Fields(targetsIn(m))); got != 2 || len(beside(m, "a.example.org.")) != 1 {
 			t.Errorf("%s, signed by another key: want both, and their addresses, got\n%v", name, m)
 		}
-		want := map[uint16]float64{dns.TypeSRV: 1, dns.TypeHTTPS: 2, dns.TypeSVCB: 1}[qtype] // records and hints
-		if got := scraped(t, "coredns_rrhealth_signed_records_total", "zone", "example.org.") - before; got != want {
-			t.Errorf("%s: %v records counted that had to stay, want %v", name, got, want)
+		hints := map[uint16]float64{dns.TypeHTTPS: 1}[qtype]
+		if targets, addresses := signed("targets")-targets, signed("addresses")-addresses; targets != 1 || addresses != hints {
+			t.Errorf("%s: %v targets and %v addresses are counted that had to stay, want 1 and %v", name, targets, addresses, hints)
 		}
 		if out := delv(t, others.addr, otherKey, name, qtype); !strings.Contains(out, "fully validated") {
 			t.Errorf("delv %s:\n%s", name, out)

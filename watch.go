@@ -97,7 +97,7 @@ func (r *registry) watch(f *filter, addrs []netip.Addr, seen time.Time) bool {
 		}
 		if r.watched[addr] == 0 && len(r.watched) >= r.watchLimit {
 			room = false
-			unwatchedAddresses.Inc()
+			watchRejected.Inc()
 			continue
 		}
 		a := &address{addr: addr, filter: f, last: seen}

@@ -52,7 +52,7 @@ func (w *filterWriter) apply(s *section, i int, answering bool) {
 func (w *filterWriter) leaveOut(set *rrset) {
 	set.changed, set.withdrawn = true, true
 	if set.filter != nil {
-		set.filter.counts.filtered.Add(set.dead)
+		set.filter.counts.filtered.add(set.dead, 0)
 	}
 }
 
@@ -75,7 +75,7 @@ func (w *filterWriter) applyAllDown(s *section, i int) {
 		}
 		sigs := w.handler.signer.set(records, serverOf(w.ctx))
 		if !s.signedBy(i, sigs) {
-			set.filter.counts.signed.Add(set.dead)
+			set.filter.counts.signed.add(set.dead, 0)
 			w.keep(s, i, set.at)
 			return
 		}
@@ -143,7 +143,7 @@ func (w *filterWriter) withdraw(s *section, i int, places []int) {
 	set.changed, set.withdrawn, set.kept = true, true, places
 	set.thinned = targetType(set.rrtype)
 	if set.outcome == pool.Served { // else the dead stay, as far as max_answers lets them
-		set.filter.counts.filtered.Add(set.leftOut())
+		set.filter.counts.filtered.add(set.leftOut())
 	}
 }
 
@@ -163,19 +163,19 @@ func livingFirst(s *section, set *rrset, places []int) []int {
 	return all
 }
 
-// leftOut returns how many records and addresses of a set are left out where
-// what is down in it is.
-func (set *rrset) leftOut() uint64 {
+// leftOut returns how many addresses of a set, and records with a target, are
+// left out where what is down in it is.
+func (set *rrset) leftOut() (addresses, targets uint64) {
 	if set.outcome == pool.Served {
-		return set.dead + set.gone
+		return set.dead, set.gone
 	}
-	return set.dead // hints of records that stay
+	return set.dead, 0 // hints of records that stay
 }
 
 // countSigned counts what stays of a set because another key has signed it.
 func (w *filterWriter) countSigned(set *rrset) {
 	if set.filter != nil && !set.filter.dryRun {
-		set.filter.counts.signed.Add(set.leftOut())
+		set.filter.counts.signed.add(set.leftOut())
 	}
 	if set.pool != nil {
 		set.pool.signed.Add(set.strange)
@@ -188,7 +188,7 @@ func (w *filterWriter) note(set *rrset) {
 	case pool.ServedMinUp, pool.ServedAllDown:
 		return
 	}
-	set.filter.counts.dryRun.Add(set.dead + set.gone)
+	set.filter.counts.dryRun.add(set.dead, set.gone)
 }
 
 // appendLowered appends the records at places with the TTL given: the records
