@@ -20,8 +20,8 @@ func (w *filterWriter) replace(m *dns.Msg, i int) (*dns.Msg, bool) {
 		if outcome == pool.ServedFallback {
 			return nil, false // addresses, which are no records of this type
 		}
-	} else if w.sisterLives(set) {
-		outcome = pool.NoData // so that clients use the living family
+	} else if w.otherFamilyUp(set) {
+		outcome = pool.NoData // so that clients use the other family
 	}
 	var out *dns.Msg
 	switch outcome {
@@ -40,13 +40,13 @@ func (w *filterWriter) replace(m *dns.Msg, i int) (*dns.Msg, bool) {
 	if out == nil && outcome != pool.Dropped {
 		return nil, false
 	}
-	set.filter.counts.filtered.add(set.dead, set.gone)
+	set.filter.counts.filtered.add(set.down, set.downTargets)
 	return out, true
 }
 
-// sisterLives reports whether the owner of set has addresses of the other
+// otherFamilyUp reports whether the owner of set has addresses of the other
 // family that are not down. Only the plugins below know them.
-func (w *filterWriter) sisterLives(set *rrset) bool {
+func (w *filterWriter) otherFamilyUp(set *rrset) bool {
 	other := dns.TypeAAAA
 	if set.rrtype == dns.TypeAAAA {
 		other = dns.TypeA

@@ -30,7 +30,7 @@ type member struct {
 	targets []*monitor.Target // in the order of the checks; set by join
 	expires []*expiry         // of their certificates, nil where there are none; set by join
 	state   verdict.State
-	heard   bool // has had a state other than unknown
+	known   bool // has had a state other than unknown
 }
 
 // newBundle returns the bundle of a stanza and its pools.
@@ -60,14 +60,14 @@ func (m *member) health() pool.Health {
 }
 
 // move takes over the state that m's targets now have, and reports whether
-// that is news. That a backend is up when it is first heard of is not.
+// that is news. That a backend is up at its first result is not.
 func (m *member) move() bool {
 	state := m.health().State
 	if state == m.state {
 		return false
 	}
-	news := m.heard || state != verdict.Up
-	m.state, m.heard = state, true
+	news := m.known || state != verdict.Up
+	m.state, m.known = state, true
 	for _, p := range m.bundle.pools {
 		p.tally(m.index).changes[state].Add(1)
 	}

@@ -21,19 +21,19 @@ func TestNamesOfAStanzaShareASnapshot(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			inBubble(t, "rrhealth www.example.org other.example.org {\nbackend 192.0.2.1 192.0.2.2\n"+shortPace+tc.more+"}", func(b *bubble) {
 				one, two := b.pool.pools[0], b.pool.pools[1]
-				heard := func(n int, want verdict.State) {
+				firstResults := func(n int, want verdict.State) {
 					t.Helper()
-					b.until("heard of", func() bool { return one.state().Health[n-1].State == want && two.state().Health[n-1].State == want })
+					b.until("first results", func() bool { return one.state().Health[n-1].State == want && two.state().Health[n-1].State == want })
 					if shared := one.Snapshot() == two.Snapshot(); shared != tc.shared {
 						t.Errorf("a snapshot is shared: %t, want %t", shared, tc.shared)
 					}
 				}
-				heard(1, verdict.Up)
-				heard(2, verdict.Up)
+				firstResults(1, verdict.Up)
+				firstResults(2, verdict.Up)
 				b.fails(1, syscall.ECONNREFUSED)
-				heard(1, verdict.Down)
+				firstResults(1, verdict.Down)
 				b.fails(1, nil)
-				heard(1, verdict.Up)
+				firstResults(1, verdict.Up)
 			})
 		})
 	}

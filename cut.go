@@ -100,7 +100,7 @@ func (w *filterWriter) judgeWindow(m *dns.Msg, rrs []dns.RR, start, end, full in
 		case judged.overlooked && first > 0:
 			first = 0 // what is of no concern leaves as it is
 			n /= 4
-		case judged.overlooked || len(judged.living) >= full && f.Thin(len(set), len(judged.living)) == pool.Served:
+		case judged.overlooked || len(judged.up) >= full && f.Thin(len(set), len(judged.up)) == pool.Served:
 			w.answer.step, w.answer.stepped = 0, true // it begins with the right one
 			return true
 		}
@@ -136,8 +136,8 @@ func (w *filterWriter) leaving(rest []dns.RR) (n int, ok bool) {
 		case set.overlooked:
 		case set.filter.MaxAnswers > 0 || set.filter.Thin(len(rest)+len(set.at), 1) != pool.Served:
 			return 0, false
-		case len(set.living) > 0:
-			n += len(set.living) - len(set.at)
+		case len(set.up) > 0:
+			n += len(set.up) - len(set.at)
 		case len(down) == fewDown:
 			return 0, false
 		default:

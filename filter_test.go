@@ -38,7 +38,7 @@ func sorted(m *dns.Msg) []string {
 	return all
 }
 
-func TestTheDeadVanishAndReturn(t *testing.T) {
+func TestAddressesThatAreDownVanishAndReturn(t *testing.T) {
 	f := newFarm(t, 3)
 	f.kill(f.all[0])
 	zone := tempZone(t, soaLine+addressRecords("www", f.all...)+"alias IN CNAME www")
@@ -227,7 +227,7 @@ func TestAFilterDropsWhatIsAllDown(t *testing.T) {
 	}
 }
 
-func TestADeadFamilyIsNoDataBesideALivingOne(t *testing.T) {
+func TestAFamilyThatIsDownIsNoDataBesideOneThatIsUp(t *testing.T) {
 	f := newFarm(t, 2) // and ::1, where nobody listens
 	zone := tempZone(t, soaLine+addressRecords("both", f.all[0], "::1")+addressRecords("six", "::1")+"alias IN CNAME both")
 	for _, allDown := range []string{"answer", "servfail", "drop"} {

@@ -218,7 +218,7 @@ func question(name string, qtype uint16, do bool) *dns.Msg {
 	return m
 }
 
-func TestNothingButTheDeadGoesFromAZone(t *testing.T) {
+func TestNothingButWhatIsDownGoesFromAZone(t *testing.T) {
 	f := newFarm(t, 300)
 	f.kill(f.third()...)
 	names := 1000

@@ -119,7 +119,7 @@ func (l *limiter) watched(c monitor.Change, a *address) {
 	if !l.allowed(time.Now()) {
 		return
 	}
-	log.Info(fmt.Sprintf("backend %s below %s is %s", a.addr, a.filter.Name, a.State()) + because(c) + inDryRun(a.filter.dryRun))
+	log.Info(fmt.Sprintf("backend %s below %s is %s", a.addr, a.filter.Name, a.State()) + causeOf(c) + dryRunNote(a.filter.dryRun))
 }
 
 // The bounds of a listing: addresses in a line, and in all.

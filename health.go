@@ -66,7 +66,7 @@ type registry struct {
 	// What follows belongs to the monitor's loop.
 	users   map[*monitor.Target]*use
 	watched map[netip.Addr]int // how many filters watch each address
-	told    limiter
+	limiter limiter
 	timed   map[string]bool // labels of checks that have a histogram
 }
 
@@ -118,7 +118,7 @@ func (r *registry) join(b *bundle) {
 			u.members = append(u.members, m)
 		}
 		m.state = m.health().State
-		m.heard = m.state != verdict.Unknown
+		m.known = m.state != verdict.Unknown
 	}
 	for _, p := range b.pools {
 		p.record.remember(&b.config)
@@ -270,10 +270,10 @@ func (r *registry) Changed(changes []monitor.Change) {
 		if c.FirstFailure() {
 			r.hurry(c.Target, u.members)
 		}
-		r.told.transitions(c, moved)
+		r.limiter.transitions(c, moved)
 		for _, a := range u.addresses {
 			if a.update() {
-				r.told.watched(c, a)
+				r.limiter.watched(c, a)
 			}
 		}
 	}
@@ -286,7 +286,7 @@ func (r *registry) Changed(changes []monitor.Change) {
 func (r *registry) Probed(res monitor.Result) {
 	if u := r.users[res.Target]; u != nil {
 		countProbe(res, u.duration)
-		r.told.probe(res)
+		r.limiter.probe(res)
 	}
 }
 

@@ -15,14 +15,14 @@ import (
 // leaving it out of A and AAAA did. The records may belong to the plugin that
 // wrote them: they are never changed.
 
-// living returns a copy of rr without its dead hints, or nil where rr has none.
-func living(rr dns.RR, dead func(netip.Addr) bool) dns.RR {
+// withoutDownHints returns a copy of rr without its hints that are down, or nil where rr has none.
+func withoutDownHints(rr dns.RR, down func(netip.Addr) bool) dns.RR {
 	values := svcbValues(rr)
-	if values == nil || !slices.ContainsFunc(*values, func(v dns.SVCBKeyValue) bool { return hasDead(v, dead) }) {
+	if values == nil || !slices.ContainsFunc(*values, func(v dns.SVCBKeyValue) bool { return hasDownHint(v, down) }) {
 		return nil
 	}
 	return mendHints(rr, func(_ pool.Family, ips []net.IP) []net.IP {
-		return slices.DeleteFunc(ips, func(ip net.IP) bool { return isDead(ip, dead) })
+		return slices.DeleteFunc(ips, func(ip net.IP) bool { return isHintDown(ip, down) })
 	})
 }
 
@@ -90,14 +90,14 @@ func hintsOf(v dns.SVCBKeyValue) *[]net.IP {
 	return nil
 }
 
-func hasDead(v dns.SVCBKeyValue, dead func(netip.Addr) bool) bool {
+func hasDownHint(v dns.SVCBKeyValue, down func(netip.Addr) bool) bool {
 	ips := hintsOf(v)
-	return ips != nil && slices.ContainsFunc(*ips, func(ip net.IP) bool { return isDead(ip, dead) })
+	return ips != nil && slices.ContainsFunc(*ips, func(ip net.IP) bool { return isHintDown(ip, down) })
 }
 
-func isDead(ip net.IP, dead func(netip.Addr) bool) bool {
+func isHintDown(ip net.IP, down func(netip.Addr) bool) bool {
 	addr, ok := netip.AddrFromSlice(ip)
-	return ok && dead(addr.Unmap())
+	return ok && down(addr.Unmap())
 }
 
 // judgeHints does it for a set of HTTPS or SVCB records.
@@ -159,7 +159,7 @@ func (w *filterWriter) poolHints(rr dns.RR, p *served, step uint64, signed bool)
 // that are down, and with those of pools' names that the pools answer.
 func (w *filterWriter) applyHints(s *section, i int, places []int) {
 	set := &s.sets[i]
-	if set.dead == 0 && set.strange == 0 && set.pool == nil && len(places) == len(set.at) {
+	if set.down == 0 && set.strange == 0 && set.pool == nil && len(places) == len(set.at) {
 		w.keep(s, i, set.at)
 		return
 	}
@@ -212,6 +212,6 @@ func (w *filterWriter) hinter(set *rrset) func(dns.RR) dns.RR {
 		if p := w.poolOf(targetOf(rr)); p != nil {
 			return w.poolHints(rr, p, step, set.signed() && w.dnssec)
 		}
-		return living(rr, down)
+		return withoutDownHints(rr, down)
 	}
 }

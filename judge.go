@@ -41,18 +41,18 @@ func (w *filterWriter) filterOf(owner string) *filter {
 
 // judgeAddresses does it for a set of A or AAAA records.
 func (w *filterWriter) judgeAddresses(s *section, set *rrset) {
-	set.living = set.at // until one is found to be down
+	set.up = set.at // until one is found to be down
 	for i, place := range set.at {
 		switch h := w.handler.health(set.filter, addrOf(s.rrs[place])); {
 		case set.take(h):
-			if set.dead == 1 {
-				set.living = append(s.room(len(set.at))[:0], set.at[:i]...)
+			if set.down == 1 {
+				set.up = append(s.room(len(set.at))[:0], set.at[:i]...)
 			}
-		case set.dead > 0:
-			set.living = append(set.living, place)
+		case set.down > 0:
+			set.up = append(set.up, place)
 		}
 	}
-	set.outcome = set.filter.Thin(len(set.at), len(set.living))
+	set.outcome = set.filter.Thin(len(set.at), len(set.up))
 }
 
 // take takes one address into account, and reports whether it is down.
@@ -62,7 +62,7 @@ func (set *rrset) take(h condition) (down bool) {
 		set.ttl = min(set.ttl, h.ttl)
 	}
 	if h.down {
-		set.dead++
+		set.down++
 	}
 	return h.down
 }
@@ -79,7 +79,7 @@ func (w *filterWriter) allDown(qtype uint16) int {
 		if set.rrtype != qtype {
 			continue
 		}
-		if set.overlooked || set.filter == nil || len(set.living) > 0 || set.filter.dryRun {
+		if set.overlooked || set.filter == nil || len(set.up) > 0 || set.filter.dryRun {
 			return none
 		}
 		asked = i

@@ -78,7 +78,7 @@ func TestMetrics(t *testing.T) {
 	}`, strings.Join(ips(backends...), " "), port)
 	s := start(t, corefile(stanza))
 	s.settled("www.example.org.", dns.TypeA, backends[0].ip())
-	eventually(t, "the other backend has been heard of too", func() bool {
+	eventually(t, "the other backend has had a result too", func() bool {
 		return series(t)["backend_up{backend="+backends[0].ip()+",pool=www.example.org.}"] == 1
 	})
 	before := series(t)["answers_total{outcome=served,pool=www.example.org.}"]

@@ -191,7 +191,7 @@ func (s *stanza) completePool() {
 		}
 	}
 	if most := s.largestFamily(); all && !s.pool.MinUp.Percent && s.pool.MinUp.N > most {
-		s.report(s.at.find("min_up").errorf("min_up: got %d, want at most %d, the backends of one address family: with fewer up than that all are answered, dead or not", s.pool.MinUp.N, most))
+		s.report(s.at.find("min_up").errorf("min_up: got %d, want at most %d, the backends of one address family: with fewer up than that all are answered, up or down", s.pool.MinUp.N, most))
 	}
 }
 

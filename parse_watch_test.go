@@ -57,7 +57,7 @@ func TestGoodFilters(t *testing.T) {
 	}
 }
 
-func TestAFilterAnswersAllUnlessToldOtherwise(t *testing.T) {
+func TestAFilterAnswersAllUnlessMaxAnswersIsGiven(t *testing.T) {
 	for block, want := range map[string]int{"": 0, "max_answers 3": 3, "max_answers 0": 0} {
 		s := parsed(t, "rrhealth {\nwatch any\n"+block+"\n}")[0]
 		if s.pool.MaxAnswers != want || s.pool.TTL != seconds(staticTTL) || s.pool.AllDown != pool.ActAnswer {

@@ -47,7 +47,7 @@ func TestNoQueryFailsWhileBackendsComeAndGo(t *testing.T) {
 		fall 3
 	}`, strings.Join(ips(backends...), " "), port)))
 	all, two := ips(backends...), ips(backends[0], backends[2])
-	eventually(t, "every backend has been heard of", live.ready)
+	eventually(t, "every backend has had a result", live.ready)
 
 	// changed asks fifty times a second until the answers are shifts of want,
 	// and returns after how long they were. Until then they are shifts of old.
@@ -348,7 +348,7 @@ func TestALargePoolIsTruncatedOverUDPAndWholeOverTCP(t *testing.T) {
 	}
 }
 
-func TestHTTPSRecordsFromBelowLoseTheirDeadHints(t *testing.T) {
+func TestHTTPSRecordsFromBelowLoseHintsThatAreDown(t *testing.T) {
 	backends, port := fleet(t, 2)
 	zone := strings.Join([]string{
 		"@ IN SOA ns1.example.org. hostmaster.example.org. 1 7200 3600 1209600 60",

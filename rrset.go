@@ -20,14 +20,14 @@ type rrset struct {
 	size, signatures int32 // how many they are, known first
 
 	// What judge found.
-	filter  *filter // nil where none is concerned with the owner
-	pool    *served // to which the owner belongs, or the target of a hint
-	living  []int   // places of the records that are not down, in their order
-	outcome pool.Outcome
-	ttl     uint32 // that all its records should have
-	dead    uint64 // addresses, hints included, that are down
-	gone    uint64 // records whose target is down
-	strange uint64 // hints that the pool of their target does not answer
+	filter      *filter // nil where none is concerned with the owner
+	pool        *served // to which the owner belongs, or the target of a hint
+	up          []int   // places of the records that are not down, in their order
+	outcome     pool.Outcome
+	ttl         uint32 // that all its records should have
+	down        uint64 // addresses, hints included, that are down
+	downTargets uint64 // records whose target is down
+	strange     uint64 // hints that the pool of their target does not answer
 
 	// Of addresses in the additional section: whether a record that stays, and
 	// one that was left out, names their owner as its target.

@@ -26,7 +26,7 @@ func (r *registry) settle(p *served, health []pool.Health) {
 	now := time.Now()
 	next := p.record.past.Settle(p.Config, health, now)
 	r.wakeAt(p, next, now)
-	p.tellHeld(p.state().Health, health)
+	p.logHeldDown(p.state().Health, health)
 	p.Store(p.build(health))
 }
 
@@ -50,9 +50,9 @@ func (r *registry) wakeAt(p *served, next, now time.Time) {
 	})
 }
 
-// tellHeld logs for which of the backends of p that are up again their recovery
+// logHeldDown logs for which of the backends of p that are up again their recovery
 // is held down, and whose no longer is.
-func (p *served) tellHeld(before, after []pool.Health) {
+func (p *served) logHeldDown(before, after []pool.Health) {
 	now := time.Now()
 	for i := range after {
 		addr := p.Backends[i].Addr

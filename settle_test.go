@@ -136,10 +136,10 @@ func (b *bubble) took(what string, got, want time.Duration) {
 
 const shortPace = "check tcp://:1\ninterval 2s fast 500ms\ntimeout 1s\n"
 
-func TestHoldDelaysTheRecoveryOfAFlappingMember(t *testing.T) {
+func TestHoldDownDelaysTheRecoveryOfAFlappingMember(t *testing.T) {
 	inBubble(t, "rrhealth www.example.org {\nbackend 192.0.2.1 192.0.2.2\n"+shortPace+"hold_down 20s\n}", func(b *bubble) {
 		b.untilAnswered("1 2")
-		b.until("heard of", func() bool { return b.state(1) == verdict.Up && b.state(2) == verdict.Up })
+		b.until("first results", func() bool { return b.state(1) == verdict.Up && b.state(2) == verdict.Up })
 		up := b.flap(1)
 		b.took("the first recovery", b.untilAnswered("1 2")-up, 0)
 		for _, want := range []time.Duration{20 * time.Second, 40 * time.Second, 80 * time.Second} {
@@ -162,10 +162,10 @@ func TestHoldDelaysTheRecoveryOfAFlappingMember(t *testing.T) {
 	})
 }
 
-func TestAHoldSurvivesAReload(t *testing.T) {
+func TestAHoldDownSurvivesAReload(t *testing.T) {
 	block := "rrhealth www.example.org {\nbackend 192.0.2.1 192.0.2.2\n" + shortPace + "hold_down 20s\n}"
 	inBubble(t, block, func(b *bubble) {
-		b.until("heard of", func() bool { return b.state(1) == verdict.Up && b.state(2) == verdict.Up })
+		b.until("first results", func() bool { return b.state(1) == verdict.Up && b.state(2) == verdict.Up })
 		b.flap(1)
 		up := b.flap(1)
 		time.Sleep(5 * time.Second)
@@ -179,7 +179,7 @@ func TestAHoldSurvivesAReload(t *testing.T) {
 
 func TestSlowStartLetsTheShareGrow(t *testing.T) {
 	inBubble(t, "rrhealth www.example.org {\nbackend 192.0.2.1 192.0.2.2 weight 3\n"+shortPace+"slow_start 64s\n}", func(b *bubble) {
-		b.until("heard of", func() bool { return b.state(1) == verdict.Up && b.state(2) == verdict.Up })
+		b.until("first results", func() bool { return b.state(1) == verdict.Up && b.state(2) == verdict.Up })
 		// share returns how many of 128 answers the first backend would be
 		// first in, out of those that the other is first in 64 times.
 		share := func() int {
@@ -222,19 +222,19 @@ func TestSlowStartLetsTheShareGrow(t *testing.T) {
 
 func TestFailbackWaits(t *testing.T) {
 	const block = "rrhealth www.example.org {\nbackend 192.0.2.1\nbackend 192.0.2.2 tier 2\n" + shortPace + "failback %s\n}"
-	heard := func(b *bubble) {
-		b.until("heard of", func() bool { return b.state(1) == verdict.Up && b.state(2) == verdict.Up })
+	firstResults := func(b *bubble) {
+		b.until("first results", func() bool { return b.state(1) == verdict.Up && b.state(2) == verdict.Up })
 	}
 	t.Run("auto", func(t *testing.T) {
 		inBubble(t, fmt.Sprintf(block, "auto"), func(b *bubble) {
-			heard(b)
+			firstResults(b)
 			up := b.flap(1)
 			b.took("failing back", b.untilAnswered("1")-up, 0)
 		})
 	})
 	t.Run("5m", func(t *testing.T) {
 		inBubble(t, fmt.Sprintf(block, "5m"), func(b *bubble) {
-			heard(b)
+			firstResults(b)
 			b.flap(1)
 			time.Sleep(4 * time.Minute)
 			up := b.flap(1) // fails again: the time begins anew
@@ -252,7 +252,7 @@ func TestFailbackWaits(t *testing.T) {
 	})
 	t.Run("manual", func(t *testing.T) {
 		inBubble(t, fmt.Sprintf(block, "manual"), func(b *bubble) {
-			heard(b)
+			firstResults(b)
 			b.flap(1)
 			time.Sleep(24 * time.Hour)
 			if got := b.answered(); got != "2" {
@@ -267,17 +267,17 @@ func TestFailbackWaits(t *testing.T) {
 }
 
 // What is held down is told, and so is the end of it.
-func TestTheLogTellsWhatIsHeldBack(t *testing.T) {
+func TestTheLogTellsWhatIsHeldDown(t *testing.T) {
 	logged := captureLog(t)
 	inBubble(t, "rrhealth www.example.org {\nbackend 192.0.2.1 192.0.2.2\n"+shortPace+"hold_down 20s\n}", func(b *bubble) {
-		b.until("heard of", func() bool { return b.state(1) == verdict.Up && b.state(2) == verdict.Up })
+		b.until("first results", func() bool { return b.state(1) == verdict.Up && b.state(2) == verdict.Up })
 		b.flap(1)
 		b.flap(1)
 		b.flap(2) // who is held down goes on to be, which is no news
 		b.untilAnswered("1 2")
 	})
 	inBubble(t, "rrhealth www.example.org {\nbackend 192.0.2.1\nbackend 192.0.2.2 tier 2\n"+shortPace+"failback 1m\n}", func(b *bubble) {
-		b.until("heard of", func() bool { return b.state(1) == verdict.Up && b.state(2) == verdict.Up })
+		b.until("first results", func() bool { return b.state(1) == verdict.Up && b.state(2) == verdict.Up })
 		b.flap(1)
 		b.untilAnswered("1")
 	})
@@ -301,7 +301,7 @@ func TestTheLogTellsWhatIsHeldBack(t *testing.T) {
 // A pool that nobody lets be patient starts no timers.
 func TestNoPatienceNoTimers(t *testing.T) {
 	inBubble(t, "rrhealth www.example.org {\nbackend 192.0.2.1 192.0.2.2\n"+shortPace+"}", func(b *bubble) {
-		b.until("heard of", func() bool { return b.state(1) == verdict.Up && b.state(2) == verdict.Up })
+		b.until("first results", func() bool { return b.state(1) == verdict.Up && b.state(2) == verdict.Up })
 		b.flap(1)
 		synctest.Wait()
 		if b.pool.wake != nil {
@@ -319,7 +319,7 @@ func TestHardFailuresTakeFewer(t *testing.T) {
 	const block = "rrhealth www.example.org {\nbackend 192.0.2.1 192.0.2.2\ncheck tcp://:1\ninterval 10s fast 1s\ntimeout 1s\nfall 5\nfall_hard 1\n}"
 	down := func(err error) (took time.Duration) {
 		inBubble(t, block, func(b *bubble) {
-			b.until("heard of", func() bool { return b.state(1) == verdict.Up && b.state(2) == verdict.Up })
+			b.until("first results", func() bool { return b.state(1) == verdict.Up && b.state(2) == verdict.Up })
 			b.fails(1, err)
 			first := b.until("a first failure", func() bool {
 				synctest.Wait()

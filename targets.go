@@ -48,7 +48,7 @@ func svcbTarget(rr *dns.SVCB) string {
 // judgeTargets finds out which records of the set, of SRV, HTTPS or SVCB, have a
 // target that is down.
 func (w *filterWriter) judgeTargets(set *rrset) {
-	set.living = set.at // until one is found to be down
+	set.up = set.at // until one is found to be down
 	for i, place := range set.at {
 		c := w.target(set.filter, targetOf(w.answer.rrs[place]))
 		if c.watched {
@@ -57,14 +57,14 @@ func (w *filterWriter) judgeTargets(set *rrset) {
 		}
 		switch {
 		case c.down:
-			if set.gone++; set.gone == 1 {
-				set.living = append(w.answer.room(len(set.at))[:0], set.at[:i]...)
+			if set.downTargets++; set.downTargets == 1 {
+				set.up = append(w.answer.room(len(set.at))[:0], set.at[:i]...)
 			}
-		case set.gone > 0:
-			set.living = append(set.living, place)
+		case set.downTargets > 0:
+			set.up = append(set.up, place)
 		}
 	}
-	set.outcome = set.filter.Thin(len(set.at), len(set.living))
+	set.outcome = set.filter.Thin(len(set.at), len(set.up))
 }
 
 // An outlook is how the target of a record is.
@@ -96,7 +96,7 @@ func (w *filterWriter) target(f *filter, name string) (o outlook) {
 		}
 		found = true
 		o.watched = o.watched || !set.overlooked
-		down = down && len(set.living) == 0 && (f.dryRun || !set.filter.dryRun)
+		down = down && len(set.up) == 0 && (f.dryRun || !set.filter.dryRun)
 	}
 	o.down = found && down
 	return o
@@ -127,7 +127,7 @@ func (w *filterWriter) markTargets(m *dns.Msg) {
 		stays := true
 		if of := w.answer.setOf[i]; of != none {
 			set := &w.answer.sets[of]
-			_, found := slices.BinarySearch(set.living, i)
+			_, found := slices.BinarySearch(set.up, i)
 			stays = !set.thinned || found
 		}
 		name := targetOf(rr)

@@ -62,7 +62,7 @@ type address struct {
 	changing atomic.Bool
 	seen     atomic.Bool // in an answer or in a zone, since last was set
 
-	heard   bool // has had a state other than unknown
+	known   bool // has had a state other than unknown
 	filter  *filter
 	targets []*monitor.Target
 	last    time.Time // when it was seen, but for seen
@@ -72,16 +72,16 @@ type address struct {
 func (a *address) State() verdict.State { return verdict.State(a.state.Load()) } // #nosec G115 -- stored from one
 
 // update takes over what a's targets say, and reports whether its state is
-// news. That an address is up when it is first heard of is not.
+// news. That an address is up at its first result is not.
 func (a *address) update() bool {
 	state, changing := combine(a.targets)
 	a.changing.Store(changing)
 	if state == a.State() {
 		return false
 	}
-	news := a.heard || state != verdict.Up
+	news := a.known || state != verdict.Up
 	a.state.Store(uint32(state))
-	a.heard = true
+	a.known = true
 	return news
 }
 
@@ -107,7 +107,7 @@ func (r *registry) watch(f *filter, addrs []netip.Addr, seen time.Time) bool {
 			u.addresses = append(u.addresses, a)
 		}
 		a.update()
-		a.heard = a.State() != verdict.Unknown
+		a.known = a.State() != verdict.Unknown
 		f.watched.add(a)
 		r.watched[addr]++
 	}

@@ -29,13 +29,13 @@ func (w *filterWriter) apply(s *section, i int, answering bool) {
 	}
 	kept := set.at
 	if judged && set.outcome == pool.Served {
-		kept = set.living
+		kept = set.up
 	}
 	switch {
 	case set.hints():
 		w.applyHints(s, i, kept)
 		return
-	case !answering && len(set.living) == 0:
+	case !answering && len(set.up) == 0:
 		w.applyAllDown(s, i)
 		return
 	case answering && addressType(set.rrtype):
@@ -52,7 +52,7 @@ func (w *filterWriter) apply(s *section, i int, answering bool) {
 func (w *filterWriter) leaveOut(set *rrset) {
 	set.changed, set.withdrawn = true, true
 	if set.filter != nil {
-		set.filter.counts.filtered.add(set.dead, 0)
+		set.filter.counts.filtered.add(set.down, 0)
 	}
 }
 
@@ -61,9 +61,9 @@ func (w *filterWriter) leaveOut(set *rrset) {
 // get what those get who ask. Where that is no address, the set goes.
 func (w *filterWriter) applyAllDown(s *section, i int) {
 	set := &s.sets[i]
-	sister := w.beside(set.owner, dns.TypeA+dns.TypeAAAA-set.rrtype)
+	other := w.beside(set.owner, dns.TypeA+dns.TypeAAAA-set.rrtype)
 	switch {
-	case sister != nil && (sister.overlooked || len(sister.living) > 0):
+	case other != nil && (other.overlooked || len(other.up) > 0):
 	case set.outcome == pool.ServedAllDown:
 		w.keep(s, i, set.at)
 		return
@@ -75,7 +75,7 @@ func (w *filterWriter) applyAllDown(s *section, i int) {
 		}
 		sigs := w.handler.signer.set(records, serverOf(w.ctx))
 		if !s.signedBy(i, sigs) {
-			set.filter.counts.signed.add(set.dead, 0)
+			set.filter.counts.signed.add(set.down, 0)
 			w.keep(s, i, set.at)
 			return
 		}
@@ -128,31 +128,31 @@ func (w *filterWriter) keep(s *section, i int, places []int) {
 }
 
 // withdraw makes set the records at places only. A set that somebody else has
-// signed is left whole for clients that check: the living come first in it.
+// signed is left whole for clients that check: those that are up come first in it.
 func (w *filterWriter) withdraw(s *section, i int, places []int) {
 	set := &s.sets[i]
 	if set.signed() && w.dnssec {
 		sigs := w.handler.signer.set(appendLowered(nil, s, places, set.ttl), serverOf(w.ctx))
 		if !s.signedBy(i, sigs) {
 			w.countSigned(set)
-			w.keep(s, i, livingFirst(s, set, places))
+			w.keep(s, i, upFirst(s, set, places))
 			return
 		}
 		set.records = sigs
 	}
 	set.changed, set.withdrawn, set.kept = true, true, places
 	set.thinned = targetType(set.rrtype)
-	if set.outcome == pool.Served { // else the dead stay, as far as max_answers lets them
+	if set.outcome == pool.Served { // else those that are down stay, as far as max_answers lets them
 		set.filter.counts.filtered.add(set.leftOut())
 	}
 }
 
-// livingFirst returns all places of set: those given, then the other living
-// ones, then the rest.
-func livingFirst(s *section, set *rrset, places []int) []int {
+// upFirst returns all places of set: those given, then the others that are up,
+// then the rest.
+func upFirst(s *section, set *rrset, places []int) []int {
 	all := make([]int, 0, len(set.at))
 	taken := make([]bool, len(s.rrs))
-	for _, lot := range [...][]int{places, set.living, set.at} {
+	for _, lot := range [...][]int{places, set.up, set.at} {
 		for _, place := range lot {
 			if !taken[place] {
 				taken[place] = true
@@ -167,9 +167,9 @@ func livingFirst(s *section, set *rrset, places []int) []int {
 // left out where what is down in it is.
 func (set *rrset) leftOut() (addresses, targets uint64) {
 	if set.outcome == pool.Served {
-		return set.dead, set.gone
+		return set.down, set.downTargets
 	}
-	return set.dead, 0 // hints of records that stay
+	return set.down, 0 // hints of records that stay
 }
 
 // countSigned counts what stays of a set because another key has signed it.
@@ -188,7 +188,7 @@ func (w *filterWriter) note(set *rrset) {
 	case pool.ServedMinUp, pool.ServedAllDown:
 		return
 	}
-	set.filter.counts.dryRun.add(set.dead, set.gone)
+	set.filter.counts.dryRun.add(set.down, set.downTargets)
 }
 
 // appendLowered appends the records at places with the TTL given: the records

@@ -35,7 +35,7 @@ var clients = []struct {
 	{"Sydney", "192.0.2.0/24", -33.9, 151.2, tokyo + " " + virginia + " " + frankfurt},
 }
 
-func TestTheNearestLivingServerComesFirst(t *testing.T) {
+func TestTheNearestServerThatIsUpComesFirst(t *testing.T) {
 	s := build(t, "dig")
 	s.ns.CoreDNS("Corefile.nearest", "PLACES="+s.places())
 	s.Hold("dig @10.0.0.53 +subnet=198.51.100.0/24 +short near.example.org")

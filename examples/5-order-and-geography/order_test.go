@@ -36,7 +36,7 @@ func build(t *testing.T, programs ...string) set {
 	return s
 }
 
-func TestADeadServerLeavesTheOrderWithNoEdit(t *testing.T) {
+func TestAServerThatIsDownLeavesTheOrderWithNoEdit(t *testing.T) {
 	s := build(t)
 	s.ns.CoreDNS("Corefile")
 	s.Hold("dig @10.0.0.53 +short order.example.org")

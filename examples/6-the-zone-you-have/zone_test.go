@@ -37,7 +37,7 @@ func isDead(ip []byte) bool {
 	return dead.Contains(a.Unmap())
 }
 
-func TestDeadAddressesVanishAndNothingElseChanges(t *testing.T) {
+func TestAddressesThatAreDownVanishAndNothingElseChanges(t *testing.T) {
 	l := lab.New(t)
 	with, without, client := l.Host("with", "10.0.0.53"), l.Host("without", "10.0.0.54"), l.Host("client", "10.9.0.1")
 	hosts := servers(l)

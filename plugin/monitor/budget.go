@@ -22,7 +22,7 @@ type group struct {
 	size     int // targets
 	inFlight int
 	held     schedule // targets that are due and wait for the group's budget
-	relieved bool     // stands in the monitor's list of that name
+	ready    bool     // stands in the monitor's list of that name
 }
 
 // need is how many probes of g must be able to fly at once for g to keep its
@@ -75,7 +75,7 @@ func (m *Monitor) launch(now time.Duration) {
 		switch {
 		case g != nil && (!due || g.held[0].due <= m.schedule[0].due):
 			m.start(g.held.pop(), now)
-			m.relieved = append(slices.Delete(m.relieved, 0, 1), g) // the others are next
+			m.ready = append(slices.Delete(m.ready, 0, 1), g) // the others are next
 		case !due:
 			return
 		case m.schedule[0].target.group.room(m):
@@ -96,23 +96,23 @@ func (m *Monitor) hold(e entry) {
 
 // relief returns the next group of which a target that was held back can start.
 func (m *Monitor) relief() *group {
-	for len(m.relieved) > 0 {
-		g := m.relieved[0]
+	for len(m.ready) > 0 {
+		g := m.ready[0]
 		if len(g.held) > 0 && g.room(m) {
 			return g
 		}
-		g.relieved = false
-		m.relieved = slices.Delete(m.relieved, 0, 1)
+		g.ready = false
+		m.ready = slices.Delete(m.ready, 0, 1)
 	}
 	return nil
 }
 
-// landed gives back the place of a probe of g that has ended.
-func (m *Monitor) landed(g *group) {
+// done gives back the place of a probe of g that has ended.
+func (m *Monitor) done(g *group) {
 	m.inFlight--
 	g.inFlight--
-	if len(g.held) > 0 && !g.relieved {
-		g.relieved = true
-		m.relieved = append(m.relieved, g)
+	if len(g.held) > 0 && !g.ready {
+		g.ready = true
+		m.ready = append(m.ready, g)
 	}
 }

@@ -34,9 +34,9 @@ func TestNeed(t *testing.T) {
 	}
 }
 
-// TestADeadFleetKeepsItsSchedule: all verdicts are on time although every probe
+// TestAFleetThatIsDownKeepsItsSchedule: all verdicts are on time although every probe
 // of every target runs to its time-out.
-func TestADeadFleetKeepsItsSchedule(t *testing.T) {
+func TestAFleetThatIsDownKeepsItsSchedule(t *testing.T) {
 	within(t, func(w *watch) {
 		const n = 2000
 		check := usual
@@ -136,8 +136,8 @@ func TestLimitOfDescriptors(t *testing.T) {
 			}
 		}
 		w.Do(func() {
-			if len(w.relieved) > 100 {
-				t.Errorf("%d groups in a list of those relieved, of 100", len(w.relieved))
+			if len(w.ready) > 100 {
+				t.Errorf("%d groups in a list of those ready, of 100", len(w.ready))
 			}
 		})
 	})

@@ -58,8 +58,8 @@ type Change struct {
 // fold takes one result into its target's verdict and schedules the next probe.
 func (m *Monitor) fold(r result) {
 	t := r.target
-	m.landed(t.group)
-	if t.index == gone {
+	m.done(t.group)
+	if t.index == released {
 		return
 	}
 	localError := r.localError()

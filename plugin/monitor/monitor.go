@@ -63,20 +63,20 @@ type Monitor struct {
 	awaited  atomic.Int64 // targets without a first verdict, see answered
 
 	// What follows belongs to the loop.
-	targets   map[key]*Target
-	groups    map[Check]*group
-	paces     map[string][]*group // the groups that ask the same question, by Check.ID
-	need      int                 // what the groups need in flight, all together
-	floors    int                 // and what they are granted in any case
-	schedule  schedule
-	fresh     []*Target     // acquired in this turn, not scheduled yet
-	nextFirst time.Duration // when the next first probe may start
-	nextSlot  uint32        // see Target.slot
-	nextSweep time.Duration // no verdict becomes stale before
-	lastSweep time.Duration
-	inFlight  int
-	relieved  []*group // that hold targets back and have had a result since
-	changes   []Change
+	targets     map[key]*Target
+	groups      map[Check]*group
+	paces       map[string][]*group // the groups that ask the same question, by Check.ID
+	need        int                 // what the groups need in flight, all together
+	floors      int                 // and what they are granted in any case
+	schedule    schedule
+	unscheduled []*Target     // acquired in this turn, not scheduled yet
+	nextFirst   time.Duration // when the next first probe may start
+	nextSlot    uint32        // see Target.slot
+	nextSweep   time.Duration // no verdict becomes stale before
+	lastSweep   time.Duration
+	inFlight    int
+	ready       []*group // that hold targets back and have had a result since
+	changes     []Change
 }
 
 // New starts a monitor without targets.
@@ -146,7 +146,7 @@ func (m *Monitor) loop() {
 		m.sweep(now)
 		m.plan(now)
 		m.launch(now)
-		m.tell()
+		m.report()
 		wake := m.wake()
 		timer.Reset(wake - m.now())
 		select {
@@ -176,9 +176,9 @@ func (m *Monitor) wake() time.Duration {
 	return next
 }
 
-// tell hands the changes over, once for all that one turn of the loop brought:
+// report hands the changes over, once for all that one turn of the loop brought:
 // when half a fleet goes at once, a pool is not rebuilt for each member.
-func (m *Monitor) tell() {
+func (m *Monitor) report() {
 	if len(m.changes) > 0 {
 		m.sink.Changed(m.changes)
 		m.changes = nil

@@ -236,7 +236,7 @@ func TestEverythingIsForgottenOnRelease(t *testing.T) {
 		w.Do(func() {
 			for what, n := range map[string]int{
 				"targets": len(w.targets), "groups": len(w.groups), "paces": len(w.paces), "entries": len(w.schedule),
-				"fresh": len(w.fresh), "need": w.need + w.floors, "in flight": w.inFlight, "relieved": len(w.relieved), "awaited": w.Awaited(),
+				"unscheduled": len(w.unscheduled), "need": w.need + w.floors, "in flight": w.inFlight, "ready": len(w.ready), "awaited": w.Awaited(),
 			} {
 				if n != 0 {
 					t.Errorf("%d %s are left, want none", n, what)

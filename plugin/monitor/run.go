@@ -19,7 +19,7 @@ type result struct {
 // start has e's target probed in a goroutine of its own.
 func (m *Monitor) start(e entry, now time.Duration) {
 	t := e.target
-	t.index, t.held = flying, false
+	t.index, t.held = inFlight, false
 	m.inFlight++
 	t.group.inFlight++
 	m.probes.Add(1)

@@ -29,16 +29,16 @@ const (
 // later than in its next slot: slots are spread evenly, so a hundred thousand
 // first probes, and the second ones that follow, come as evenly as all others.
 func (m *Monitor) plan(now time.Duration) {
-	if len(m.fresh) == 0 {
+	if len(m.unscheduled) == 0 {
 		return
 	}
 	var round []entry
-	for _, t := range m.fresh {
-		if t.index == fresh {
+	for _, t := range m.unscheduled {
+		if t.index == unscheduled {
 			round = append(round, entry{t.slotAfter(now), t})
 		}
 	}
-	m.fresh = nil
+	m.unscheduled = nil
 	slices.SortFunc(round, func(a, b entry) int { return cmp.Compare(a.due, b.due) })
 	next := max(now, m.nextFirst)
 	tooLong := false
@@ -66,8 +66,8 @@ func (m *Monitor) awaken(now time.Duration) {
 	}
 	for len(m.schedule) > 0 && m.schedule[0].due <= now {
 		t := m.schedule.pop().target
-		t.index = fresh
-		m.fresh = append(m.fresh, t)
+		t.index = unscheduled
+		m.unscheduled = append(m.unscheduled, t)
 	}
 }
 

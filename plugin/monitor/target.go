@@ -41,9 +41,9 @@ type Target struct {
 
 // Where a target is while it is in no heap.
 const (
-	fresh  = -1 - iota // acquired, not scheduled yet
-	flying             // its probe is in flight
-	gone               // released; a probe may still be in flight
+	unscheduled = -1 - iota // acquired, not scheduled yet
+	inFlight                // its probe is in flight
+	released                // released; a probe may still be in flight
 )
 
 // Verdict returns the verdict. Call it within Do or a Sink only.
@@ -90,12 +90,12 @@ const golden = 0x9E3779B9
 
 // add makes a target that is probed for the first time soon.
 func (m *Monitor) add(addr netip.Addr, g *group) *Target {
-	t := &Target{Addr: addr, group: g, index: fresh, slot: m.nextSlot}
+	t := &Target{Addr: addr, group: g, index: unscheduled, slot: m.nextSlot}
 	m.nextSlot += golden
 	m.inherit(t)
 	m.targets[key{addr, g}] = t
 	m.resize(g, 1)
-	m.fresh = append(m.fresh, t)
+	m.unscheduled = append(m.unscheduled, t)
 	if !t.asked {
 		m.awaited.Add(1)
 	}
@@ -134,7 +134,7 @@ func (m *Monitor) Release(t *Target) {
 	default:
 		m.schedule.remove(t)
 	}
-	t.index = gone
+	t.index = released
 	if !t.asked {
 		m.awaited.Add(-1)
 	}

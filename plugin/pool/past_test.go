@@ -101,7 +101,7 @@ func TestNoPatienceNoDelay(t *testing.T) {
 		line{0, "UU", "1", 0}, line{sec, "DU", "2", 0}, line{2 * sec, "UU", "1", 0}, line{3 * sec, "DU", "2", 0}, line{4 * sec, "UU", "1", 0})
 }
 
-func TestHold(t *testing.T) {
+func TestHoldDown(t *testing.T) {
 	holdDown := Patience{HoldDown: 20 * sec}
 	t.Run("doubles with each failure within ten minutes", func(t *testing.T) {
 		tell(t, "1 2", holdDown).goes(
@@ -189,7 +189,7 @@ func TestHold(t *testing.T) {
 	})
 }
 
-func TestHeldTellsHowLongAndWhy(t *testing.T) {
+func TestHeldDownReturnsHowLongAndWhy(t *testing.T) {
 	s := tell(t, "1 2", Patience{HoldDown: 20 * sec})
 	addr := s.c.Backends[0].Addr
 	for i, h := range []string{"UU", "DU", "UU", "DU", "UU"} {

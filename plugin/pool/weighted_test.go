@@ -200,7 +200,7 @@ func TestWeightedIsExactOverOneLargeRound(t *testing.T) {
 
 // A death leaves the shares of the others in proportion, a return restores
 // them, and neither starts the sequence anew.
-func TestWeightedAfterADeathAndAReturn(t *testing.T) {
+func TestWeightedAfterAFailureAndARecovery(t *testing.T) {
 	c := config(t, Weighted, "1*5 2*3 3*2")
 	p := newPool(c)
 	count := func(windows, total int) map[string]int {

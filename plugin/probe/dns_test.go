@@ -119,6 +119,6 @@ func TestTheQueryIsWhatTheCorefileSays(t *testing.T) {
 	}
 	q := <-got
 	if q.Question[0] != (dns.Question{Name: "Example.ORG.", Qtype: dns.TypeSOA, Qclass: dns.ClassINET}) || !q.RecursionDesired || len(q.Extra) > 0 {
-		t.Errorf("the server heard\n%v", q)
+		t.Errorf("the server received\n%v", q)
 	}
 }

@@ -266,7 +266,7 @@ func TestOnlySoManyCommandsRunAtOnce(t *testing.T) {
 	}
 }
 
-func TestACommandThatIsGoneIsNoFaultOfTheBackend(t *testing.T) {
+func TestACommandThatIsGoneIsALocalError(t *testing.T) {
 	file := script(t, "exit 0")
 	c := check(t, "", "exec "+file)
 	if err := os.Remove(file); err != nil {

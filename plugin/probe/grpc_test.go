@@ -132,6 +132,6 @@ func TestTheCallIsWhatTheCorefileSays(t *testing.T) {
 		t.Fatal(err)
 	}
 	if service != "shop.v1.Cart" || len(authority) != 1 || authority[0] != "www.example.org:"+port || !secured {
-		t.Errorf("the server heard service %q, authority %q, TLS %v", service, authority, secured)
+		t.Errorf("the server received service %q, authority %q, TLS %v", service, authority, secured)
 	}
 }

@@ -23,8 +23,8 @@ func (h *httpCheck) ask1(conn net.Conn, target netip.AddrPort) reply {
 	if err := req.Write(conn); err != nil {
 		return reply{err: broken(h.kind, target, "sending the request", lastWord(conn, err))}
 	}
-	heard := &recorder{r: conn}
-	limited := &io.LimitedReader{R: heard, N: maxHeader}
+	received := &recorder{r: conn}
+	limited := &io.LimitedReader{R: received, N: maxHeader}
 	buffered := bufio.NewReader(limited)
 	if start, _ := buffered.Peek(len("HTTP/")); len(start) == len("HTTP/") && string(start) != "HTTP/" {
 		return reply{err: failed(h.kind, target, "the reply is not HTTP")}
@@ -38,9 +38,9 @@ func (h *httpCheck) ask1(conn net.Conn, target netip.AddrPort) reply {
 		err = failed(h.kind, target, "more than %d informational (1xx) replies", maxInformational)
 	case limited.N <= 0:
 		err = failed(h.kind, target, "more than %d KiB of headers", maxHeader>>10)
-	case heard.err != nil && !errors.Is(heard.err, io.EOF):
+	case received.err != nil && !errors.Is(received.err, io.EOF):
 		// net/http takes a line that breaks off for a malformed one.
-		err = broken(h.kind, target, "waiting for the reply", heard.err)
+		err = broken(h.kind, target, "waiting for the reply", received.err)
 	case broke(err):
 		err = broken(h.kind, target, "waiting for the reply", err)
 	default:
@@ -78,9 +78,9 @@ func broke(err error) bool {
 	return errors.As(err, &network) || errors.As(err, &errno) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 }
 
-// headFaults are the beginnings of what net/http says of a head that it cannot
+// headErrors are the beginnings of what net/http says of a head that it cannot
 // read, and our words for it. Those of net/http go on with the server's text.
-var headFaults = []struct{ theirs, ours string }{
+var headErrors = []struct{ theirs, ours string }{
 	{"malformed HTTP status code", "the status line of the reply is malformed"},
 	{"malformed HTTP", "the reply is not HTTP"},
 	{"http: message cannot contain multiple Content-Length", "the reply has several headers Content-Length that differ"},
@@ -93,9 +93,9 @@ var headFaults = []struct{ theirs, ours string }{
 
 // malformed words why the head of a reply cannot be read.
 func malformed(err error) string {
-	for _, fault := range headFaults {
-		if strings.HasPrefix(err.Error(), fault.theirs) {
-			return fault.ours
+	for _, known := range headErrors {
+		if strings.HasPrefix(err.Error(), known.theirs) {
+			return known.ours
 		}
 	}
 	return "a header of the reply is malformed"

@@ -200,6 +200,6 @@ func TestHeadersThatDoNotFitIntoAFrameAreContinued(t *testing.T) {
 		t.Fatal(err)
 	}
 	if <-got != long {
-		t.Error("the server heard another header")
+		t.Error("the server received another header")
 	}
 }

@@ -186,7 +186,7 @@ func TestTheRequestIsWhatTheCorefileSays(t *testing.T) {
 				{strings.Join(r.Header["Accept-Encoding"], "|"), ""},
 			} {
 				if tc[0] != tc[1] {
-					t.Errorf("the server heard %q, want %q", tc[0], tc[1])
+					t.Errorf("the server received %q, want %q", tc[0], tc[1])
 				}
 			}
 			if version == "http/1.1" && !r.Close {

@@ -12,7 +12,7 @@ import (
 // maxReply is how much of a reply is read, in bytes. A match must lie within it.
 const maxReply = 64 << 10
 
-// A dialogue is what a check says and what it wants to hear.
+// A dialogue is what a check says and what it expects to read.
 type dialogue struct {
 	send   []byte
 	expect *regexp.Regexp
@@ -109,12 +109,12 @@ var errNoMatchSoFar = fmt.Errorf("%w in the first %d bytes", errNoMatch, maxRepl
 // it is as long as is read, or longer, and the reader's error when it broke off.
 func matchBody(r io.Reader, re *regexp.Regexp) error {
 	limited := &io.LimitedReader{R: r, N: maxReply}
-	heard := &recorder{r: limited}
+	received := &recorder{r: limited}
 	switch {
-	case re.MatchReader(bufio.NewReader(heard)):
+	case re.MatchReader(bufio.NewReader(received)):
 		return nil
-	case heard.err != nil && !errors.Is(heard.err, io.EOF):
-		return heard.err
+	case received.err != nil && !errors.Is(received.err, io.EOF):
+		return received.err
 	case limited.N <= 0:
 		return errNoMatchSoFar
 	}
@@ -141,11 +141,11 @@ func (r *recorder) Read(p []byte) (int, error) {
 // ended: a server that dribbles bytes must not cost a match of all for each.
 const promptPieces = 256
 
-// hear reads from r until re matches what has arrived, and returns what was
+// readUntil reads from r until re matches what has arrived, and returns what was
 // read. Unlike matchBody it is for replies without an end: a server that has
 // said "OK" and waits for us has matched "OK", although regexp.MatchReader
 // would first wait for what comes after the K.
-func hear(r io.Reader, re *regexp.Regexp) ([]byte, error) {
+func readUntil(r io.Reader, re *regexp.Regexp) ([]byte, error) {
 	var (
 		reply []byte
 		tried int
@@ -181,7 +181,7 @@ func (d dialogue) converse(kind string, target netip.AddrPort, conn io.ReadWrite
 	if d.expect == nil {
 		return nil
 	}
-	reply, err := hear(conn, d.expect)
+	reply, err := readUntil(conn, d.expect)
 	if err == nil {
 		return nil
 	}

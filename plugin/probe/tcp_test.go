@@ -146,17 +146,17 @@ func deaf(t *testing.T) string {
 }
 
 func TestWhatIsSentIsWhatTheCorefileSays(t *testing.T) {
-	heard := make(chan string, 1)
+	received := make(chan string, 1)
 	port := serve(t, func(c net.Conn) {
 		buf := make([]byte, 100)
 		n, _ := c.Read(buf)
-		heard <- string(buf[:n])
+		received <- string(buf[:n])
 		fmt.Fprint(c, "ok")
 	})
 	if err := ask(t, check(t, port, "tcp://:PORT", `send a\r\n\t\0\\\x41\xff`, "expect ok"), enough); err != nil {
 		t.Fatal(err)
 	}
-	if got, want := <-heard, "a\r\n\t\x00\\A\xff"; got != want {
+	if got, want := <-received, "a\r\n\t\x00\\A\xff"; got != want {
 		t.Errorf("sent %q, want %q", got, want)
 	}
 }
@@ -164,21 +164,21 @@ func TestWhatIsSentIsWhatTheCorefileSays(t *testing.T) {
 func TestAReplyInPiecesIsMatchedAsSoonAsItMatches(t *testing.T) {
 	re := regexp.MustCompile(`^220 .*ESMTP`)
 	banner := "220 mail.example.org ESMTP Postfix\r\n" + strings.Repeat("x", 100)
-	reply, err := hear(iotest.OneByteReader(strings.NewReader(banner)), re)
+	reply, err := readUntil(iotest.OneByteReader(strings.NewReader(banner)), re)
 	if err != nil || string(reply) != "220 mail.example.org ESMTP" {
-		t.Errorf("heard %q, %v, want just what matches", reply, err)
+		t.Errorf("read %q, %v, want just what matches", reply, err)
 	}
 }
 
 func TestAReplyInThousandsOfPiecesIsStillMatched(t *testing.T) {
 	for _, length := range []int{promptPieces - 3, promptPieces, 5 * promptPieces, maxReply - 3} {
 		text := strings.Repeat(".", length) + "END"
-		if _, err := hear(iotest.OneByteReader(strings.NewReader(text)), regexp.MustCompile("END")); err != nil {
+		if _, err := readUntil(iotest.OneByteReader(strings.NewReader(text)), regexp.MustCompile("END")); err != nil {
 			t.Errorf("after %d bytes: %v, want a match", length, err)
 		}
 	}
 	text := strings.Repeat(".", maxReply) + "END"
-	if reply, err := hear(strings.NewReader(text), regexp.MustCompile("END")); !errors.Is(err, errNoMatch) || len(reply) != maxReply {
+	if reply, err := readUntil(strings.NewReader(text), regexp.MustCompile("END")); !errors.Is(err, errNoMatch) || len(reply) != maxReply {
 		t.Errorf("%d bytes, %v, want %d and no match: beyond that nothing is read", len(reply), err, maxReply)
 	}
 }

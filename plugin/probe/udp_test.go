@@ -54,12 +54,12 @@ func udpRows(*testing.T) []row {
 }
 
 func TestTheDatagramIsWhatTheCorefileSays(t *testing.T) {
-	heard := make(chan string, 1)
-	port := answersUDP(func(b []byte) []byte { heard <- string(b); return []byte("ok") })(t)
+	received := make(chan string, 1)
+	port := answersUDP(func(b []byte) []byte { received <- string(b); return []byte("ok") })(t)
 	if err := ask(t, check(t, port, "udp://:PORT", `send \xff\xff\xff\xffgetstatus`, "expect ok"), enough); err != nil {
 		t.Fatal(err)
 	}
-	if got, want := <-heard, "\xff\xff\xff\xffgetstatus"; got != want {
+	if got, want := <-received, "\xff\xff\xff\xffgetstatus"; got != want {
 		t.Errorf("sent %q, want %q", got, want)
 	}
 }

@@ -11,12 +11,12 @@ import (
 )
 
 const (
-	// tellPerSecond is how many transitions are logged in a second. When a
+	// logPerSecond is how many transitions are logged in a second. When a
 	// whole data centre goes, the first hundred lines tell as much as the
 	// next ten thousand, which would cost the disk and whoever reads it.
-	tellPerSecond = 100
-	// tellLocalErrorEvery is how often each local error is logged.
-	tellLocalErrorEvery = time.Minute
+	logPerSecond = 100
+	// logLocalErrorEvery is how often each local error is logged.
+	logLocalErrorEvery = time.Minute
 )
 
 // A limiter writes the log, within bounds. It belongs to the monitor's loop.
@@ -46,11 +46,11 @@ func transition(c monitor.Change, moved []*member) string {
 	if more > 0 {
 		text += fmt.Sprintf(" and %d more", more)
 	}
-	return text + " is " + m.state.String() + because(c) + inDryRun(m.bundle.dryRun)
+	return text + " is " + m.state.String() + causeOf(c) + dryRunNote(m.bundle.dryRun)
 }
 
-// because words why a change came about.
-func because(c monitor.Change) string {
+// causeOf words why a change came about.
+func causeOf(c monitor.Change) string {
 	text := ""
 	if c.Err != nil {
 		text += ": " + c.Err.Error()
@@ -61,8 +61,8 @@ func because(c monitor.Change) string {
 	return text
 }
 
-// inDryRun says that a change changes no answer.
-func inDryRun(dryRun bool) string {
+// dryRunNote says that a change changes no answer.
+func dryRunNote(dryRun bool) string {
 	if dryRun {
 		return ", answered as before: dry_run"
 	}
@@ -86,7 +86,7 @@ func (l *limiter) allowed(now time.Time) bool {
 		}
 		l.second, l.lines, l.skipped = now, 0, 0
 	}
-	if l.lines == tellPerSecond {
+	if l.lines == logPerSecond {
 		l.skipped++
 		return false
 	}
@@ -112,7 +112,7 @@ func (l *limiter) probe(r monitor.Result) {
 
 func (l *limiter) localError(r monitor.Result) {
 	now := time.Now()
-	if last, ok := l.localErrors[r.LocalError]; ok && now.Sub(last) < tellLocalErrorEvery {
+	if last, ok := l.localErrors[r.LocalError]; ok && now.Sub(last) < logLocalErrorEvery {
 		return
 	}
 	if l.localErrors == nil {
