@@ -65,7 +65,7 @@ func (m *Monitor) budget(g *group) int {
 // part returns as much of n as one is of all.
 func part(n, one, all int) int { return int(int64(n) * int64(one) / int64(all)) }
 
-// launch starts what is due, within the budgets. What does not fit is held back
+// launch starts what is due, within the budgets. What does not fit is delayed
 // and starts late; it is never owed more than one probe. Where even the
 // process's limit is reached, who has waited longer goes first.
 func (m *Monitor) launch(now time.Duration) {
@@ -94,7 +94,7 @@ func (m *Monitor) hold(e entry) {
 	e.target.group.held.push(e)
 }
 
-// relief returns the next group of which a target that was held back can start.
+// relief returns the next group of which a target that was delayed can start.
 func (m *Monitor) relief() *group {
 	for len(m.ready) > 0 {
 		g := m.ready[0]

@@ -88,7 +88,7 @@ func TestHangingCheckDelaysNoOther(t *testing.T) {
 			}
 		}
 		if late == 0 {
-			t.Error("nothing was held back: the test tests nothing")
+			t.Error("nothing was delayed: the test tests nothing")
 		}
 		if skipped > 0 {
 			t.Errorf("%d probes of the other checks were late", skipped)
@@ -104,7 +104,7 @@ func TestHangingCheckDelaysNoOther(t *testing.T) {
 			fewest = min(fewest, int(target.Count(Fail)))
 		}
 		if fewest < 3 {
-			t.Errorf("a target that was held back had %d probes: the others went before it again and again", fewest)
+			t.Errorf("a target that was delayed had %d probes: the others went before it again and again", fewest)
 		}
 		for _, target := range well {
 			if w.state(target).State != verdict.Up {

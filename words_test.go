@@ -1,0 +1,160 @@
+package rrhealth
+
+import (
+	"bufio"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// wordFile lists the words that are no longer used.
+const wordFile = "testdata/words.txt"
+
+type retiredWord struct {
+	is, use string
+	at      *regexp.Regexp
+}
+
+// An allowance lets lines with a text pass, in the files that match a pattern.
+type allowance struct{ file, text string }
+
+// retiredWords reads wordFile.
+func retiredWords(t *testing.T) (words []retiredWord, allowed []allowance) {
+	t.Helper()
+	text, err := os.ReadFile(wordFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		line = strings.TrimSpace(line)
+		if line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		if rest, ok := strings.CutPrefix(line, "allow "); ok {
+			file, text, ok := strings.Cut(rest, ": ")
+			if !ok {
+				t.Fatalf("%s: %q: want allow FILE: TEXT", wordFile, line)
+			}
+			allowed = append(allowed, allowance{file, text})
+			continue
+		}
+		is, use, ok := strings.Cut(line, " -> ")
+		if !ok {
+			t.Fatalf("%s: %q: want OLD -> NEW", wordFile, line)
+		}
+		at, err := regexp.Compile(`(?i)` + wholeWord(is))
+		if err != nil {
+			t.Fatalf("%s: %q: %v", wordFile, line, err)
+		}
+		words = append(words, retiredWord{is, use, at})
+	}
+	return words, allowed
+}
+
+// wholeWord makes an expression that is a bare word match whole words only,
+// also as a part of an identifier: shadow_total and inShadow, not overshadowed.
+func wholeWord(expr string) string {
+	if regexp.MustCompile(`^[a-z]+$`).MatchString(expr) {
+		title := strings.ToUpper(expr[:1]) + expr[1:]
+		return `(\b|_)` + expr + `(\b|_)|(?-i:` + title + `([A-Z0-9_]|\b)|\b` + expr + `[A-Z])`
+	}
+	return expr
+}
+
+// worded reports whether people read the file: code, documents, Corefiles and
+// manifests of ours.
+func worded(file string) bool {
+	if slices.Contains([]string{wordFile, "words_test.go", "CHANGELOG.md", "LICENSE"}, file) {
+		return false
+	}
+	if filepath.Dir(file) == "testdata" || filepath.Base(file) == "Makefile" || strings.HasPrefix(filepath.Base(file), "Corefile") {
+		return true
+	}
+	return slices.Contains([]string{".go", ".md", ".7", ".yml", ".yaml", ".service", ".sh", ".txt", ".svg"}, filepath.Ext(file))
+}
+
+// skippedFolder reports whether nothing in the folder is text of ours.
+func skippedFolder(folder string) bool {
+	return folder == "build" || folder == ".git" || folder == "node_modules"
+}
+
+// eachWordedLine calls f with each line of the tree.
+func eachWordedLine(t *testing.T, f func(file string, n int, line string)) {
+	t.Helper()
+	err := filepath.WalkDir(".", func(file string, d fs.DirEntry, err error) error {
+		switch file = filepath.ToSlash(file); {
+		case err != nil:
+			return err
+		case d.IsDir():
+			if skippedFolder(file) {
+				return filepath.SkipDir
+			}
+			return nil
+		case !d.Type().IsRegular() || !worded(file):
+			return nil
+		}
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return err
+		}
+		lines := bufio.NewScanner(strings.NewReader(string(text)))
+		lines.Buffer(nil, len(text)+1)
+		for n := 1; lines.Scan(); n++ {
+			f(file, n, lines.Text())
+		}
+		return lines.Err()
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// The field has a word for most things, and every thing has one word here.
+func TestRetiredWords(t *testing.T) {
+	words, allowed := retiredWords(t)
+	files := make(map[string]bool)
+	eachWordedLine(t, func(file string, n int, line string) {
+		files[file] = true
+		for _, w := range words {
+			found := w.at.FindString(line)
+			if found == "" || slices.ContainsFunc(allowed, func(a allowance) bool {
+				matches, err := filepath.Match(a.file, file)
+				return err == nil && matches && strings.Contains(line, a.text)
+			}) {
+				continue
+			}
+			t.Errorf("%s:%d: %q, use %s", file, n, found, w.use)
+		}
+	})
+	for _, file := range []string{"README.md", "ARCHITECTURE.md", "Corefile.example", "testdata/corefile_errors.txt", "deploy/man/coredns-rrhealth.7", "plugin/pool/pool.go", "deploy/kubernetes/overlays/sidecar/Corefile"} {
+		if !files[file] {
+			t.Errorf("%s is not looked at", file)
+		}
+	}
+}
+
+func TestRetiredWordsAreFound(t *testing.T) {
+	for text, word := range map[string]string{
+		"a shadow of":   "shadow",
+		"Shadow, too":   "shadow",
+		"shadow_total":  "shadow",
+		"in_shadow":     "shadow",
+		"inShadow()":    "shadow",
+		"shadowCount++": "shadow",
+		"parseShadow2":  "shadow",
+		"overshadowed":  "",
+		"shadows":       "",
+		"the long way":  "(short|long) ?ways?",
+		"TheLongWay":    "(short|long) ?ways?",
+	} {
+		words, _ := retiredWords(t)
+		i := slices.IndexFunc(words, func(w retiredWord) bool { return w.at.MatchString(text) })
+		if i < 0 && word != "" || i >= 0 && words[i].is != word {
+			t.Errorf("%q: found %d, want %q", text, i, word)
+		}
+	}
+}
