@@ -15,7 +15,8 @@ import (
 // leaving it out of A and AAAA did. The records may belong to the plugin that
 // wrote them: they are never changed.
 
-// withoutDownHints returns a copy of rr without its hints that are down, or nil where rr has none.
+// withoutDownHints returns a copy of rr without its hints that are down, or nil
+// where rr has none.
 func withoutDownHints(rr dns.RR, down func(netip.Addr) bool) dns.RR {
 	values := svcbValues(rr)
 	if values == nil || !slices.ContainsFunc(*values, func(v dns.SVCBKeyValue) bool { return hasDownHint(v, down) }) {

@@ -8,7 +8,7 @@ import (
 
 // Hard reports whether the failure is certainly the other side's own: it
 // answered, but wrongly, or it refused. A time-out, or a host that cannot be
-// reached, may as well be the fault of the network between.
+// reached, may as well be a failure of the network between.
 func (f *failure) Hard() bool {
 	switch err := f.cause; {
 	case err == nil: // see failed
