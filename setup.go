@@ -97,7 +97,7 @@ func identity(config *dnsserver.Config, keys []string) string {
 // a block that listens on several are the same ones, so their addresses are one
 // value, sorted and joined by commas.
 func serverLabel(config *dnsserver.Config, keys []string) string {
-	var addrs []string
+	addrs := make([]string, 0, len(keys)*len(config.ListenHosts))
 	for _, key := range keys {
 		transport, zone, _ := strings.Cut(key, "://")
 		port := zone[strings.LastIndexByte(zone, ':')+1:]

@@ -79,7 +79,7 @@ func TestTheShippedExample(t *testing.T) {
 	if got := get("http://" + addr["8153"] + "/ready"); got != "OK" {
 		t.Errorf("/ready says %q", got)
 	}
-	if got := get("http://" + addr["9153"] + "/metrics"); !strings.Contains(got, `coredns_rrhealth_backend_up{backend="192.0.2.3",pool="www.example.org."} 0`) {
+	if got := get("http://" + addr["9153"] + "/metrics"); !strings.Contains(got, `coredns_rrhealth_backend_up{backend="192.0.2.3",pool="www.example.org.",server="dns://`+addr["1053"]+`",view=""} 0`) {
 		t.Errorf("/metrics does not show the dead backend:\n%s", got)
 	}
 
