@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -86,20 +87,46 @@ type server struct {
 	inst *caddy.Instance
 	addr string // where it answers plain DNS over UDP
 	tcp  string // where it does over TCP
+
+	ports map[string]string // by transport, what port 0 stands for
 }
 
 // start starts CoreDNS on corefile. Server blocks that bind port 0 of loopback
 // get one of their own. It is stopped when the test ends.
 func start(t *testing.T, corefile string) *server {
 	t.Helper()
-	s := &server{t: t}
-	inst, err := caddy.Start(input(corefile))
+	s := &server{t: t, ports: make(map[string]string)}
+	inst, err := caddy.Start(input(s.withPorts(corefile)))
 	if err != nil {
 		t.Fatalf("starting CoreDNS: %v", err)
 	}
 	t.Cleanup(s.stop)
 	s.started(inst)
 	return s
+}
+
+// Heads of server blocks with port 0, and the addresses in them.
+var (
+	headOnPort0 = regexp.MustCompile(`(?m)^[ \t]*(?:[^ \t]+:0,?[ \t]+)+\{$`)
+	onPort0     = regexp.MustCompile(`(?:([a-z]+)://)?([^ \t]+):0\b`)
+)
+
+// withPorts gives server blocks on port 0 a port of the test's own, one for each
+// transport. CoreDNS sets SO_REUSEPORT: for port 0 the system may give it a UDP
+// port on which another test's server listens, and shares the queries out.
+func (s *server) withPorts(corefile string) string {
+	return headOnPort0.ReplaceAllStringFunc(corefile, func(head string) string {
+		return onPort0.ReplaceAllStringFunc(head, func(addr string) string {
+			transport, _, _ := strings.Cut(addr, "://")
+			if transport == addr {
+				transport = "dns"
+			}
+			if s.ports[transport] == "" {
+				s.ports[transport] = freePort(s.t, "127.0.0.1")
+			}
+			return strings.TrimSuffix(addr, "0") + s.ports[transport]
+		})
+	})
 }
 
 func input(corefile string) caddy.Input {
@@ -173,7 +200,7 @@ func (s *server) stop() {
 
 // reload replaces the Corefile, as SIGUSR1 and the reload plugin do.
 func (s *server) reload(corefile string) error {
-	inst, err := s.inst.Restart(input(corefile))
+	inst, err := s.inst.Restart(input(s.withPorts(corefile)))
 	if err == nil {
 		s.started(inst)
 	}

@@ -156,15 +156,16 @@ func TestPoolsOfOneNameAreToldApart(t *testing.T) {
 		block("127.0.0.2", "", "192.0.2.1 192.0.2.2 192.0.2.3")+
 		block("127.0.0.3 127.0.0.4", "", "192.0.2.1 192.0.2.2 192.0.2.3 192.0.2.4"))
 	s.ask("www.example.org.", dns.TypeA)
-	const first = "dns://127.0.0.1:0"
+	at := func(ip string) string { return "dns://" + ip + ":" + s.ports["dns"] }
+	first := at("127.0.0.1")
 	for _, tc := range []struct {
 		server, view    string
 		backends, asked float64
 	}{
 		{first, "txt", 1, 1},
 		{first, "", 2, 0},
-		{"dns://127.0.0.2:0", "", 3, 0},
-		{"dns://127.0.0.3:0,dns://127.0.0.4:0", "", 4, 0},
+		{at("127.0.0.2"), "", 3, 0},
+		{at("127.0.0.3") + "," + at("127.0.0.4"), "", 4, 0},
 	} {
 		labels := []string{"server", tc.server, "view", tc.view, "pool", "www.example.org."}
 		if n := metricValues(t, "coredns_rrhealth_pool_backends", append(labels, "state", "up")...); len(n) != 1 || n[0] != tc.backends {
