@@ -1,6 +1,10 @@
 package rrhealth
 
-import "context"
+import (
+	"context"
+
+	"github.com/miekg/dns"
+)
 
 // A plugin below that meets an alias may ask the server for the name it leads
 // to, with the context of the query (CoreDNS's upstream package does). Where
@@ -8,21 +12,36 @@ import "context"
 // the first answer, in which it replaces the addresses of pools in any case.
 // The second answer neither turns the pool's list nor counts: turned twice by
 // each query, a pool of two would give every client the same first address.
+//
+// For the same reason a filter leaves the addresses in the second answer alone. It
+// judges them in the first. A cache below keeps what the plugin made of both, and
+// would keep out what is down now for as long as the TTL.
 
 // A watchedContext is the context of a query whose answer from below handler
 // is going to look through.
 type watchedContext struct {
 	context.Context
 	handler *RRHealth
+	filter  bool // judges the answer, too
 }
 
 // A watcherKey asks a context whether handler looks through the answer.
 type watcherKey struct{ handler *RRHealth }
 
+// A filterKey asks a context whether handler judges the answer for a filter.
+type filterKey struct{ handler *RRHealth }
+
 // Value implements context.Context.
 func (c *watchedContext) Value(key any) any {
-	if k, ok := key.(watcherKey); ok && k.handler == c.handler {
-		return true
+	switch k := key.(type) {
+	case watcherKey:
+		if k.handler == c.handler {
+			return true
+		}
+	case filterKey:
+		if k.handler == c.handler && c.filter {
+			return true
+		}
 	}
 	return c.Context.Value(key)
 }
@@ -30,6 +49,21 @@ func (c *watchedContext) Value(key any) any {
 // nested reports whether the query of ctx comes from a plugin below h, and h
 // looks through what is made of the answer.
 func (h *RRHealth) nested(ctx context.Context) bool { return ctx.Value(watcherKey{h}) != nil }
+
+// filteredAround reports whether the query r of ctx asks for addresses that a
+// filter of h judges in the answer around. Of other types, the answer around has
+// not what stands beside them.
+func (h *RRHealth) filteredAround(ctx context.Context, r *dns.Msg) bool {
+	_, ok := familyOf(r.Question[0].Qtype)
+	return ok && ctx.Value(filterKey{h}) != nil
+}
+
+// watch returns the context in which plugins below are to answer.
+func (w *filterWriter) watch() context.Context {
+	w.watching = watchedContext{w.ctx, w.handler, w.filter != nil}
+	w.ctx = &w.watching
+	return w.ctx
+}
 
 // nestedTurn is turns.next for an answer to a nested query, which is a rotation
 // of its own: some plugins below make addresses of another name of the answer.

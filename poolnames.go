@@ -1,7 +1,6 @@
 package rrhealth
 
 import (
-	"context"
 	"strings"
 
 	"github.com/miekg/dns"
@@ -169,15 +168,11 @@ func choiceRecords(name string, s *pool.Snapshot, f pool.Family, order []int) []
 	return records
 }
 
-// watch makes w look for the names of pools in the answer to a question for a
-// name of the pool own, or of none, and returns the context in which plugins
-// below are to answer it.
-func (w *filterWriter) watch(ctx context.Context, own *served) context.Context {
-	w.pools, w.own, w.nested = true, own, w.handler.nested(ctx)
+// lookForPools makes w look for the names of pools in the answer to a question
+// for a name of the pool own, or of none.
+func (w *filterWriter) lookForPools(own *served) {
+	w.pools, w.own, w.nested = true, own, w.handler.nested(w.ctx)
 	if own == nil {
 		w.foreign = w.request.Question[0].Name
 	}
-	w.watching = watchedContext{ctx, w.handler}
-	w.ctx = &w.watching
-	return w.ctx
 }

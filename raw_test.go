@@ -156,7 +156,7 @@ func bothPaths(t *testing.T, h *RRHealth, m, r *dns.Msg) (fast bool) {
 		w := h.judging(t.Context(), request.NewScrubWriter(r, want), r, h.filters[0])
 		w.draft = new(draft)
 		if len(h.pools) > 0 {
-			w.watch(t.Context(), h.match(r))
+			w.lookForPools(h.match(r))
 		}
 		w.judgeAnswer(m)
 		if w.applyTo(m); w.emptied() {

@@ -171,7 +171,11 @@ func (h *RRHealth) ServeDNS(ctx context.Context, w dns.ResponseWriter, r *dns.Ms
 
 // passOn lets the plugins below answer r, under the filter for its name.
 func (h *RRHealth) passOn(ctx context.Context, w dns.ResponseWriter, r *dns.Msg) (int, error) {
-	return h.below(ctx, w, r, nil, h.filterFor(r))
+	f := h.filterFor(r)
+	if f != nil && h.filteredAround(ctx, r) {
+		f = nil
+	}
+	return h.below(ctx, w, r, nil, f)
 }
 
 // below lets the plugins below answer r, for a name of the pool own, if it is
@@ -181,9 +185,10 @@ func (h *RRHealth) below(ctx context.Context, w dns.ResponseWriter, r *dns.Msg, 
 	pools := len(h.pools) > 0 && ordinary(r)
 	if pools || f != nil {
 		judge := h.judging(ctx, w, r, f)
-		if w = judge; pools {
-			ctx = judge.watch(ctx, own)
+		if pools {
+			judge.lookForPools(own)
 		}
+		w, ctx = judge, judge.watch()
 	}
 	return plugin.NextOrFailure(h.Name(), h.Next, ctx, w, r)
 }

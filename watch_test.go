@@ -187,7 +187,7 @@ func TestScopes(t *testing.T) {
 		"::1":             {false, true},
 		"2001:db8::1":     {true, true},
 		"169.254.169.254": {false, false},
-		"fe80::1":         {false, true},
+		"fe80::1":         {false, false}, // cannot be probed without a zone
 		"fe80::1%eth0":    {false, false},
 		"224.0.0.1":       {false, false},
 		"ff02::1":         {false, false},

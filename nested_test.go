@@ -1,0 +1,42 @@
+package rrhealth
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/miekg/dns"
+)
+
+// The file plugin asks the server for the end of an alias that leads out of its
+// zone. A filter sees the addresses twice then, and turns them once: turned twice
+// by each query, a set of two would give every client the same first address. What
+// a cache below keeps of the alias is whole and in the order of the zone.
+func TestAFilterTurnsTheEndOfAnAliasOnce(t *testing.T) {
+	near := tempZone(t, soaLine+"alias IN CNAME www.example.net.")
+	far := tempZone(t, strings.ReplaceAll(soaLine, "@", "example.net.")+"www.example.net. IN A 192.0.2.1\nwww.example.net. IN A 192.0.2.2\nwww.example.net. IN A 192.0.2.3\nwww.example.net. IN A 192.0.2.4")
+	for name, block := range map[string]string{
+		"no cache":                  "rrhealth {\nwatch 192.0.2.0/24\n}\n",
+		"cut":                       "rrhealth {\nwatch 192.0.2.0/24\nmax_answers 2\n}\n",
+		"cache":                     "rrhealth {\nwatch 192.0.2.0/24\n}\ncache\n",
+		"a filter at the end alone": "rrhealth example.net {\nwatch 192.0.2.0/24\n}\nrrhealth other.example.org {\nbackend 192.0.2.9\n}\n",
+		"two filters":               "rrhealth example.net {\nwatch 192.0.2.0/24\n}\nrrhealth example.org {\nwatch 192.0.2.0/24\n}\n",
+		"pools beside":              "rrhealth {\nwatch 192.0.2.0/24\n}\nrrhealth other.example.org {\nbackend 192.0.2.9\n}\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := start(t, "example.org:0 example.net:0 {\nbind 127.0.0.1\nerrors\n"+block+"file "+near+" example.org\nfile "+far+" example.net\n}\n")
+			before := addrs(s.ask("alias.example.org.", dns.TypeA))
+			for range 6 {
+				now := addrs(s.ask("alias.example.org.", dns.TypeA))
+				all := []string{"192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4", "192.0.2.1"}
+				if len(before) == 0 || len(now) != len(before) {
+					t.Fatalf("answered %v after %v", now, before)
+				}
+				if i := slices.Index(all, before[0]); i < 0 || now[0] != all[i+1] {
+					t.Fatalf("answered %v after %v: not turned by one", now, before)
+				}
+				before = now
+			}
+		})
+	}
+}
