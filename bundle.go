@@ -43,7 +43,7 @@ func newBundle(s stanza, pools []*served) *bundle {
 }
 
 // patient reports whether time has its say in what the pools answer.
-func (b *bundle) patient() bool { return b.config.Patience != (pool.Patience{}) }
+func (b *bundle) patient() bool { return b.config.Recovery != (pool.Recovery{}) }
 
 // health appends to dst what the targets say of each backend.
 func (b *bundle) health(dst []pool.Health) []pool.Health {

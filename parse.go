@@ -31,8 +31,8 @@ const (
 	mostAnswers = 1000
 	// maxWatchedMinUp is how many A records a DNS message can hold: 16 bytes each.
 	maxWatchedMinUp = 4094
-	minPatience     = time.Second // of slow_start, hold_down and failback
-	maxPatience     = 24 * time.Hour
+	minRecovery     = time.Second // of slow_start, hold_down and failback
+	maxRecovery     = 24 * time.Hour
 )
 
 // A stanza is one rrhealth stanza: a pool for each of its names.

@@ -27,9 +27,9 @@ var options = []option{
 	{name: "ttl", form: "DURATION", read: (*stanza).parseTTL},
 	{name: "all_down", form: "answer|servfail|refused|nodata|drop|ADDRESS...", read: (*stanza).parseAllDown},
 	{name: "min_up", form: "N|N%", read: (*stanza).parseMinUp},
-	{name: "slow_start", form: "DURATION", read: (*stanza).parsePatience},
-	{name: "hold_down", form: "DURATION", read: (*stanza).parsePatience},
-	{name: "failback", form: "auto|DURATION|manual", read: (*stanza).parsePatience},
+	{name: "slow_start", form: "DURATION", read: (*stanza).parseRecovery},
+	{name: "hold_down", form: "DURATION", read: (*stanza).parseRecovery},
+	{name: "failback", form: "auto|DURATION|manual", read: (*stanza).parseRecovery},
 	{name: "dry_run", read: (*stanza).parseDryRun},
 }
 

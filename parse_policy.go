@@ -101,35 +101,35 @@ func parseCodes(text string) (pool.Place, error) {
 	return pool.Place{Continent: continent, Country: country}, nil
 }
 
-// parsePatience reads one of the lines slow_start, hold_down and failback.
-func (s *stanza) parsePatience(l line) error {
-	text, err := l.one(patienceForms[l.word()])
+// parseRecovery reads one of the lines slow_start, hold_down and failback.
+func (s *stanza) parseRecovery(l line) error {
+	text, err := l.one(recoveryForms[l.word()])
 	if err != nil {
 		return err
 	}
-	patience := &s.pool.Patience
+	recovery := &s.pool.Recovery
 	switch l.word() {
 	case "slow_start":
-		patience.SlowStart, err = duration(l, text, minPatience, maxPatience)
+		recovery.SlowStart, err = duration(l, text, minRecovery, maxRecovery)
 	case "hold_down":
-		patience.HoldDown, err = duration(l, text, minPatience, pool.FlapWindow)
+		recovery.HoldDown, err = duration(l, text, minRecovery, pool.FlapWindow)
 	case "failback":
 		switch text {
 		case "auto":
-			patience.Failback = 0
+			recovery.Failback = 0
 		case "manual":
-			patience.Failback = pool.FailbackNever
+			recovery.Failback = pool.FailbackNever
 		default:
 			if text == "" || text[0] < '0' || text[0] > '9' {
-				return l.errorf("failback: got %q, want %s", text, patienceForms["failback"])
+				return l.errorf("failback: got %q, want %s", text, recoveryForms["failback"])
 			}
-			patience.Failback, err = duration(l, text, minPatience, maxPatience)
+			recovery.Failback, err = duration(l, text, minRecovery, maxRecovery)
 		}
 	}
 	return err
 }
 
-var patienceForms = map[string]string{
+var recoveryForms = map[string]string{
 	"slow_start": "a duration such as 1m", "hold_down": "a duration such as 20s", "failback": "auto, manual or a duration such as 5m",
 }
 

@@ -128,9 +128,9 @@ func TestTheREADMEHasTheRangesOfTheCode(t *testing.T) {
 		fmt.Sprintf("between %d and %d seconds; %d seconds without a check", seconds(minTTL), seconds(maxTTL), seconds(staticTTL)),
 		fmt.Sprintf("to notice a failure: %d s with the defaults", seconds(defaultInterval+(defaultFall-1)*defaultFast)),
 		fmt.Sprintf("within %d + %d × %d seconds", seconds(defaultInterval), defaultFall-1, seconds(defaultFast)),
-		fmt.Sprintf("for so long (%s to %s, off by default), under `policy weighted`", short(minPatience), short(maxPatience)),
-		fmt.Sprintf("that flaps (%s to %s, off by default)", short(minPatience), short(pool.FlapWindow)),
-		fmt.Sprintf("With a duration (%s to %s)", short(minPatience), short(maxPatience)),
+		fmt.Sprintf("for so long (%s to %s, off by default), under `policy weighted`", short(minRecovery), short(maxRecovery)),
+		fmt.Sprintf("that flaps (%s to %s, off by default)", short(minRecovery), short(pool.FlapWindow)),
+		fmt.Sprintf("With a duration (%s to %s)", short(minRecovery), short(maxRecovery)),
 		fmt.Sprintf("At most %d,000 are watched", watchLimit/1000),
 		fmt.Sprintf("Only %d backends have series of their own", maxBackendSeries),
 	} {

@@ -22,7 +22,7 @@ type record struct {
 	dryRun    atomic.Uint64
 	changes   [fewCounted]changes // see tally
 	latest    *served             // of the pools that use it; the others by served.earlier
-	past      *pool.Past          // of patient pools; belongs to the monitor's loop
+	past      *pool.History       // of patient pools; belongs to the monitor's loop
 }
 
 // fewCounted is how many backends a record has room for.

@@ -10,8 +10,8 @@ import (
 // remember makes the past of r that of a pool that c describes. One that was
 // never patient has none.
 func (r *record) remember(c *pool.Config) {
-	if r.past == nil && c.Patience != (pool.Patience{}) {
-		r.past = pool.NewPast()
+	if r.past == nil && c.Recovery != (pool.Recovery{}) {
+		r.past = pool.NewHistory()
 	}
 	if r.past != nil {
 		r.past.Adopt(c)

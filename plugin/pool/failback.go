@@ -1,46 +1,101 @@
 package pool
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
-// standby is the tier that a family has come to.
+// A standby says which tier of a family is answered, and which one may take
+// over again from it.
 type standby struct {
-	tier  int       // 0 before the first decision
-	to    int       // the tier that may take over again
-	since time.Time // since when it could; zero if none can
+	tier  int       // the last tier that is answered; 0 before the first decision
+	to    int       // the tier that takes over when the failback is due
+	since time.Time // when a tier before the one answered could first do without it; zero if none can
 }
 
-// failback decides which tier family f has come to, and holds down the members
-// of the tiers before it that have come up since.
-func (p *Past) failback(c *Config, f Family, health []Health, now time.Time, next *alarm) {
+// noTier is beyond all tiers: no number of them has enough members.
+const noTier = math.MaxInt
+
+// next returns the standby that follows s. able is the last tier that would be
+// answered if every member that is up were, and alone the same without the
+// members that wait for failback. It is pure: the same arguments give the same
+// standby. Its table in the tests is the specification.
+//
+// It moves to able at once in four cases: there was no decision before; the
+// tier failed and a later one is needed; able is the tier that is answered
+// anyway; or the tier is not enough alone, and to wait would make that worse.
+// Otherwise able takes over when it has been possible for the failback without
+// a break. If able changed meanwhile, the latest of these tiers takes over,
+// and the failback to the others starts again.
+func next(s standby, able, alone int, failback time.Duration, now time.Time) standby {
+	if s.tier == 0 || able >= s.tier || alone > s.tier {
+		return standby{tier: able}
+	}
+	if s.since.IsZero() {
+		s.since, s.to = now, able
+	}
+	s.to = max(s.to, able)
+	switch {
+	case failback == FailbackNever, now.Sub(s.since) < failback:
+		return s
+	case able < s.to:
+		return standby{tier: s.to, to: able, since: now}
+	}
+	return standby{tier: s.to}
+}
+
+// due returns when the failback ends, or the zero time if none is running.
+func (s standby) due(failback time.Duration) time.Time {
+	if s.since.IsZero() || failback == FailbackNever {
+		return time.Time{}
+	}
+	return s.since.Add(failback)
+}
+
+// failback decides which tier of family f is answered, and holds down the
+// members of earlier tiers that came up after the failover.
+func (h *History) failback(c *Config, f Family, health []Health, now time.Time, wake *alarm) {
 	tiers := c.tiers(f)
 	if len(tiers) == 0 {
 		return
 	}
-	s := &p.standby[f]
 	for _, tier := range tiers {
 		for _, m := range tier {
-			memory, up := p.backends[m.Addr], health[m.Index].ready()
-			memory.waiting = up && (memory.waiting || !memory.up && c.Backends[m.Index].Tier < s.tier)
-			memory.up = up
+			h.backends[m.Addr].recovered(health[m.Index].ready(), c.Backends[m.Index].Tier < h.standby[f].tier)
 		}
 	}
-	waiting := func(index int) bool { return p.backends[c.Backends[index].Addr].waiting }
+	waits := func(index int) bool { return h.backends[c.Backends[index].Addr].waiting }
 	able, _ := c.reach(tiers, func(i int) bool { return health[i].ready() })
-	alone, enough := c.reach(tiers, func(i int) bool { return health[i].ready() && !waiting(i) })
-	if s.decide(able, enough && alone <= s.tier, c.Patience.Failback, now); !s.since.IsZero() && c.Patience.Failback != FailbackNever {
-		next.at(s.since.Add(c.Patience.Failback), now)
+	alone, enough := c.reach(tiers, func(i int) bool { return health[i].ready() && !waits(i) })
+	if !enough {
+		alone = noTier
 	}
+	s := next(h.standby[f], able, alone, c.Recovery.Failback, now)
+	h.standby[f] = s
+	wake.at(s.due(c.Recovery.Failback), now)
 	for _, tier := range tiers {
 		for _, m := range tier {
-			memory := p.backends[m.Addr]
-			memory.waiting = memory.waiting && c.Backends[m.Index].Tier < s.tier
-			health[m.Index].HeldDown = health[m.Index].HeldDown || memory.waiting
+			b := h.backends[m.Addr]
+			b.waiting = b.waiting && c.Backends[m.Index].Tier < s.tier
+			health[m.Index].HeldDown = health[m.Index].HeldDown || b.waiting
 		}
 	}
 }
 
-// reach returns the tier up to which members must be answered so that enough of
-// those that are up are, or the last one and false.
+// recovered notes whether b is able to be answered. One that becomes able
+// while its tier is failed over, begins to wait for the failback.
+func (b *backendHistory) recovered(able, failedOver bool) {
+	switch {
+	case !able:
+		b.waiting = false
+	case !b.able && failedOver:
+		b.waiting = true
+	}
+	b.able = able
+}
+
+// reach returns the last of the tiers that it takes to have min_up members that
+// are up, and true; or the last of all, and false.
 func (c *Config) reach(tiers [][]Member, isUp func(index int) bool) (tier int, enough bool) {
 	need := c.MinUp.of(len(tiers[0]))
 	for n := range tiers {
@@ -50,26 +105,4 @@ func (c *Config) reach(tiers [][]Member, isUp func(index int) bool) (tier int, e
 		}
 	}
 	return tier, enough
-}
-
-// decide moves s on: able is the tier that could answer if all were let.
-// suffices says whether the standby is enough while those wait that are to.
-func (s *standby) decide(able int, suffices bool, failback time.Duration, now time.Time) {
-	switch {
-	case s.tier == 0, able >= s.tier, !suffices:
-		// The first decision; or a tier fails, or nothing is better than what
-		// is; or the standby itself fails, and to wait would make that worse.
-		s.tier, s.since = able, time.Time{}
-		return
-	case s.since.IsZero():
-		s.since, s.to = now, able
-	default:
-		s.to = max(s.to, able)
-	}
-	if failback != FailbackNever && now.Sub(s.since) >= failback {
-		s.tier, s.since = s.to, time.Time{}
-		if able < s.tier {
-			s.since, s.to = now, able
-		}
-	}
 }

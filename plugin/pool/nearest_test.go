@@ -16,7 +16,7 @@ var cities = map[string]city{
 }
 
 // kilometres is Vincenty's formula on a sphere: another way to the distance
-// than the code takes, and one that is exact for neighbours and antipodes.
+// than the code takes, and one that is exact for neighbors and antipodes.
 func kilometres(a, b city) float64 {
 	rad := func(d float64) float64 { return d * math.Pi / 180 }
 	lat1, lat2, dl := rad(a.lat), rad(b.lat), rad(b.long-a.long)
@@ -25,7 +25,7 @@ func kilometres(a, b city) float64 {
 	return 6371.0 * math.Atan2(y, math.Sin(lat1)*math.Sin(lat2)+math.Cos(lat1)*math.Cos(lat2)*math.Cos(dl))
 }
 
-// placed returns a pool under nearest whose backends stand at the places.
+// placed returns a pool under nearest whose backends are at the places.
 func placed(t *testing.T, places ...Place) *Pool {
 	t.Helper()
 	c := config(t, Nearest, numbered(len(places)))
@@ -83,7 +83,7 @@ func TestNearestIsInTheOrderOfTheGreatCircle(t *testing.T) {
 		}
 		check(random, anywhere())
 	}
-	// Neighbours a few metres apart, where a cosine has no digits left.
+	// Neighbors a few meters apart, where a cosine has no digits left.
 	street := []city{{52.50003, 13.4}, {52.50001, 13.4}, {52.50002, 13.4}}
 	check(street, city{52.5, 13.4})
 	// Across the date line, and around the pole.
@@ -111,9 +111,9 @@ func TestNearestFailsOverToTheNextNearest(t *testing.T) {
 	}
 }
 
-// Those at one place take turns: each is first equally often, and the rest of
-// them follow before anybody else.
-func TestThoseAtTheSameDistanceTakeTurns(t *testing.T) {
+// Members at one place rotate: each is first equally often, and the others of
+// that place follow before members farther away.
+func TestMembersAtTheSameDistanceRotate(t *testing.T) {
 	here, there := Place{}.At(10, 10), Place{}.At(-40, 100)
 	p := placed(t, there, here, there, here, here)
 	for _, tc := range []struct {

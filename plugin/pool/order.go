@@ -5,10 +5,10 @@ import (
 	"sync/atomic"
 )
 
-// Order appends to dst the places, in s's members of family f, of those that
-// are answered, in the order in which they are answered: by the pool's policy,
-// cut to Config.MaxAnswers. It moves the rotation on by one step, so call it once
-// a query. It does not allocate when dst has room, with up to manyMembers.
+// Order appends to dst the indices of the members to answer, in s's members of
+// family f, in the order of the pool's policy, at most Config.MaxAnswers of
+// them. It moves the rotation on by one step: call it once a query. It does not
+// allocate if dst has room and there are at most manyMembers.
 func (p *Pool) Order(dst []int, s *Snapshot, f Family, c Client) []int {
 	var turns []atomic.Uint64
 	if p.turns != nil {
@@ -17,18 +17,18 @@ func (p *Pool) Order(dst []int, s *Snapshot, f Family, c Client) []int {
 	return p.order(dst, s, f, c, &p.cursors[f], turns)
 }
 
-// Aside does the same for addresses that come along with the answer to another
-// question. The rotation stands where step says and is not moved: those who ask
-// for other things in between would make a list turn by two for those who ask
-// for addresses.
+// Aside does the same for addresses in the answer to another question, such as
+// SRV. It takes the rotation's step as an argument and does not move it:
+// otherwise, with SRV and A queries in turn, every A query would find the list
+// two steps further, and half of a pool of two would never be first.
 func (p *Pool) Aside(dst []int, s *Snapshot, f Family, c Client, step uint64) []int {
 	var cursor atomic.Uint64
 	cursor.Store(step)
 	return p.order(dst, s, f, c, &cursor, nil)
 }
 
-// order is Order with the rotation's cursor, and, for Nearest, that of each
-// group of neighbours, or nil if cursor is theirs too.
+// order is Order with the rotation's cursor and, under Nearest, a cursor for
+// each group of neighbors; nil if they share cursor.
 func (p *Pool) order(dst []int, s *Snapshot, f Family, c Client, cursor *atomic.Uint64, turns []atomic.Uint64) []int {
 	choice := &s.Choices[f]
 	n := len(choice.Members)
@@ -41,26 +41,26 @@ func (p *Pool) order(dst []int, s *Snapshot, f Family, c Client, cursor *atomic.
 	}
 	switch p.Policy {
 	case Weighted:
-		return turned(dst, choice.plan.shares.deal(next(cursor)), n, k)
+		return turned(dst, choice.prepared.weighted.first(advance(cursor)), n, k)
 	case Shuffle:
 		return shuffled(dst, n, k)
 	case Sticky:
-		return choice.plan.seats.sticky(dst, c.Network, k)
+		return choice.prepared.sticky.order(dst, c.Network, k)
 	case Nearest:
-		if choice.plan.spots.know(c.Place) {
-			return choice.plan.spots.nearest(dst, c.Place, k, cursor, turns)
+		if choice.prepared.nearest.locates(c.Place) {
+			return choice.prepared.nearest.order(dst, c.Place, k, cursor, turns)
 		}
 	case Sequential:
 		return turned(dst, 0, n, k)
 	case Rotate:
 	}
-	return turned(dst, int(next(cursor)%uint64(n)), n, k) // #nosec G115 -- less than n
+	return turned(dst, int(advance(cursor)%uint64(n)), n, k) // #nosec G115 -- less than n
 }
 
-// next moves a cursor on and returns where it stood.
-func next(cursor *atomic.Uint64) uint64 { return cursor.Add(1) - 1 }
+// advance moves a cursor on by one and returns its step before.
+func advance(cursor *atomic.Uint64) uint64 { return cursor.Add(1) - 1 }
 
-// turned appends k of n places, from start on, in a circle.
+// turned appends k of the indices below n, from start on, in a circle.
 func turned(dst []int, start, n, k int) []int {
 	for i := start; k > 0; k-- {
 		dst = append(dst, i)
@@ -71,7 +71,7 @@ func turned(dst []int, start, n, k int) []int {
 	return dst
 }
 
-// shuffled appends k of n places, any order as likely as another.
+// shuffled appends k of the indices below n, in random order.
 func shuffled(dst []int, n, k int) []int {
 	if n <= fewRanks {
 		var room [fewRanks]int
@@ -81,7 +81,7 @@ func shuffled(dst []int, n, k int) []int {
 	return append(dst, draw(room[:0], n, k)...)
 }
 
-// draw returns k of n places. It uses all for room.
+// draw returns k of the indices below n, in random order. It appends to all.
 func draw(all []int, n, k int) []int {
 	for i := range n {
 		all = append(all, i)

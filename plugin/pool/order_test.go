@@ -71,13 +71,13 @@ func TestEachFamilyHasItsOwnRotation(t *testing.T) {
 	}
 }
 
-func TestRotationGoesOnWhenMembersComeAndGo(t *testing.T) {
+func TestRotationContinuesWhenMembersChange(t *testing.T) {
 	p := newPool(config(t, Rotate, "1 2 3"))
 	p.Adopt(new(Cursors))
 	firsts(p, 4)
 	p.Store(Build(p.Config, healths("UDU")))
 	if got, want := firsts(p, 4), []int{0, 1, 0, 1}; !slices.Equal(got, want) {
-		t.Errorf("after a death: got %v, want %v", got, want)
+		t.Errorf("after a failure: got %v, want %v", got, want)
 	}
 	p.allUp()
 	if got, want := firsts(p, 4), []int{2, 0, 1, 2}; !slices.Equal(got, want) {
@@ -130,7 +130,7 @@ func TestAnswersAreCutAfterOrdering(t *testing.T) {
 	}
 }
 
-func TestOrderOfNobodyIsEmpty(t *testing.T) {
+func TestOrderWithoutMembersIsEmpty(t *testing.T) {
 	for policy := range policyNames {
 		p := newPool(config(t, Policy(policy), "1"))
 		if got := p.Order(nil, p.Snapshot(), V6, Client{}); len(got) != 0 {
@@ -139,7 +139,7 @@ func TestOrderOfNobodyIsEmpty(t *testing.T) {
 	}
 }
 
-// All orders of three are equally likely, all pairs of places of ten are: with
+// All orders of three are equally likely, all pairs of indices of ten are: with
 // so many draws a fair shuffle misses these bounds once in a billion runs.
 func TestShuffleIsFair(t *testing.T) {
 	p := newPool(config(t, Shuffle, "1 2 3"))
@@ -204,7 +204,7 @@ func TestReplicasDoNotAllBeginWithTheSame(t *testing.T) {
 		}
 	}
 	if len(starts) < 10 {
-		t.Errorf("20 cursors start at %d places, want as many", len(starts))
+		t.Errorf("20 cursors start at %d different steps, want 20", len(starts))
 	}
 }
 

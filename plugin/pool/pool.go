@@ -1,17 +1,16 @@
 // Package pool decides what is answered: which backends of a pool, in which
 // order, for how long.
 //
-// The decisions that depend on verdicts (tiers, all down, min_up, TTL) are
-// made when verdicts change: Build turns the states of the backends into a
-// Snapshot, once for each address family. A query loads the pool's latest
-// snapshot, asks Order for the members' order under the pool's policy, and is
-// done; it takes no lock and decides nothing.
+// Build decides what depends on verdicts (tiers, all_down, min_up, TTL), once
+// for each change of a verdict. It turns the states of the backends into a
+// Snapshot with a choice for each address family. A query loads the pool's
+// latest snapshot and calls Order, which applies the pool's policy; it takes no
+// lock and decides nothing else.
 //
-// A family is judged on its own as far as possible: A records of the second
-// tier are answered when the first tier has none up, whatever AAAA does. Both
-// families together count only for the question whether all is down: a family
-// without members up beside one that has some is answered with NODATA, so that
-// clients use the living one.
+// Each family is decided on its own: if the first tier has no IPv4 member up, A
+// queries get the second tier, and AAAA queries do not change. Only all_down
+// looks at both families. If one family has no member up and the other has
+// some, the first is answered with NODATA, so that clients use the other.
 package pool
 
 import (
@@ -26,11 +25,11 @@ import (
 // A Backend is one address of a pool.
 type Backend struct {
 	Addr      netip.Addr // what is answered
-	CheckAddr netip.Addr // what is probed; the same unless the Corefile says otherwise
+	CheckAddr netip.Addr // what is probed; the same as Addr without check_addr
 	Weight    int        // share of the first answers under Weighted and Sticky; 1 unless set
 	Tier      int        // 1 is answered first; 1 unless set
 	Drain     bool       // still probed, no longer answered
-	Place     Place      // where it is, under Nearest
+	Place     Place      // its location, under Nearest
 }
 
 // Family is an address family, and with it a record type.
@@ -58,10 +57,10 @@ type Policy uint8
 
 // The policies.
 const (
-	Rotate     Policy = iota // the list turns by one with each query
+	Rotate     Policy = iota // the list moves on by one with each query
 	Shuffle                  // a random order for each query
-	Weighted                 // the first is dealt in exact proportion to the weights
-	Sticky                   // an order of its own for each client network, always the same
+	Weighted                 // each is first in exact proportion to its weight
+	Sticky                   // an order for each client network, which never changes
 	Nearest                  // by distance from the client
 	Sequential               // the Corefile's order
 )
@@ -87,7 +86,7 @@ func ParsePolicy(name string) (Policy, bool) {
 	return 0, false
 }
 
-// PolicyNames returns the words that ParsePolicy takes, but for the alias.
+// PolicyNames returns the names that ParsePolicy accepts, without the alias.
 func PolicyNames() []string { return policyNames[:] }
 
 // Action is what is answered when every backend of both families is down.
@@ -99,11 +98,11 @@ const (
 	ActServfail                // SERVFAIL
 	ActRefused                 // REFUSED
 	ActNoData                  // an empty answer
-	ActDrop                    // nothing at all, so that the resolver asks another name server
+	ActDrop                    // no reply, so that the resolver asks another name server
 	ActAddresses               // Config.Fallback
 )
 
-// Config is a pool as the Corefile describes it, but for its name. It is
+// Config is a pool as the Corefile describes it, without its name. It is
 // immutable, and shared by the pools of one stanza.
 type Config struct {
 	Backends   []Backend
@@ -111,12 +110,12 @@ type Config struct {
 	MaxAnswers int    // the most addresses in an answer; 0 for all
 	TTL        uint32 // seconds, while all members are up and nothing changes
 	ShortTTL   uint32 // seconds, while a member is down, held down or unknown: the interval
-	FastTTL    uint32 // seconds, while a verdict may change soon: about fast
+	FastTTL    uint32 // seconds, while the next result may change a state: about fast
 	AllDown    Action
 	Fallback   []netip.Addr // for ActAddresses
 	MinUp      MinUp
 	Networks   Networks // under Sticky
-	Patience   Patience
+	Recovery   Recovery
 }
 
 // Has reports whether c has backends of the family f that are not drained.
@@ -128,14 +127,14 @@ func (c *Config) Has(f Family) bool {
 // of the client's address.
 type Networks [len(Families)]int
 
-// MinUp is how many members must be up for a tier to be answered alone: N of
-// them, or N percent of the first tier's.
+// MinUp is how many members must be up for a tier to be answered without the
+// next one: N members, or N percent of the members of the first tier.
 type MinUp struct {
 	N       int
 	Percent bool
 }
 
-// of returns the number of members meant where the first tier has size members.
+// of returns m as a number of members, for a first tier of size members.
 func (m MinUp) of(size int) int {
 	if !m.Percent {
 		return m.N
@@ -143,8 +142,8 @@ func (m MinUp) of(size int) int {
 	return max((m.N*size+99)/100, 1)
 }
 
-// A Pool is a Config at work: the latest snapshot, and where the rotation
-// stands. There may be a hundred thousand.
+// A Pool is what queries use: a Config, the latest snapshot, and the cursors of
+// the rotation. A process may have 100,000 of them.
 type Pool struct {
 	*Config
 	snapshot atomic.Pointer[Snapshot]
@@ -152,19 +151,19 @@ type Pool struct {
 	turns    *turns // under Nearest
 }
 
-// Cursors say where the rotation of a pool stands, for each family. They
-// outlive a pool: its successor after a reload goes on from there.
+// Cursors count the steps of a pool's rotation, for each family. They outlive a
+// pool: after a reload the new pool continues with them.
 type Cursors [len(Families)]atomic.Uint64
 
-// Scatter makes c start anywhere: replicas that start together would otherwise
-// all favour the same backend.
+// Scatter sets c to random steps: replicas that start together would otherwise
+// all answer with the same backend first.
 func (c *Cursors) Scatter() {
 	for i := range c {
 		c[i].Store(uint64(rand.Uint32()))
 	}
 }
 
-// turns count the answers of each group of neighbours, see spots.nearest.
+// turns count the steps of each group of neighbors, see nearest.order.
 type turns [len(Families)][]atomic.Uint64
 
 func newTurns(size int) *turns {
@@ -178,8 +177,7 @@ func newTurns(size int) *turns {
 	return t
 }
 
-// Init makes p what c describes, with a first snapshot. Before p serves it must
-// Adopt cursors too.
+// Init sets p's config and its first snapshot. Call Adopt before p serves.
 func (p *Pool) Init(c *Config, first *Snapshot) {
 	p.Config = c
 	if c.Policy == Nearest {
@@ -188,27 +186,28 @@ func (p *Pool) Init(c *Config, first *Snapshot) {
 	p.Store(first)
 }
 
-// Adopt makes p go on where cursors stand. Call it before p serves.
+// Adopt sets the cursors that p continues with. Call it before p serves.
 func (p *Pool) Adopt(c *Cursors) { p.cursors = c }
 
-// Store makes s the snapshot that queries see. Nobody changes s afterwards.
+// Store makes s the snapshot that queries use. s must not change afterwards.
 func (p *Pool) Store(s *Snapshot) { p.snapshot.Store(s) }
 
 // Snapshot returns the latest snapshot.
 func (p *Pool) Snapshot() *Snapshot { return p.snapshot.Load() }
 
-// Health is what is known of one backend.
+// Health is the state of one backend and what follows from its history.
 type Health struct {
 	State    verdict.State
 	Changing bool  // the next result may change the state
-	HeldDown bool  // up, but not to be answered yet while others suffice; see Past
-	Growth   uint8 // of fullGrowth, the share that a recovered member has; 0 is all of it
+	HeldDown bool  // up, but answered only if the others are too few; see History
+	Growth   uint8 // the share of a recovered member, in parts of fullGrowth; 0 is its whole share
 }
 
-// ready reports whether a backend of this health may be answered.
+// ready reports whether h is neither down nor held down.
 func (h Health) ready() bool { return h.State != verdict.Down && !h.HeldDown }
 
-// A Member is a backend that may be answered.
+// A Member is an address that may be answered: a backend that is not drained,
+// or a fallback address.
 type Member struct {
 	Addr  netip.Addr
 	Index int // in Config.Backends, or -1 for a fallback address

@@ -6,26 +6,25 @@ import (
 )
 
 const (
-	// fewRanks is how many ranks fit into a small array on the stack, which
-	// every query has one of its own of. Eight addresses are answered unless
-	// the Corefile says otherwise.
+	// fewRanks is how many ranks fit into the small array that a query has on
+	// its stack. max_answers is 8 by default.
 	fewRanks = 16
-	// manyMembers is how many members are ranked without allocating.
+	// manyMembers is how many members can be ranked without an allocation.
 	manyMembers = 128
 )
 
-// A ranking is the lowest so far, in ascending order.
+// A ranking is the lowest ranks so far, in ascending order.
 type ranking []rank
 
 type rank struct {
 	key   uint64
-	place int
+	index int // of what is ranked
 }
 
-// add takes place in if its key is among the k lowest. Equal keys stand in the
-// order of their places. To insert is cheaper than to sort for as many members
-// as pools have: most of them are not among the lowest and cost one comparison.
-func (r ranking) add(key uint64, place, k int) ranking {
+// add inserts index if its key is among the k lowest. Ranks with equal keys are
+// in the order of their indices. For as many members as pools have, this is
+// cheaper than sorting: most are not among the lowest, and cost one comparison.
+func (r ranking) add(key uint64, index, k int) ranking {
 	if len(r) == k {
 		if key >= r[k-1].key {
 			return r
@@ -33,28 +32,28 @@ func (r ranking) add(key uint64, place, k int) ranking {
 		r = r[:k-1]
 	}
 	if k > manyMembers {
-		return r.addToMany(key, place)
+		return r.addToMany(key, index)
 	}
 	r = append(r, rank{})
 	i := len(r) - 1
 	for ; i > 0 && key < r[i-1].key; i-- {
 		r[i] = r[i-1]
 	}
-	r[i] = rank{key, place}
+	r[i] = rank{key, index}
 	return r
 }
 
-// addToMany finds the place by halving.
-func (r ranking) addToMany(key uint64, place int) ranking {
-	i, _ := slices.BinarySearchFunc(r, rank{key, place}, func(a, b rank) int {
-		return cmp.Or(cmp.Compare(a.key, b.key), cmp.Compare(a.place, b.place))
+// addToMany finds where to insert by binary search.
+func (r ranking) addToMany(key uint64, index int) ranking {
+	i, _ := slices.BinarySearchFunc(r, rank{key, index}, func(a, b rank) int {
+		return cmp.Or(cmp.Compare(a.key, b.key), cmp.Compare(a.index, b.index))
 	})
-	return slices.Insert(r, i, rank{key, place})
+	return slices.Insert(r, i, rank{key, index})
 }
 
 func (r ranking) appendTo(dst []int) []int {
 	for i := range r {
-		dst = append(dst, r[i].place)
+		dst = append(dst, r[i].index)
 	}
 	return dst
 }

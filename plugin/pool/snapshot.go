@@ -7,7 +7,7 @@ import (
 	"github.com/rrhealth/rrhealth/plugin/verdict"
 )
 
-// Outcome is what a query for a pool's addresses ends in.
+// Outcome classes the answer to a query for a pool's addresses.
 type Outcome uint8
 
 // The outcomes.
@@ -33,38 +33,39 @@ const OutcomeCount = len(outcomeNames)
 // String returns the word used in metrics.
 func (o Outcome) String() string { return outcomeNames[o] }
 
-// A Snapshot is what a pool answers, decided beforehand. It never changes.
+// A Snapshot is what a pool answers until the next change of a verdict. It is
+// immutable.
 type Snapshot struct {
 	Choices [len(Families)]Choice
 	TTL     uint32   // seconds
 	Health  []Health // of each backend, in the order of Config.Backends
 	AllDown bool     // no backend of any family is up or unknown
 
-	// Judged is what would be answered, where that is not what is: under dry_run.
+	// Judged is what would be answered without dry_run; nil without dry_run.
 	Judged *Snapshot
 
-	// Room for the members and for Health, where they are no more. With many
-	// pools each step to other memory is one out of the cache.
+	// Room for the members and for Health of a small pool. With many pools,
+	// each pointer to other memory costs a cache miss.
 	members [few]Member
 	health  [few]Health
 }
 
-// few is how many backends most pools have at the most.
+// few is a number of backends that most pools do not exceed.
 const few = 4
 
 // A Choice is what is answered for one family.
 type Choice struct {
-	Outcome Outcome
-	Members []Member // in Corefile order; empty unless the outcome serves some
-	plan    *plan    // nil under policies that need none, and without members
+	Outcome  Outcome
+	Members  []Member  // in Corefile order; empty if the outcome has no addresses
+	prepared *prepared // nil without members, and under policies that prepare nothing
 }
 
-// A plan is what a policy has thought out before it orders members. It refers
-// to them by their places.
-type plan struct {
-	shares shares // under Weighted
-	seats  seats  // under Sticky
-	spots  spots  // under Nearest
+// A prepared is what a policy computes when the snapshot is built, so that
+// queries need not. It refers to members by their indices in Choice.Members.
+type prepared struct {
+	weighted weighted // under Weighted
+	sticky   sticky   // under Sticky
+	nearest  nearest  // under Nearest
 }
 
 // Down reports whether addr belongs to a backend that is down, held down or drained.
@@ -77,13 +78,13 @@ func (s *Snapshot) Down(c *Config, addr netip.Addr) bool {
 	return false
 }
 
-// Chosen reports whether addr is one that is answered for family f.
+// Chosen reports whether addr is among the members that are answered for family f.
 func (s *Snapshot) Chosen(f Family, addr netip.Addr) bool {
 	return slices.ContainsFunc(s.Choices[f].Members, func(m Member) bool { return m.Addr == addr })
 }
 
-// Build decides what the pool answers when its backends are as health says.
-// It is pure, and keeps nothing of what it is given.
+// Build decides what the pool answers if its backends have the given health. It
+// is pure, and keeps no reference to health.
 func Build(c *Config, health []Health) *Snapshot {
 	s := &Snapshot{TTL: c.TTL, AllDown: true}
 	s.Health = append(s.health[:0], health...)
@@ -104,16 +105,16 @@ func Build(c *Config, health []Health) *Snapshot {
 			copy(room, choice.Members)
 			choice.Members, room = room[:n:n], room[n:]
 		}
-		choice.plan = c.prepare(choice.Members, health)
+		choice.prepared = c.prepare(choice.Members, health)
 	}
 	return s
 }
 
-// Lifetime returns the TTL of an answer as far as a backend of this health is
-// concerned. A cache keeps what it has fetched until the TTL has passed, also
-// when the verdict comes a moment later. So while one is about to come, the TTL
-// is what is left until then. A backend that is down comes back when it is
-// probed again, after the interval.
+// Lifetime returns the longest TTL that a backend of this health allows.
+// Resolvers keep an answer until its TTL has passed, also if a state changes a
+// moment after they fetched it. So the TTL is FastTTL while the next result may
+// change the state. It is ShortTTL while the backend is down, since it may come
+// up with the next probe, an interval later.
 func (c *Config) Lifetime(h Health) uint32 {
 	switch {
 	case h.Changing:
@@ -125,25 +126,25 @@ func (c *Config) Lifetime(h Health) uint32 {
 	}
 }
 
-// prepare does beforehand what ordering the members takes.
-func (c *Config) prepare(members []Member, health []Health) *plan {
+// prepare computes what the policy needs to order the members.
+func (c *Config) prepare(members []Member, health []Health) *prepared {
 	if len(members) == 0 {
 		return nil
 	}
 	switch c.Policy {
 	case Weighted:
-		return &plan{shares: newShares(weights(c, members, health))}
+		return &prepared{weighted: newWeighted(weights(c, members, health))}
 	case Sticky:
-		return &plan{seats: newSeats(members, weights(c, members, nil))}
+		return &prepared{sticky: newSticky(members, weights(c, members, nil))}
 	case Nearest:
-		return &plan{spots: newSpots(c, members)}
+		return &prepared{nearest: newNearest(c, members)}
 	default:
 		return nil
 	}
 }
 
-// weights returns the members' weights. A member that is still growing counts
-// for its part, which takes a finer scale.
+// weights returns the members' weights, times fullGrowth: a member in slow_start
+// has a fraction of its weight.
 func weights(c *Config, members []Member, health []Health) []uint64 {
 	all := make([]uint64, len(members))
 	for i, m := range members {
@@ -170,7 +171,7 @@ func (c *Config) choose(f Family, s *Snapshot) Choice {
 	}
 	need := c.MinUp.of(len(tiers[0]))
 	up, enough := first(tiers, need, func(i int) bool { return s.Health[i].ready() })
-	if !enough { // those that are held down are better than those that are down
+	if !enough { // better a member that is held down than one that is down
 		up, enough = first(tiers, need, func(i int) bool { return s.Health[i].State != verdict.Down })
 	}
 	switch {
@@ -182,8 +183,8 @@ func (c *Config) choose(f Family, s *Snapshot) Choice {
 	return Choice{Outcome: ServedMinUp, Members: slices.Concat(tiers...)}
 }
 
-// first returns the members that are up of as many tiers as it takes to have
-// need of them, and whether that was enough.
+// first returns the members that are up, of as many tiers as it takes to have
+// need of them. enough is true when there are that many.
 func first(tiers [][]Member, need int, isUp func(index int) bool) (up []Member, enough bool) {
 	for _, tier := range tiers {
 		for _, m := range tier {
@@ -198,7 +199,7 @@ func first(tiers [][]Member, need int, isUp func(index int) bool) (up []Member, 
 	return up, false
 }
 
-// chooseAllDown decides for one family when nothing is up in either.
+// chooseAllDown decides for one family when both families are down.
 func (c *Config) chooseAllDown(f Family, tiers [][]Member) Choice {
 	if c.AllDown == ActAddresses {
 		var members []Member
@@ -213,7 +214,7 @@ func (c *Config) chooseAllDown(f Family, tiers [][]Member) Choice {
 		return Choice{Outcome: ServedFallback, Members: members}
 	}
 	if len(tiers) == 0 {
-		return Choice{Outcome: NoData} // true whether backends are up or down
+		return Choice{Outcome: NoData} // the pool has no address of this family
 	}
 	switch c.AllDown {
 	case ActServfail:

@@ -74,7 +74,7 @@ func healths(letters string) []Health {
 	return all
 }
 
-// shown words a choice: its outcome, and its members as in config.
+// shown formats a choice: its outcome, and its members as in config.
 func shown(ch Choice) string {
 	words := []string{ch.Outcome.String()}
 	for _, m := range ch.Members {
@@ -262,7 +262,7 @@ func TestBuildIsPure(t *testing.T) {
 	}
 }
 
-func TestDownTellsWhomClientsShouldNotBeSentTo(t *testing.T) {
+func TestDownReportsBackendsThatClientsMustNotGet(t *testing.T) {
 	c := config(t, Rotate, "1 2 3! 4 5")
 	s := Build(c, healths("UDUHu"))
 	for word, want := range map[string]bool{"1": false, "2": true, "3": true, "4": true, "5": false, "99": false} {
@@ -272,7 +272,7 @@ func TestDownTellsWhomClientsShouldNotBeSentTo(t *testing.T) {
 	}
 }
 
-func TestOutcomesAndPoliciesHaveTheWordsOfTheDocumentation(t *testing.T) {
+func TestOutcomesAndPoliciesHaveTheNamesOfTheDocumentation(t *testing.T) {
 	for p, want := range []string{"rotate", "shuffle", "weighted", "sticky", "nearest", "sequential"} {
 		if got, ok := ParsePolicy(want); !ok || got != Policy(p) || got.String() != want {
 			t.Errorf("ParsePolicy(%q) = %v, %t", want, got, ok)

@@ -130,7 +130,7 @@ func TestTwoProcessesAgreeOnAllNetworks(t *testing.T) {
 		t.Fatalf("%v: %s", err, out)
 	}
 	if !strings.Contains(string(out), "digest "+own+"\n") {
-		t.Errorf("another process says\n%s\nthis one has digest %s", out, own)
+		t.Errorf("another process printed\n%s\nthis one has digest %s", out, own)
 	}
 }
 
@@ -206,7 +206,7 @@ func TestStickyAnswersAreTheFirstByRank(t *testing.T) {
 }
 
 // Of the second addresses, which a client takes when the first fails, each
-// member has its share as well: the neighbour of a member is not the same for
+// member has its share as well: the neighbor of a member is not the same for
 // all.
 func TestStickyRanksAreIndependent(t *testing.T) {
 	p := newPool(config(t, Sticky, "11 12 13 14 15"))

@@ -5,13 +5,12 @@ import (
 	"slices"
 )
 
-// Thin decides what becomes of another plugin's address set of size records,
-// up of which are not down: the set is a pool of one tier whose members are
-// known only now. Served means those that are up, ServedMinUp and
-// ServedAllDown all of them. It is pure.
+// Thin decides what is answered of another plugin's set of size records, up of
+// which are not down, as for a pool of one tier. Served means the records that
+// are up, ServedMinUp and ServedAllDown mean all. It is pure.
 //
-// Whether a set that is all down has a living sister in the other family is
-// for the caller to find out, who then answers NoData.
+// If all records are down, the caller must look at the other family, and answer
+// NoData if that is not down.
 func (c *Config) Thin(size, up int) Outcome {
 	switch {
 	case up > 0 && up >= c.MinUp.of(size), up == size:
@@ -35,26 +34,25 @@ func (c *Config) Thin(size, up int) Outcome {
 	}
 }
 
-// Arrange puts places into the order in which they are answered, under the
-// policies that need to know nothing of a member but its place. Rotate turns
-// the list by step.
-func (c *Config) Arrange(places []int, step uint64) {
-	n := len(places)
+// Arrange reorders indices under the policies that filters have. Rotate moves
+// the first step of them to the end.
+func (c *Config) Arrange(indices []int, step uint64) {
+	n := len(indices)
 	if n < 2 {
 		return
 	}
 	switch c.Policy {
 	case Rotate:
-		turn(places, int(step%uint64(n))) // #nosec G115 -- less than n
+		turn(indices, int(step%uint64(n))) // #nosec G115 -- less than n
 	case Shuffle:
-		rand.Shuffle(n, func(i, j int) { places[i], places[j] = places[j], places[i] })
+		rand.Shuffle(n, func(i, j int) { indices[i], indices[j] = indices[j], indices[i] })
 	default:
 	}
 }
 
-// turn moves the first k places behind the others.
-func turn(places []int, k int) {
-	slices.Reverse(places[:k])
-	slices.Reverse(places[k:])
-	slices.Reverse(places)
+// turn moves the first k indices to the end.
+func turn(indices []int, k int) {
+	slices.Reverse(indices[:k])
+	slices.Reverse(indices[k:])
+	slices.Reverse(indices)
 }

@@ -6,46 +6,47 @@ import (
 	"slices"
 )
 
-// shares deals the first place in exact proportion to the weights.
+// weighted chooses the first member of each answer, in exact proportion to the
+// weights.
 //
 // It is a tree with the members as its leaves. Each node deals the queries that
 // reach it to its two sides as evenly as whole numbers allow: of any n queries
-// in a row, a side that holds L of T parts of the weight gets n×L/T, rounded up
-// or down. (That is Bresenham's line: query k goes to the left if the line's
-// height, k×L/T in whole numbers, rises by one there.) Each side numbers its
-// own queries and deals them on in the same way.
+// in a row, a side with L of T parts of the weight gets n×L/T, rounded up or
+// down. (This is Bresenham's line: query k goes to the left side if the line's
+// height, k×L/T rounded down, rises by one at k.) Each side numbers its own
+// queries and deals them in the same way.
 //
-// The whole repeats after as many queries as the weights add up to, and any
-// such run, wherever it begins, deals each member exactly its weight: that is
-// the exact proportion. Every node being even at any time is the smoothness.
-// The tree is Huffman's, so heavy members, whose share matters most, are dealt
-// by one or two nodes. It takes no table of turns, whatever the weights, and no
-// state but the cursor, which members that come and go do not reset.
-type shares struct {
+// If the weights add up to N, then in any run of N queries each member is first
+// exactly as often as its weight. Since every node is even at any time, a
+// member's turns are also evenly spaced. The tree is Huffman's: one or two nodes
+// deal to a heavy member, whose share matters most. There is no table, whatever
+// the weights, and no state except the cursor, which a change of members does
+// not reset.
+type weighted struct {
 	nodes []node // children before their parents: the last is the root
 }
 
-// A node deals to its two sides. A side is another node, by its index, or a
-// member, by the complement of its place.
+// A node deals to its two sides. A side is the index of another node, or the
+// complement of a member's index.
 type node struct {
 	part, whole uint64 // the weight of the left side, and of both
 	left, right int32
 }
 
-// newShares builds the tree for the members' weights, each at least 1.
-func newShares(weights []uint64) shares {
+// newWeighted builds the tree for the members' weights, each at least 1.
+func newWeighted(weights []uint64) weighted {
 	type side struct {
 		weight uint64
 		index  int32
 	}
-	// Two queues, each in ascending order: the members, and the nodes, which
-	// are made in that order. The two lightest sides become a node.
+	// There are two queues in ascending order of weight: the members, and the
+	// nodes, which are made in that order. The two lightest sides become a node.
 	members := make([]side, len(weights))
 	for i, w := range weights {
 		members[i] = side{w, ^int32(i)} // #nosec G115 -- far fewer than 2^31
 	}
 	slices.SortStableFunc(members, func(a, b side) int { return cmp.Compare(a.weight, b.weight) })
-	var s shares
+	var s weighted
 	var made []side
 	lightest := func() side {
 		from := &members
@@ -65,8 +66,8 @@ func newShares(weights []uint64) shares {
 	return s
 }
 
-// deal returns the place of the member whose turn it is at the given step.
-func (s *shares) deal(step uint64) int {
+// first returns the index of the member that is first at the given step.
+func (s *weighted) first(step uint64) int {
 	if len(s.nodes) == 0 {
 		return 0
 	}
@@ -78,7 +79,7 @@ func (s *shares) deal(step uint64) int {
 		high, low := bits.Mul64(step, n.part)
 		before, rest := bits.Div64(high, low, n.whole)
 		side := n.left
-		if rest+n.part >= n.whole { // the line rises: the left side's turn
+		if rest+n.part >= n.whole { // the line rises: left
 			step = before
 		} else {
 			step -= before

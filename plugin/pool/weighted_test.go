@@ -11,10 +11,10 @@ import (
 
 // dealt returns which members are dealt at steps from to from+n-1.
 func dealt(weights []uint64, from uint64, n int) []int {
-	s := newShares(weights)
+	s := newWeighted(weights)
 	all := make([]int, n)
 	for i := range all {
-		all[i] = s.deal(from + uint64(i))
+		all[i] = s.first(from + uint64(i))
 	}
 	return all
 }
@@ -132,7 +132,7 @@ func TestTheHeaviestMemberIsDealtByTheFewestNodes(t *testing.T) {
 		weights[i] = uint64(1 + i%3)
 	}
 	weights[17] = 1000
-	s := newShares(weights)
+	s := newWeighted(weights)
 	if root := s.nodes[len(s.nodes)-1]; root.left != ^17 && root.right != ^17 {
 		t.Errorf("the root deals to %d and %d, want member 17 on one side", root.left, root.right)
 	}
@@ -140,7 +140,7 @@ func TestTheHeaviestMemberIsDealtByTheFewestNodes(t *testing.T) {
 
 func TestDealingTakesAsManyNodesAsItMust(t *testing.T) {
 	weights := slices.Repeat([]uint64{5}, 64)
-	s := newShares(weights)
+	s := newWeighted(weights)
 	depth := make([]int, len(s.nodes))
 	for i, node := range slices.Backward(s.nodes) {
 		for _, side := range []int32{node.left, node.right} {
@@ -161,7 +161,7 @@ func TestWeightedWithTheLargestWeights(t *testing.T) {
 		}
 		weights[0] = 1
 		total := sum(weights)
-		s := newShares(weights)
+		s := newWeighted(weights)
 		if len(s.nodes) != n-1 {
 			t.Fatalf("%d members: %d nodes, want %d", n, len(s.nodes), n-1)
 		}
@@ -170,7 +170,7 @@ func TestWeightedWithTheLargestWeights(t *testing.T) {
 		prob := make([]uint64, n)
 		for _, from := range []uint64{0, total - 1, math.MaxUint64 - 1000} {
 			for step := range uint64(1000) {
-				m := s.deal(from + step)
+				m := s.first(from + step)
 				if m < 0 || m >= n {
 					t.Fatalf("%d members: dealt %d", n, m)
 				}
@@ -198,7 +198,7 @@ func TestWeightedIsExactOverOneLargeRound(t *testing.T) {
 	}
 }
 
-// A death leaves the shares of the others in proportion, a return restores
+// A failure leaves the shares of the others in proportion, a return restores
 // them, and neither starts the sequence anew.
 func TestWeightedAfterAFailureAndARecovery(t *testing.T) {
 	c := config(t, Weighted, "1*5 2*3 3*2")
@@ -271,9 +271,9 @@ func BenchmarkDeal(b *testing.B) {
 			for i := range weights {
 				weights[i] = uint64(1 + i*i)
 			}
-			s := newShares(weights)
+			s := newWeighted(weights)
 			for i := range b.N {
-				s.deal(uint64(i))
+				s.first(uint64(i))
 			}
 		})
 	}

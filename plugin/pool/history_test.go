@@ -8,40 +8,40 @@ import (
 	"time"
 )
 
-// A story is a pool, its past, and a clock of its own.
-type story struct {
+// A timeline is a pool with its history and a clock.
+type timeline struct {
 	t      *testing.T
 	c      *Config
-	past   *Past
+	past   *History
 	start  time.Time
 	now    time.Time
 	health string
 	next   time.Time
 }
 
-func tell(t *testing.T, backends string, patience Patience) *story {
+func newTimeline(t *testing.T, backends string, r Recovery) *timeline {
 	t.Helper()
 	c := config(t, Weighted, backends)
-	c.Patience = patience
+	c.Recovery = r
 	start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	return &story{t: t, c: c, past: NewPast(), start: start, now: start}
+	return &timeline{t: t, c: c, past: NewHistory(), start: start, now: start}
 }
 
-// at tells the health of the backends at a time from the beginning ("" for no
-// change), and returns what is answered of A, with the growth of who has not
-// its whole share: "1 2(16)".
-func (s *story) at(since time.Duration, health string) string {
+// at sets the health of the backends at a time from the start ("" for no
+// change). It returns the answer to A queries, with the growth of each member
+// that does not have its whole share: "1 2(16)".
+func (s *timeline) at(since time.Duration, health string) string {
 	s.t.Helper()
 	s.now = s.start.Add(since)
 	if health != "" {
 		s.health = health
 	}
 	var got string
-	for i := range 2 { // to be told the same twice changes nothing
+	for i := range 2 { // repeating a call changes nothing
 		known := healths(s.health)
 		next := s.past.Settle(s.c, known, s.now)
 		if i > 0 && next != s.next {
-			s.t.Errorf("at %v: told twice, it wakes at %v, then at %v", since, s.next.Sub(s.start), next.Sub(s.start))
+			s.t.Errorf("at %v: Settle repeated: wakes at %v, then at %v", since, s.next.Sub(s.start), next.Sub(s.start))
 		}
 		s.next = next
 		snapshot := Build(s.c, known)
@@ -55,16 +55,15 @@ func (s *story) at(since time.Duration, health string) string {
 		}
 		again := strings.Join(words, " ")
 		if got != "" && again != got {
-			s.t.Errorf("at %v: told twice, it is %q, then %q", since, got, again)
+			s.t.Errorf("at %v: Settle repeated: answered %q, then %q", since, got, again)
 		}
 		got = again
 	}
 	return got
 }
 
-// wakes returns when the past wants to be asked again, from the beginning; 0
-// for never.
-func (s *story) wakes() time.Duration {
+// wakes returns when Settle must be called again, from the start; 0 for never.
+func (s *timeline) wakes() time.Duration {
 	if s.next.IsZero() {
 		return 0
 	}
@@ -79,7 +78,7 @@ type line struct {
 	wakes  time.Duration
 }
 
-func (s *story) goes(lines ...line) {
+func (s *timeline) goes(lines ...line) {
 	s.t.Helper()
 	for _, l := range lines {
 		if got := s.at(l.at, l.health); got != l.want {
@@ -96,15 +95,15 @@ const (
 	minute = time.Minute
 )
 
-func TestNoPatienceNoDelay(t *testing.T) {
-	tell(t, "1 2@2", Patience{}).goes(
+func TestNoRecoveryNoDelay(t *testing.T) {
+	newTimeline(t, "1 2@2", Recovery{}).goes(
 		line{0, "UU", "1", 0}, line{sec, "DU", "2", 0}, line{2 * sec, "UU", "1", 0}, line{3 * sec, "DU", "2", 0}, line{4 * sec, "UU", "1", 0})
 }
 
 func TestHoldDown(t *testing.T) {
-	holdDown := Patience{HoldDown: 20 * sec}
+	holdDown := Recovery{HoldDown: 20 * sec}
 	t.Run("doubles with each failure within ten minutes", func(t *testing.T) {
-		tell(t, "1 2", holdDown).goes(
+		newTimeline(t, "1 2", holdDown).goes(
 			line{0, "uu", "1 2", 0},
 			line{sec, "UU", "1 2", 0},
 			line{10 * sec, "DU", "2", 0},
@@ -122,7 +121,7 @@ func TestHoldDown(t *testing.T) {
 		)
 	})
 	t.Run("a failure while held down begins anew", func(t *testing.T) {
-		tell(t, "1 2", holdDown).goes(
+		newTimeline(t, "1 2", holdDown).goes(
 			line{0, "UU", "1 2", 0}, line{1 * sec, "DU", "2", 0}, line{2 * sec, "UU", "1 2", 0},
 			line{3 * sec, "DU", "2", 0},
 			line{4 * sec, "UU", "2", 24 * sec},
@@ -132,7 +131,7 @@ func TestHoldDown(t *testing.T) {
 			line{51 * sec, "", "1 2", 0})
 	})
 	t.Run("is at most ten minutes", func(t *testing.T) {
-		s := tell(t, "1 2", holdDown)
+		s := newTimeline(t, "1 2", holdDown)
 		s.at(0, "UU")
 		var holds []time.Duration
 		for i := range 10 {
@@ -151,35 +150,35 @@ func TestHoldDown(t *testing.T) {
 		}
 	})
 	t.Run("is forgotten after ten minutes", func(t *testing.T) {
-		tell(t, "1 2", holdDown).goes(
+		newTimeline(t, "1 2", holdDown).goes(
 			line{0, "UU", "1 2", 0}, line{1 * sec, "DU", "2", 0}, line{2 * sec, "UU", "1 2", 0},
 			line{10 * minute, "DU", "2", 0},
 			line{10*minute + sec, "UU", "1 2", 0}, // the first was ten minutes ago
 			line{10*minute + 2*sec, "DU", "2", 0}, // the second within ten
 			line{10*minute + 3*sec, "UU", "2", 10*minute + 23*sec})
 	})
-	t.Run("who was down when first heard of has not failed", func(t *testing.T) {
-		tell(t, "1 2", holdDown).goes(
+	t.Run("a first state of down is not a failure", func(t *testing.T) {
+		newTimeline(t, "1 2", holdDown).goes(
 			line{0, "uU", "1 2", 0}, line{1 * sec, "DU", "2", 0}, line{2 * sec, "UU", "1 2", 0},
 			line{3 * sec, "DU", "2", 0}, line{4 * sec, "UU", "1 2", 0},
 			line{5 * sec, "DU", "2", 0}, line{6 * sec, "UU", "2", 26 * sec})
 	})
 	t.Run("a member alone is answered, held down or not", func(t *testing.T) {
-		tell(t, "1 2", holdDown).goes(
+		newTimeline(t, "1 2", holdDown).goes(
 			line{0, "UU", "1 2", 0}, line{1 * sec, "DU", "2", 0}, line{2 * sec, "UU", "1 2", 0}, line{3 * sec, "DU", "2", 0},
 			line{4 * sec, "UU", "2", 24 * sec},
-			line{5 * sec, "UD", "1", 24 * sec}, // better than nobody
+			line{5 * sec, "UD", "1", 24 * sec}, // better than none
 			line{6 * sec, "UU", "2", 24 * sec}) // the other's first failure
 	})
 	t.Run("a stale verdict in between changes nothing", func(t *testing.T) {
-		tell(t, "1 2", holdDown).goes(
+		newTimeline(t, "1 2", holdDown).goes(
 			line{0, "UU", "1 2", 0}, line{1 * sec, "DU", "2", 0}, line{2 * sec, "UU", "1 2", 0},
 			line{3 * sec, "uU", "1 2", 0}, line{4 * sec, "DU", "2", 0},
 			line{5 * sec, "UU", "2", 25 * sec},
 			line{6 * sec, "uU", "2", 25 * sec})
 	})
 	t.Run("very many failures are not all remembered", func(t *testing.T) {
-		s := tell(t, "1 2", holdDown)
+		s := newTimeline(t, "1 2", holdDown)
 		for i := range 1000 {
 			s.at(time.Duration(i)*100*time.Millisecond, []string{"UU", "DU"}[i%2])
 		}
@@ -190,7 +189,7 @@ func TestHoldDown(t *testing.T) {
 }
 
 func TestHeldDownReturnsHowLongAndWhy(t *testing.T) {
-	s := tell(t, "1 2", Patience{HoldDown: 20 * sec})
+	s := newTimeline(t, "1 2", Recovery{HoldDown: 20 * sec})
 	addr := s.c.Backends[0].Addr
 	for i, h := range []string{"UU", "DU", "UU", "DU", "UU"} {
 		if d, n := s.past.HeldDown(addr, s.now); d != 0 || n != 0 {
@@ -207,9 +206,9 @@ func TestHeldDownReturnsHowLongAndWhy(t *testing.T) {
 }
 
 func TestSlowStart(t *testing.T) {
-	slow := Patience{SlowStart: 64 * sec}
+	slow := Recovery{SlowStart: 64 * sec}
 	t.Run("grows linearly after a recovery", func(t *testing.T) {
-		tell(t, "1 2", slow).goes(
+		newTimeline(t, "1 2", slow).goes(
 			line{0, "uu", "1 2", 0}, // never at the start
 			line{1 * sec, "UU", "1 2", 0},
 			line{2 * sec, "DU", "2", 0},
@@ -222,27 +221,27 @@ func TestSlowStart(t *testing.T) {
 			line{75 * sec, "", "1 2", 0})
 	})
 	t.Run("begins anew with each recovery", func(t *testing.T) {
-		tell(t, "1 2", slow).goes(
+		newTimeline(t, "1 2", slow).goes(
 			line{0, "UU", "1 2", 0}, line{1 * sec, "DU", "2", 0},
 			line{10 * sec, "UU", "1(1) 2", 11 * sec}, line{42 * sec, "", "1(32) 2", 43 * sec},
 			line{43 * sec, "DU", "2", 0},
 			line{50 * sec, "UU", "1(1) 2", 51 * sec})
 	})
-	t.Run("who is down when first heard of grows when it recovers", func(t *testing.T) {
-		tell(t, "1 2", slow).goes(line{0, "uU", "1 2", 0}, line{1 * sec, "DU", "2", 0}, line{2 * sec, "UU", "1(1) 2", 3 * sec})
+	t.Run("a backend whose first state was down grows when it recovers", func(t *testing.T) {
+		newTimeline(t, "1 2", slow).goes(line{0, "uU", "1 2", 0}, line{1 * sec, "DU", "2", 0}, line{2 * sec, "UU", "1(1) 2", 3 * sec})
 	})
 	t.Run("a stale verdict is no recovery", func(t *testing.T) {
-		tell(t, "1 2", slow).goes(line{0, "UU", "1 2", 0}, line{1 * sec, "uU", "1 2", 0}, line{2 * sec, "UU", "1 2", 0})
+		newTimeline(t, "1 2", slow).goes(line{0, "UU", "1 2", 0}, line{1 * sec, "uU", "1 2", 0}, line{2 * sec, "UU", "1 2", 0})
 	})
 	t.Run("begins when a hold_down ends", func(t *testing.T) {
-		tell(t, "1 2", Patience{SlowStart: 64 * sec, HoldDown: 20 * sec}).goes(
+		newTimeline(t, "1 2", Recovery{SlowStart: 64 * sec, HoldDown: 20 * sec}).goes(
 			line{0, "UU", "1 2", 0}, line{1 * sec, "DU", "2", 0}, line{2 * sec, "UU", "1(1) 2", 3 * sec}, line{3 * sec, "DU", "2", 0},
 			line{4 * sec, "UU", "2", 24 * sec},
 			line{24 * sec, "", "1(1) 2", 25 * sec},
 			line{26 * sec, "", "1(2) 2", 27 * sec})
 	})
 	t.Run("takes steps of at least a tenth of a second", func(t *testing.T) {
-		tell(t, "1 2", Patience{SlowStart: sec}).goes(
+		newTimeline(t, "1 2", Recovery{SlowStart: sec}).goes(
 			line{0, "DU", "2", 0},
 			line{sec, "UU", "1(1) 2", 1100 * time.Millisecond},
 			line{1500 * time.Millisecond, "", "1(32) 2", 1600 * time.Millisecond},
@@ -251,9 +250,9 @@ func TestSlowStart(t *testing.T) {
 }
 
 func TestFailbackAfterATime(t *testing.T) {
-	later := Patience{Failback: 5 * minute}
-	t.Run("waits, then goes back", func(t *testing.T) {
-		tell(t, "1 2 3@2", later).goes(
+	later := Recovery{Failback: 5 * minute}
+	t.Run("waits, then takes over again", func(t *testing.T) {
+		newTimeline(t, "1 2 3@2", later).goes(
 			line{0, "uuu", "1 2", 0},
 			line{sec, "UUU", "1 2", 0},
 			line{1 * minute, "DUU", "2", 0}, // one member of the tier is not the tier
@@ -265,24 +264,24 @@ func TestFailbackAfterATime(t *testing.T) {
 			line{9 * minute, "", "1 2", 0})
 	})
 	t.Run("starts anew when the tier fails again", func(t *testing.T) {
-		tell(t, "1 2@2", later).goes(
+		newTimeline(t, "1 2@2", later).goes(
 			line{0, "UU", "1", 0}, line{sec, "DU", "2", 0}, line{1 * minute, "UU", "2", 6 * minute},
 			line{2 * minute, "DU", "2", 0}, line{3 * minute, "UU", "2", 8 * minute}, line{6 * minute, "", "2", 8 * minute}, line{8 * minute, "", "1", 0})
 	})
 	t.Run("is at once when the standby fails", func(t *testing.T) {
-		tell(t, "1 2@2", later).goes(
+		newTimeline(t, "1 2@2", later).goes(
 			line{0, "UU", "1", 0}, line{sec, "DU", "2", 0}, line{1 * minute, "UU", "2", 6 * minute},
 			line{2 * minute, "UD", "1", 0}, line{3 * minute, "UU", "1", 0})
 	})
-	t.Run("who recovers first of all is answered", func(t *testing.T) {
-		tell(t, "1 2@2", later).goes(
+	t.Run("if all are down, the first to recover is answered", func(t *testing.T) {
+		newTimeline(t, "1 2@2", later).goes(
 			line{0, "UU", "1", 0}, line{sec, "DD", "1", 0}, // all down: the first tier
 			line{1 * minute, "UD", "1", 0}, line{2 * minute, "UU", "1", 0})
-		tell(t, "1 2@2", later).goes(
+		newTimeline(t, "1 2@2", later).goes(
 			line{0, "UU", "1", 0}, line{sec, "DD", "1", 0}, line{1 * minute, "DU", "2", 0}, line{2 * minute, "UU", "2", 7 * minute}, line{7 * minute, "", "1", 0})
 	})
-	t.Run("goes back through the tiers one by one", func(t *testing.T) {
-		tell(t, "1 2@2 3@3", later).goes(
+	t.Run("returns to the first tier one tier at a time", func(t *testing.T) {
+		newTimeline(t, "1 2@2 3@3", later).goes(
 			line{0, "UUU", "1", 0}, line{sec, "DDU", "3", 0},
 			line{1 * minute, "DUU", "3", 6 * minute},
 			line{4 * minute, "UUU", "3", 6 * minute},
@@ -290,18 +289,18 @@ func TestFailbackAfterATime(t *testing.T) {
 			line{11 * minute, "", "1", 0})
 	})
 	t.Run("members that stayed up are answered all along", func(t *testing.T) {
-		s := tell(t, "1 2 3@2", later)
+		s := newTimeline(t, "1 2 3@2", later)
 		s.c.MinUp = MinUp{N: 2}
 		s.goes(
 			line{0, "UUU", "1 2", 0}, line{sec, "UDU", "1 3", 0},
 			line{1 * minute, "UUU", "1 3", 6 * minute}, line{6 * minute, "", "1 2", 0})
 	})
 	t.Run("at the start the tier is the one that can", func(t *testing.T) {
-		tell(t, "1 2@2", later).goes(line{0, "DU", "2", 0}, line{1 * minute, "UU", "2", 6 * minute}, line{6 * minute, "", "1", 0})
-		tell(t, "1 2@2", later).goes(line{0, "uu", "1", 0}, line{sec, "Uu", "1", 0}, line{2 * sec, "UU", "1", 0})
+		newTimeline(t, "1 2@2", later).goes(line{0, "DU", "2", 0}, line{1 * minute, "UU", "2", 6 * minute}, line{6 * minute, "", "1", 0})
+		newTimeline(t, "1 2@2", later).goes(line{0, "uu", "1", 0}, line{sec, "Uu", "1", 0}, line{2 * sec, "UU", "1", 0})
 	})
-	t.Run("families go back apart", func(t *testing.T) {
-		s := tell(t, "1 2@2 6:1 6:2@2", later)
+	t.Run("each family fails back on its own", func(t *testing.T) {
+		s := newTimeline(t, "1 2@2 6:1 6:2@2", later)
 		s.goes(line{0, "UUUU", "1", 0}, line{sec, "DUUU", "2", 0}, line{1 * minute, "UUUU", "2", 6 * minute})
 		if got := shown(Build(s.c, healths("UUUU")).Choices[V6]); got != "served 6:1" {
 			t.Errorf("AAAA: %q, want the first tier", got)
@@ -310,25 +309,25 @@ func TestFailbackAfterATime(t *testing.T) {
 }
 
 func TestFailbackByHand(t *testing.T) {
-	never := Patience{Failback: FailbackNever}
-	s := tell(t, "1 2@2", never)
+	never := Recovery{Failback: FailbackNever}
+	s := newTimeline(t, "1 2@2", never)
 	s.goes(
 		line{0, "UU", "1", 0}, line{sec, "DU", "2", 0}, line{1 * minute, "UU", "2", 0}, line{1000 * time.Hour, "", "2", 0})
-	// A reload is how an operator says so.
+	// A reload is how an operator orders it.
 	s.past.Adopt(s.c)
 	s.goes(line{1000*time.Hour + sec, "", "1", 0})
-	// And where the standby fails there is nothing to wait for.
+	// If the later tier fails, the earlier one takes over at once.
 	s.goes(line{1001 * time.Hour, "DU", "2", 0}, line{1002 * time.Hour, "UU", "2", 0}, line{1003 * time.Hour, "UD", "1", 0})
 }
 
-func TestAPastSurvivesAReload(t *testing.T) {
-	s := tell(t, "1 2 3@2", Patience{HoldDown: 20 * sec, Failback: 5 * minute})
+func TestAHistorySurvivesAReload(t *testing.T) {
+	s := newTimeline(t, "1 2 3@2", Recovery{HoldDown: 20 * sec, Failback: 5 * minute})
 	s.goes(line{0, "UUU", "1 2", 0}, line{sec, "DDU", "3", 0}, line{2 * sec, "DUU", "3", 5*minute + 2*sec})
-	next := config(t, Weighted, "1 3@2 4@2") // 2 is gone, 4 is new
-	next.Patience = s.c.Patience
+	next := config(t, Weighted, "1 3@2 4@2") // 2 is removed, 4 is new
+	next.Recovery = s.c.Recovery
 	s.past.Adopt(next)
 	if _, kept := s.past.backends[address(t, "2")]; kept {
-		t.Error("who is gone is remembered")
+		t.Error("the history keeps a backend that was removed")
 	}
 	s.c = next
 	s.goes(line{3 * sec, "DUU", "3 4", 0}, line{4 * sec, "UUU", "3 4", 5*minute + 4*sec})
