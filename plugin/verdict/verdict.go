@@ -1,33 +1,31 @@
-// Package verdict judges a target from the results of its probes: rise and
-// fall, and nothing else.
+// Package verdict turns the results of probes into a state, by rise and fall.
 //
 // The first result decides at once if it is a pass or a hard failure (the
-// backend refused, or answered wrongly). A first failure that may be the
-// network's, or ours (a timeout), is repeated, and the second result decides.
-// From then on a state is only left after Rule.Rise passes, or Rule.Fall
-// failures, in a row. A result that agrees with the state clears the streak
-// against it, so that one lost packet among many good replies can never add up
-// to an outage. Hard failures may be given a shorter way down than those that
-// the network can be to blame for: Rule.FallHard of them in a row, not counting
-// timeouts between them, are enough.
+// backend refused, or answered wrongly). A first failure of another kind, such
+// as a timeout, may be the network's: the probe is repeated, and the second
+// result decides. After that, a state changes only after Rule.Rise passes or
+// Rule.Fall failures in a row. A result that agrees with the state clears the
+// streak against it, so lost packets between good replies do not add up to an
+// outage. With Rule.FallHard, that many hard failures in a row are enough to go
+// down; timeouts between them do not count, and only a pass clears them.
 //
-// A verdict that no result has confirmed for too long is Stale: its state is
-// unknown, but it keeps its past. A former up is left after as many failures as
-// an up, since a machine that was too busy to probe is too busy for one timeout
-// to prove anything. A former down needs one failure to be down again, and
-// Rule.Rise passes to be up.
+// If no result confirms a verdict for too long, the monitor makes it Stale: its
+// state becomes unknown, and Past keeps the state before. After up it takes
+// Rule.Fall failures to go down, as before: on a machine that was too busy to
+// probe, one timeout proves nothing. After down it takes one failure to be down
+// again, or Rule.Rise passes to come up.
 //
-// After is pure: the same verdict, result and rule give the same verdict, with
-// no clock, no log and no counters. Its table of sequences in the tests is the
-// specification. The arithmetic is HAProxy's (rise and fall) and kubelet's
-// (a run of equal results), the first result that decides is Envoy's.
+// After is pure: it has no clock, log or counters, and the same verdict, result
+// and rule give the same verdict. Its table of sequences in the tests is the
+// specification. Rise and fall are HAProxy's, counting runs of equal results is
+// kubelet's, and the first result that decides is Envoy's.
 package verdict
 
-// State is what is believed of a target or of a backend.
+// State is the health of a target or a backend, as far as it is known.
 type State uint8
 
-// The states. The zero value is Unknown: there is no result yet, one that does
-// not decide, or none that is new enough. Unknown is answered like Up.
+// The states. The zero value is Unknown: there is no result yet, or one that
+// does not decide, or none that is recent enough. Unknown is answered like Up.
 const (
 	Unknown State = iota
 	Up
@@ -37,7 +35,7 @@ const (
 // States lists every state, in the order in which they are shown.
 var States = [...]State{Unknown, Up, Down}
 
-// String returns the word used in log, metrics and documentation.
+// String returns the state's name in logs, metrics and documentation.
 func (s State) String() string {
 	switch s {
 	case Up:
@@ -49,7 +47,7 @@ func (s State) String() string {
 	}
 }
 
-// Result is what one probe said.
+// Result classes how one probe ended.
 type Result uint8
 
 // The results.
@@ -59,33 +57,33 @@ const (
 	Pass
 )
 
-// Rule says how many results in a row it takes to change a decided state. Rise
-// and Fall are at least 1.
+// Rule is how many results in a row change a state. Rise and Fall are at least 1.
 type Rule struct {
 	Rise     int // passes in a row from Down to Up
 	Fall     int // failures in a row, of any kind, from Up to Down
-	FallHard int // hard failures among those in a row that are enough; 0 for no such shortcut
+	FallHard int // hard failures among them that are enough; 0 if they count like others
 }
 
-// A Verdict is a state and the number of results in a row that speak against
-// it. The zero value is the verdict on a target that was never probed. Counts
-// stay below Rule's, which are at most 100; there may be 100,000 verdicts.
+// A Verdict is a state and the number of results in a row that contradict it.
+// The zero value is the verdict on a target that was never probed. It is small,
+// since a process may have 100,000; the counts stay below Rule's, which are at
+// most 100.
 type Verdict struct {
 	State  State
-	Past   State // what an Unknown was before it went stale; Unknown itself if it was nothing
+	Past   State // if State is Unknown: the state before it became stale, or Unknown
 	Streak uint16
-	Hard   uint16 // how many of the streak were hard failures
+	Hard   uint16 // hard failures in the streak
 }
 
-// firstFall is how many failures in a row it takes from the start to Down.
+// firstFall is how many first failures in a row make a target Down.
 const firstFall = 2
 
-// First reports whether v is undecided after a first failure, which is repeated
-// at once.
+// First reports whether v is undecided after a first failure, so that the probe
+// must be repeated at once.
 func (v Verdict) First() bool { return v.State == Unknown && v.Past == Unknown && v.Streak > 0 }
 
-// Stale returns what is left of v when it has not been confirmed for too long.
-// A streak that old is no streak.
+// Stale returns v after too long without a result that counts: Unknown, without
+// a streak.
 func (v Verdict) Stale() Verdict {
 	if v.State != Unknown {
 		return Verdict{Past: v.State}
@@ -93,24 +91,24 @@ func (v Verdict) Stale() Verdict {
 	return Verdict{Past: v.Past}
 }
 
-// held is the state that v's streak speaks against.
-func (v Verdict) held() State {
+// contradicted returns the state that v's streak contradicts.
+func (v Verdict) contradicted() State {
 	if v.State == Unknown {
 		return v.Past
 	}
 	return v.State
 }
 
-// After returns the verdict that follows v when the next probe ended in result.
+// After returns the verdict that follows v if the next probe ends in result.
 func After(v Verdict, result Result, r Rule) Verdict {
 	seen, needed := Down, r.Fall
 	if result == Pass {
 		seen, needed = Up, r.Rise
 	}
-	switch held := v.held(); {
-	case held == seen, held == Unknown && result != Fail:
+	switch state := v.contradicted(); {
+	case state == seen, state == Unknown && result != Fail:
 		return Verdict{State: seen}
-	case held == Unknown:
+	case state == Unknown:
 		needed = min(needed, firstFall)
 	}
 	v.Streak++
@@ -123,9 +121,9 @@ func After(v Verdict, result Result, r Rule) Verdict {
 	return v
 }
 
-// All combines the states of several targets that must all be up: Down if any
-// is down, else Unknown if any is unknown, else Up. Of no targets it is Up: a
-// backend that nobody checks is trusted.
+// All combines the states of targets that must all be up: Down if any is down,
+// else Unknown if any is unknown, else Up. Without targets it is Up: a backend
+// without a check is trusted.
 func All(states ...State) State {
 	all := Up
 	for _, s := range states {

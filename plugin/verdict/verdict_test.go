@@ -6,7 +6,7 @@ import (
 )
 
 // The table is the specification. Results are P (passed), F (failed, perhaps
-// through the network), H (a hard failure) and S (none counted until the
+// because of the network), H (a hard failure) and S (none counted until the
 // verdict was stale). After each comes the state, u(nknown), U(p) or D(own),
 // with the streak against it, or against what an unknown was.
 func TestAfter(t *testing.T) {
