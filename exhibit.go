@@ -204,7 +204,7 @@ func (e *exhibit) ofBackends() (all []prometheus.Metric) {
 			}
 		}
 		for label, targets := range b.checks {
-			for _, o := range monitor.Outcomes {
+			for _, o := range monitor.Classes {
 				var n uint64
 				for _, t := range targets {
 					n += t.Count(o)

@@ -97,17 +97,17 @@ func (l *limiter) allowed(now time.Time) bool {
 // probe logs each probe under debug, and each kind of local error now and
 // then.
 func (l *limiter) probe(r monitor.Result) {
-	if r.Outcome == monitor.LocalError {
+	if r.Class == monitor.LocalError {
 		l.localError(r)
 	}
 	if !clog.D.Value() {
 		return
 	}
 	if r.Err != nil {
-		log.Debugf("probe of %s: %s after %v: %v", r.Target.Addr, r.Outcome, r.Duration, r.Err)
+		log.Debugf("probe of %s: %s after %v: %v", r.Target.Addr, r.Class, r.Duration, r.Err)
 		return
 	}
-	log.Debugf("probe of %s: %s after %v", r.Target.Addr, r.Outcome, r.Duration)
+	log.Debugf("probe of %s: %s after %v", r.Target.Addr, r.Class, r.Duration)
 }
 
 func (l *limiter) localError(r monitor.Result) {

@@ -137,7 +137,7 @@ func countProbe(r monitor.Result, duration prometheus.Observer) {
 	if r.Late() {
 		probesLate.Inc()
 	}
-	if r.Outcome == monitor.LocalError {
+	if r.Class == monitor.LocalError {
 		localErrors.WithLabelValues(r.LocalError).Inc()
 	}
 	duration.Observe(r.Duration.Seconds())

@@ -7,39 +7,39 @@ import (
 
 const (
 	// leastInFlight is how many probes of one check may be in flight at least,
-	// if it has as many targets and there are descriptors: a first round of a
-	// thousand a second against hosts that do not answer takes more than the
-	// rounds to come.
+	// if it has that many targets and descriptors suffice. A first round of a
+	// thousand probes a second, against hosts that do not answer, needs more
+	// than later rounds.
 	leastInFlight = 256
-	// leastBudget is the same where descriptors are not enough for all.
+	// leastBudget is the same if the descriptors do not suffice for all checks.
 	leastBudget = 16
 )
 
-// A group is all the targets of one check.
+// A group is all targets of one check.
 type group struct {
 	Check
 	probe    Probe
 	size     int // targets
 	inFlight int
-	held     schedule // targets that are due and wait for the group's budget
-	ready    bool     // stands in the monitor's list of that name
+	delayed  schedule // targets that are due, and wait for the group's budget
+	ready    bool     // it is in Monitor.ready
 }
 
-// need is how many probes of g must be able to fly at once for g to keep its
-// schedule, come what may: as many as there are when every target hangs, all
-// probes run to their time-out, and the fast interval is the rule because all
-// verdicts are about to change. A target has one probe in flight at most.
+// need is how many probes g needs in flight to keep its schedule in the worst
+// case: all backends hang, so that each probe lasts until its timeout, and all
+// verdicts are about to change, so that probes come at the fast interval. A
+// target has at most one probe in flight.
 func (g *group) need() int {
 	pace := float64(min(g.Fast, g.Interval)) * (1 - jitter)
 	share := float64(g.Timeout) / max(pace, float64(g.Timeout))
 	return min(max(int(share*float64(g.size))+1, leastInFlight), g.size)
 }
 
-// floor is what g is granted of its need whatever the others want. Without it
-// three backends beside a hundred thousand would have to take turns.
+// floor is the part of its need that g gets whatever the other groups need.
+// Without it, three backends beside 100,000 would have to take turns.
 func (g *group) floor() int { return min(g.need(), leastBudget) }
 
-// resize notes that g has n targets more.
+// resize notes that g has n more targets.
 func (m *Monitor) resize(g *group, n int) {
 	m.need -= g.need()
 	m.floors -= g.floor()
@@ -48,9 +48,9 @@ func (m *Monitor) resize(g *group, n int) {
 	m.floors += g.floor()
 }
 
-// budget is how many probes of g may be in flight: what it needs or, where the
-// descriptors are not enough for all, its floor and its share of what is left.
-// So a check whose targets all hang delays its own schedule at worst.
+// budget is how many probes of g may be in flight: its need or, if the
+// descriptors do not suffice for all, its floor and its share of the rest. So a
+// check whose targets all hang delays its own schedule only.
 func (m *Monitor) budget(g *group) int {
 	need, floor := g.need(), g.floor()
 	if m.need <= m.most {
@@ -62,57 +62,72 @@ func (m *Monitor) budget(g *group) int {
 	return floor + part(m.most-m.floors, need-floor, m.need-m.floors)
 }
 
-// part returns as much of n as one is of all.
+// part returns n × one / all.
 func part(n, one, all int) int { return int(int64(n) * int64(one) / int64(all)) }
 
-// launch starts what is due, within the budgets. What does not fit is delayed
-// and starts late; it is never owed more than one probe. Where even the
-// process's limit is reached, who has waited longer goes first.
+// launch starts the probes that are due, within the budgets. A probe that does
+// not fit is delayed, and sent once however long it waits. If the process's
+// limit is reached, the target that has waited longest is next.
 func (m *Monitor) launch(now time.Duration) {
 	for m.inFlight < m.most {
-		g := m.relief()
+		g := m.nextReady()
 		due := len(m.schedule) > 0 && m.schedule[0].due <= now
 		switch {
-		case g != nil && (!due || g.held[0].due <= m.schedule[0].due):
-			m.start(g.held.pop(), now)
-			m.ready = append(slices.Delete(m.ready, 0, 1), g) // the others are next
+		case g != nil && (!due || g.delayed[0].due <= m.schedule[0].due):
+			m.start(g.delayed.pop(), now)
+			m.ready.rotate()
 		case !due:
 			return
 		case m.schedule[0].target.group.room(m):
 			m.start(m.schedule.pop(), now)
 		default:
-			m.hold(m.schedule.pop())
+			m.delay(m.schedule.pop())
 		}
 	}
 }
 
 func (g *group) room(m *Monitor) bool { return g.inFlight < m.budget(g) }
 
-// hold keeps back a target that is due, until a probe of its group lands.
-func (m *Monitor) hold(e entry) {
-	e.target.held = true
-	e.target.group.held.push(e)
+// delay keeps a target that is due until a probe of its group ends.
+func (m *Monitor) delay(e entry) {
+	e.target.delayed = true
+	e.target.group.delayed.push(e)
 }
 
-// relief returns the next group of which a target that was delayed can start.
-func (m *Monitor) relief() *group {
+// nextReady returns the first group of m.ready that has a delayed target and
+// room for its probe, and drops the groups before it; nil if there is none.
+func (m *Monitor) nextReady() *group {
 	for len(m.ready) > 0 {
 		g := m.ready[0]
-		if len(g.held) > 0 && g.room(m) {
+		if len(g.delayed) > 0 && g.room(m) {
 			return g
 		}
 		g.ready = false
-		m.ready = slices.Delete(m.ready, 0, 1)
+		m.ready.pop()
 	}
 	return nil
 }
 
-// done gives back the place of a probe of g that has ended.
-func (m *Monitor) done(g *group) {
+// finish gives back the place of a probe of g that has ended.
+func (m *Monitor) finish(g *group) {
 	m.inFlight--
 	g.inFlight--
-	if len(g.held) > 0 && !g.ready {
+	if len(g.delayed) > 0 && !g.ready {
 		g.ready = true
-		m.ready = append(m.ready, g)
+		m.ready.push(g)
 	}
+}
+
+// A queue is groups that take turns.
+type queue []*group
+
+func (q *queue) push(g *group) { *q = append(*q, g) }
+
+func (q *queue) pop() { *q = slices.Delete(*q, 0, 1) }
+
+// rotate moves the first group to the end.
+func (q *queue) rotate() {
+	first := (*q)[0]
+	q.pop()
+	q.push(first)
 }

@@ -2,6 +2,6 @@
 
 package monitor
 
-// descriptorsForProbes is how many probes may be in flight where no limit on
-// descriptors can be read.
+// descriptorsForProbes is how many probes may be in flight on systems without
+// a limit on descriptors that can be read.
 func descriptorsForProbes() int { return 8192 }

@@ -5,9 +5,8 @@ package monitor
 import "syscall"
 
 // descriptorsForProbes is how many file descriptors probes may hold: half of
-// what the process may open. The other half is for what it is here for,
-// answering queries and asking upstreams. Go has raised the soft limit to the
-// hard one already; beyond that the limit is obeyed.
+// the process's limit. The other half remains for queries and upstreams. Go has
+// raised the soft limit to the hard one already.
 func descriptorsForProbes() int {
 	const unlimited = 1 << 20
 	var r syscall.Rlimit

@@ -12,7 +12,7 @@ import (
 )
 
 // bound is the longest time from a target's death to the verdict down, for a
-// target whose failures take d: up to an interval until it is asked, fall-1
+// target whose failures take d: up to an interval until it is probed, fall-1
 // waits that are fast or, when that is longer, the failed probe itself (there
 // is one in flight at most), and the last failure.
 func bound(c Check, d time.Duration) time.Duration {

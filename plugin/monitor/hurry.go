@@ -3,20 +3,21 @@ package monitor
 import "github.com/rrhealth/rrhealth/plugin/verdict"
 
 // FirstFailure reports whether c is the first failure of a target that was up
-// without a doubt. What else depends on what failed may have failed with it.
+// without a streak against it. Other backends may have failed with it.
 func (c Change) FirstFailure() bool {
 	return c.Err != nil && c.Before.State == verdict.Up && c.Before.Streak == 0 && c.After.State != verdict.Unknown
 }
 
-// Hurry brings the next probe of t forward, and reports whether it did. Only a
-// target that is up without a doubt is hurried: any other is probed at its own
-// pace of doubt. It is probed no sooner than fast after its last result, and
-// those that are hurried share the pace of first probes with these, a thousand
-// a second. Afterwards it is back in its slot, at the price of one shorter wait.
+// Hurry brings the next probe of t forward, and reports whether it did. It does
+// so only for a target that is up without a streak against it: any other is
+// probed at the fast interval, or comes up at its own pace. The probe starts no
+// sooner than fast after the last result, and hurried probes and first probes
+// together start at a thousand a second at most. The probe after it is in the
+// target's slot again.
 //
 // Call it within Do or a Sink.
 func (m *Monitor) Hurry(t *Target) bool {
-	if t.index < 0 || t.held || t.v.State != verdict.Up || t.v.Streak > 0 {
+	if t.index < 0 || t.delayed || t.v.State != verdict.Up || t.v.Streak > 0 {
 		return false
 	}
 	start := max(m.now(), m.nextFirst)

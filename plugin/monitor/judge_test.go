@@ -140,7 +140,7 @@ func (r remote) Unwrap() error { return r.error }
 
 // TestBeganLate: a goroutine that the machine had no time for is a local error.
 func TestBeganLate(t *testing.T) {
-	r := result{target: &Target{group: &group{Check: usual}}, released: 0, began: lateness, ended: lateness}
+	r := flight{target: &Target{group: &group{Check: usual}}, released: 0, began: lateness, ended: lateness}
 	if f := r.localError(); f != "" {
 		t.Errorf("local error is %q after %v, want none", f, lateness)
 	}
@@ -180,7 +180,7 @@ func TestShortTimeoutsAreNoticedAtOnceOrNotAtAll(t *testing.T) {
 		{11 * ms, 100 * ms, context.DeadlineExceeded, true},
 		{11 * ms, 10 * ms, errHard, false},
 	} {
-		r := result{target: &Target{group: &group{Check: short}}, began: tc.began, ended: tc.began + tc.took, err: tc.err}
+		r := flight{target: &Target{group: &group{Check: short}}, began: tc.began, ended: tc.began + tc.took, err: tc.err}
 		if got := r.localError() == "late"; got != tc.late {
 			t.Errorf("began after %v, ended %v later with %v: late %t, want %t", tc.began, tc.took, tc.err, got, tc.late)
 		}
@@ -364,7 +364,7 @@ func (m *model) hearUnknown(res Result, began, now time.Duration) {
 	if now-m.last >= limit {
 		forgetful := *m
 		forgetful.forget()
-		forgetful.hear(res.Outcome == Pass, res.Target.Rule(), began)
+		forgetful.hear(res.Class == Pass, res.Target.Rule(), began)
 		v := res.Target.v
 		same := forgetful.state == v.State && (v.State != verdict.Unknown || int(v.Streak) == len(forgetful.history))
 		if same || now-m.last > limit+2*sweepEvery {
@@ -372,7 +372,7 @@ func (m *model) hearUnknown(res Result, began, now time.Duration) {
 			return
 		}
 	}
-	m.hear(res.Outcome == Pass, res.Target.Rule(), began)
+	m.hear(res.Class == Pass, res.Target.Rule(), began)
 }
 
 // TestAnHourAgainstTheModel: a fleet of which some are well, some flap, some
@@ -396,12 +396,12 @@ func TestAnHourAgainstTheModel(t *testing.T) {
 				t.Errorf("%s: a verdict lived for %v", res.Target.Addr, began-m.last)
 			}
 			switch {
-			case res.Outcome == LocalError:
+			case res.Class == LocalError:
 				localErrors++
 			case m.state == verdict.Unknown:
 				m.hearUnknown(res, began, w.now())
 			default:
-				m.hear(res.Outcome == Pass, res.Target.Rule(), began)
+				m.hear(res.Class == Pass, res.Target.Rule(), began)
 			}
 			if m.state == verdict.Down {
 				downs++

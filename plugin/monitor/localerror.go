@@ -2,17 +2,18 @@ package monitor
 
 import (
 	"errors"
+	"fmt"
 	"syscall"
 )
 
-// errStale is why a verdict became unknown without a result.
-var errStale = errors.New("no probe of it has counted for too long")
+// errStale is the reason of a Change to unknown without a result.
+var errStale = fmt.Errorf("no usable probe result for %d intervals", staleAfter)
 
-// localErrors are the errors that say something about the local system and nothing
-// about the target: no descriptor, buffer, memory, port or process (EAGAIN)
-// left, no route or no permission to send, a command that is gone or is being
-// replaced. A refused connection, a reset and a timeout are the target's, and so
-// is whatever of these another machine has reported, see localErrorOf.
+// localErrors are the error numbers of the local system: it has no descriptor,
+// buffer, memory, port or process (EAGAIN) left, no route or no permission to
+// send, or the command was removed or is being replaced. They do not count
+// against the target. A refused connection, a reset and a timeout do, and so
+// does any of these numbers if another machine reported it, see localErrorOf.
 var localErrors = map[syscall.Errno]string{
 	syscall.EMFILE:        "EMFILE",
 	syscall.ENFILE:        "ENFILE",
@@ -30,13 +31,12 @@ var localErrors = map[syscall.Errno]string{
 	syscall.EACCES:        "EACCES",
 	syscall.EINVAL:        "EINVAL",
 	syscall.EAGAIN:        "EAGAIN",
-	syscall.E2BIG:         "E2BIG", // a command with too much to say to it
+	syscall.E2BIG:         "E2BIG", // the arguments of a command are too long
 }
 
-// localErrorOf names the local error that err is, or returns "". Routers report
-// with the same numbers as the local system that a host cannot be reached.
-// Errors that know better say so by a method Local, as those that know whose
-// failure they are by Hard.
+// localErrorOf returns the name of the local error that err is, or "". A router
+// reports an unreachable host with the same numbers as the local system. An
+// error that knows which of the two it is has a method Local.
 func localErrorOf(err error) string {
 	errno, ok := errors.AsType[syscall.Errno](err)
 	if !ok {

@@ -1,35 +1,34 @@
-// Package monitor keeps watch: it decides when each target is probed, has the
-// probes run, and folds their results into verdicts.
+// Package monitor schedules probes, runs them, and folds their results into
+// verdicts.
 //
 // One goroutine, the loop, owns every target: the schedule (a heap of due
-// times), the verdicts, and who uses which target. Probes run in goroutines of
-// their own, as many as are in flight and no more, and send back one result
-// each. An idle target is an entry in the heap and costs no goroutine.
+// times), the verdicts, and the reference counts. Each probe in flight has a
+// goroutine, which sends one result back. An idle target is an entry in the
+// heap and has no goroutine.
 //
-// A target is an address and a check, and is probed once however many pools
-// ask for it. Each has a slot in the interval, its own for life; the slots of a
-// fleet are spread evenly, and a probe starts within 5 % of an interval of its
-// target's slot. So the wait from start to start is the interval ±10 %. After a
-// result that contradicts the verdict it is fast ±10 % instead, or as long as
-// the probe took, since a target has one in flight at most. A first failure
-// that does not decide is repeated at once. Whatever disturbs
-// the rhythm (a round of first probes, an outage, a machine that stood still),
-// one interval later the fleet is back in its slots, at the price of one
-// shorter wait. A probe that is overdue starts late and is owed once; the slots
-// it missed are skipped.
+// A target is an address and a check. It is probed once however many pools use
+// it. Each target keeps a slot in the interval for its lifetime. The slots are
+// spread evenly, and a probe starts within 5 % of an interval of its target's
+// slot, so the time from one start to the next is the interval ±10 %. After a
+// result that contradicts the verdict it is fast ±10 % instead, or longer if
+// the probe took longer, since a target has at most one in flight. A first
+// failure that does not decide is repeated at once. After a disturbance (a round
+// of first probes, an outage, a suspended machine) the targets are back in
+// their slots within one interval, by one shorter wait each. An overdue probe
+// starts late and once; the slots that it missed are skipped.
 //
-// First probes start at once, a thousand a second; where that would take
-// longer than an interval they start in their slots. Hurry brings the probes of
-// what may have failed together forward, at the same pace.
+// First probes start at once, a thousand a second. If that would take longer
+// than an interval, they start in their slots. Hurry brings the probes of
+// backends that may have failed together forward, at the same pace.
 //
 // Each check has a budget of probes in flight, see group.need. A check whose
-// backends all hang can use up its own and makes no other wait.
+// backends all hang uses up its own budget, and delays no other check.
 //
-// Not every failed probe speaks against its target. Where we had no file
-// descriptor, no port or no route, or were so busy that the probe began or was
-// read too late, the result counts for nothing. A verdict that has had no
-// counting result for five intervals is stale and becomes unknown, even when
-// its probe never returns; what it was decides how much it takes to leave it.
+// A local error does not count: the process had no file descriptor, port or
+// route for the probe, or was so busy that the probe began or ended too late.
+// After five intervals without a result that counts, a verdict becomes stale
+// and its state unknown, even if the probe never returns. Package verdict says
+// what it takes to leave that state.
 package monitor
 
 import (
@@ -43,39 +42,39 @@ import (
 // stopWithin bounds how long Stop waits for probes to return.
 const stopWithin = 5 * time.Second
 
-// A Sink is told what the monitor sees, always by the loop's goroutine.
+// A Sink receives results and changes, always on the loop's goroutine.
 type Sink interface {
-	Probed(Result)
-	Changed([]Change)
+	Probed(Result)    // after each probe
+	Changed([]Change) // after each turn of the loop that changed verdicts
 }
 
 // A Monitor watches targets from New to Stop.
 type Monitor struct {
 	sink     Sink
-	epoch    time.Time // all other times are counted from here
+	epoch    time.Time // all other times are durations since then
 	most     int       // probes that may be in flight, whatever the budgets say
 	ctx      context.Context
 	cancel   context.CancelFunc
 	calls    chan func()
-	results  chan result
+	results  chan flight
 	loopDone chan struct{}
 	probes   sync.WaitGroup
-	awaited  atomic.Int64 // targets without a first verdict, see answered
+	awaited  atomic.Int64 // targets that are not settled
 
 	// What follows belongs to the loop.
 	targets     map[key]*Target
 	groups      map[Check]*group
-	paces       map[string][]*group // the groups that ask the same question, by Check.ID
-	need        int                 // what the groups need in flight, all together
-	floors      int                 // and what they are granted in any case
+	paces       map[string][]*group // the groups that differ only in pace and rule, by Check.ID
+	need        int                 // the sum of the groups' needs
+	floors      int                 // the sum of their floors
 	schedule    schedule
 	unscheduled []*Target     // acquired in this turn, not scheduled yet
 	nextFirst   time.Duration // when the next first probe may start
 	nextSlot    uint32        // see Target.slot
-	nextSweep   time.Duration // no verdict becomes stale before
+	nextSweep   time.Duration // no verdict becomes stale before that
 	lastSweep   time.Duration
 	inFlight    int
-	ready       []*group // that hold targets back and have had a result since
+	ready       queue // groups with delayed targets that have had a result since
 	changes     []Change
 }
 
@@ -86,7 +85,7 @@ func New(sink Sink) *Monitor {
 		epoch:     time.Now(),
 		most:      descriptorsForProbes(),
 		calls:     make(chan func()),
-		results:   make(chan result, 256),
+		results:   make(chan flight, 256),
 		loopDone:  make(chan struct{}),
 		targets:   make(map[key]*Target),
 		groups:    make(map[Check]*group),
@@ -99,9 +98,8 @@ func New(sink Sink) *Monitor {
 	return m
 }
 
-// Stop ends the watch: probes in flight are cancelled and waited for, and
-// nothing is told to the sink any more. It returns within a few seconds even
-// if a probe does not.
+// Stop cancels the probes in flight and waits for them, stopWithin at most. The
+// sink receives nothing more.
 func (m *Monitor) Stop() {
 	m.cancel()
 	<-m.loopDone
@@ -113,10 +111,10 @@ func (m *Monitor) Stop() {
 	}
 }
 
-// Do runs f on the loop's goroutine and returns when it is through. Acquire,
-// Release and Verdict are for use within f. Do returns false, without running
-// f, when the monitor has been stopped. It must not be called from within f or
-// a Sink.
+// Do runs f on the loop's goroutine and returns when f has returned. Acquire,
+// Release, Hurry and Verdict may be called within f. Do returns false, without
+// running f, if the monitor has been stopped. Do not call it within f or a Sink:
+// the loop would wait for itself.
 func (m *Monitor) Do(f func()) bool {
 	done := make(chan struct{})
 	select {
@@ -128,18 +126,18 @@ func (m *Monitor) Do(f func()) bool {
 	}
 }
 
-// Awaited returns how many targets have neither a first verdict nor a local
-// error that keeps them from one.
+// Awaited returns how many targets are not settled: they have neither a first
+// verdict nor a local error that keeps them from one.
 func (m *Monitor) Awaited() int { return int(m.awaited.Load()) }
 
-// now returns the time since the monitor began, which is how it tells time:
-// eight bytes instead of twenty-four in every target, and never a wall clock.
+// now returns the time since epoch. Compared with time.Time, it takes eight bytes
+// instead of twenty-four in every target, and no step of the wall clock.
 func (m *Monitor) now() time.Duration { return time.Since(m.epoch) }
 
 // loop is the one goroutine that owns the targets.
 func (m *Monitor) loop() {
 	defer close(m.loopDone)
-	timer := time.NewTimer(0)
+	timer := time.NewTimer(never) // reset before each use
 	defer timer.Stop()
 	for {
 		now := m.now()
@@ -161,13 +159,13 @@ func (m *Monitor) loop() {
 			}
 		case <-timer.C:
 		}
-		if now := m.now(); now > wake+asleep {
-			m.awaken(now)
+		if now := m.now(); now > wake+suspended {
+			m.resume(now)
 		}
 	}
 }
 
-// wake returns when the loop has something to do unless it is called before.
+// wake returns when the loop must run even if no call and no result comes.
 func (m *Monitor) wake() time.Duration {
 	next := min(m.nextSweep, m.now()+time.Hour)
 	if len(m.schedule) > 0 && m.inFlight < m.most {
@@ -176,8 +174,8 @@ func (m *Monitor) wake() time.Duration {
 	return next
 }
 
-// report hands the changes over, once for all that one turn of the loop brought:
-// when half a fleet goes at once, a pool is not rebuilt for each member.
+// report passes on all changes of one turn of the loop at once: if half of the
+// targets fail together, a pool is not rebuilt for each of its members.
 func (m *Monitor) report() {
 	if len(m.changes) > 0 {
 		m.sink.Changed(m.changes)

@@ -202,7 +202,7 @@ func TestTargetsAreShared(t *testing.T) {
 		a := w.acquire(1, 1, usual, pass)[0]
 		b := w.acquire(1, 1, usual, pass)[0]
 		if a != b {
-			t.Fatal("the same question is asked twice")
+			t.Fatal("an address is probed twice for the same check")
 		}
 		other := usual
 		other.ID = "http"

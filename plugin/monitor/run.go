@@ -6,43 +6,43 @@ import (
 	"time"
 )
 
-// A result is a probe's run, as its goroutine saw it.
-type result struct {
+// A flight is one run of a probe, as its goroutine measured it.
+type flight struct {
 	target   *Target
 	due      time.Duration
-	released time.Duration // when the loop let it start
-	began    time.Duration
+	released time.Duration // when the loop started the goroutine
+	began    time.Duration // when the goroutine called the probe
 	ended    time.Duration
 	err      error
 }
 
-// start has e's target probed in a goroutine of its own.
+// start probes e's target in a goroutine of its own.
 func (m *Monitor) start(e entry, now time.Duration) {
 	t := e.target
-	t.index, t.held = inFlight, false
+	t.index, t.delayed = inFlight, false
 	m.inFlight++
 	t.group.inFlight++
 	m.probes.Add(1)
-	go m.run(result{target: t, due: e.due, released: now}, t.group.probe)
+	go m.run(flight{target: t, due: e.due, released: now}, t.group.probe)
 }
 
-func (m *Monitor) run(r result, probe Probe) {
+func (m *Monitor) run(f flight, probe Probe) {
 	defer m.probes.Done()
-	r.began = m.now()
-	ctx, cancel := context.WithTimeout(m.ctx, r.target.group.Timeout)
+	f.began = m.now()
+	ctx, cancel := context.WithTimeout(m.ctx, f.target.group.Timeout)
 	defer cancel()
-	r.err = ask(ctx, r.target, probe)
-	r.ended = m.now()
+	f.err = ask(ctx, f.target, probe)
+	f.ended = m.now()
 	select {
-	case m.results <- r:
+	case m.results <- f:
 	case <-m.ctx.Done():
 	}
 }
 
-// ask runs the probe. A panic in it is its failure, not the server's: nothing
-// else would stand between it and the end of the process. Its value may hold
-// text from the network, or a secret of the check, so only its type is named:
-// the checks of package probe word their panics themselves.
+// ask calls the probe. A panic in it fails the probe instead of ending the
+// process, queries included. The error has only the type of the panic's value:
+// the value may contain text from the network, or a secret of the check. The
+// probes of package probe recover their own panics.
 func ask(ctx context.Context, t *Target, probe Probe) (err error) {
 	defer func() {
 		if p := recover(); p != nil {

@@ -9,25 +9,25 @@ import (
 )
 
 const (
-	// jitter is the most by which a wait is lengthened or shortened.
+	// jitter is the largest part by which a wait is lengthened or shortened.
 	jitter = 0.10
 	// firstGap is the pace of first probes: a thousand a second.
 	firstGap = time.Millisecond
 
-	// asleep is how late the loop must be for the machine, or the process, to
-	// have stood still: a virtual machine that was moved, a container frozen.
-	asleep = time.Second
-	// herd is how many targets that are due at once make one.
+	// suspended is how late the loop must be to conclude that the machine or
+	// the process was suspended: a virtual machine migrated, a container frozen.
+	suspended = time.Second
+	// herd is the number of overdue targets above which they are spread anew.
 	herd = 256
 
 	never = time.Duration(math.MaxInt64)
 )
 
-// plan schedules the targets that have just been acquired. In the order of
-// their slots they start a thousand a second, behind those planned before. If
-// that makes even one of them wait for longer than its interval, none starts
-// later than in its next slot: slots are spread evenly, so a hundred thousand
-// first probes, and the second ones that follow, come as evenly as all others.
+// plan schedules the targets that have just been acquired. They start in the
+// order of their slots, a thousand a second, after those planned before. If that
+// makes a target wait for longer than its interval, all start in their next
+// slots at the latest: slots are spread evenly, and so are 100,000 first
+// probes and the second ones that follow.
 func (m *Monitor) plan(now time.Duration) {
 	if len(m.unscheduled) == 0 {
 		return
@@ -40,27 +40,28 @@ func (m *Monitor) plan(now time.Duration) {
 	}
 	m.unscheduled = nil
 	slices.SortFunc(round, func(a, b entry) int { return cmp.Compare(a.due, b.due) })
-	next := max(now, m.nextFirst)
-	tooLong := false
+	first := max(now, m.nextFirst)
+	ramp := func(i int) time.Duration { return first + time.Duration(i)*firstGap }
+	crowded := false // the ramp is too long for a target's interval
 	for i, e := range round {
-		start := next + time.Duration(i)*firstGap
-		tooLong = tooLong || start > now+e.target.group.Interval
+		crowded = crowded || ramp(i) > now+e.target.group.Interval
 	}
-	for _, e := range round {
-		if e.due > next || !tooLong {
-			e.due = next
+	for i, e := range round {
+		if crowded {
+			e.due = min(e.due, ramp(i))
+		} else {
+			e.due = ramp(i)
 		}
 		m.nextFirst = max(m.nextFirst, e.due+firstGap)
-		next += firstGap
 		m.schedule.push(e)
 	}
 }
 
-// awaken plans anew what was to be probed while the machine stood still, as if
-// it had just been acquired. Thousands of probes at once would be so late, and
-// their targets so busy, that few of them count; they would be made again, and
-// keep a machine busy that has queries to catch up with.
-func (m *Monitor) awaken(now time.Duration) {
+// resume plans the targets that became due while the machine was suspended as if
+// they had just been acquired. If thousands of probes started at once, most
+// would be too late to count. They would be repeated, and keep a machine busy
+// that has queries to answer.
+func (m *Monitor) resume(now time.Duration) {
 	if m.overdue(now) <= herd {
 		return
 	}
@@ -71,7 +72,7 @@ func (m *Monitor) awaken(now time.Duration) {
 	}
 }
 
-// overdue returns how many targets should have been probed by now.
+// overdue returns how many targets are due.
 func (m *Monitor) overdue(now time.Duration) (n int) {
 	for _, e := range m.schedule {
 		if e.due <= now {
@@ -81,19 +82,19 @@ func (m *Monitor) overdue(now time.Duration) (n int) {
 	return n
 }
 
-// reschedule sets when t is probed next. It is counted from the start of the
-// last probe, not from its end, so that a slow target is not asked less often
-// than a quick one; only, there is one probe of it in flight at most.
+// reschedule sets when t is probed next. The wait is counted from the start of
+// the last probe, so that a slow target is probed as often as a quick one, but
+// not before that probe has ended.
 //
 // A first failure that does not decide is repeated at once: until the second
-// result the target is answered, whatever has become of it.
+// result the target is answered, up or down.
 //
-// A local error is followed by the ordinary wait: asking more often is no help
-// to a machine that is out of descriptors.
-func (m *Monitor) reschedule(t *Target, o Outcome, started, ended time.Duration) {
-	due := t.rhythm(started)
+// After a local error the wait is the ordinary one: more probes do not help a
+// machine without descriptors.
+func (m *Monitor) reschedule(t *Target, c Class, started, ended time.Duration) {
+	due := t.nextSlot(started)
 	switch {
-	case t.repeats(o):
+	case t.repeats(c):
 		due = ended
 	case t.v.Streak > 0:
 		due = started + wobble(t.group.Fast, jitter)
@@ -101,10 +102,10 @@ func (m *Monitor) reschedule(t *Target, o Outcome, started, ended time.Duration)
 	m.schedule.push(entry{max(due, ended), t})
 }
 
-// rhythm returns when a probe follows that started at the given time: half the
-// jitter around the next slot. The last probe was as near to its own, so the
-// two halves add up.
-func (t *Target) rhythm(started time.Duration) time.Duration {
+// nextSlot returns when the probe after one that started at the given time is
+// due: at the next slot, plus or minus half the jitter. The last probe was as
+// near to its slot, so the wait between them varies by the whole jitter.
+func (t *Target) nextSlot(started time.Duration) time.Duration {
 	off := time.Duration(float64(t.group.Interval) * jitter / 2)
 	slot := t.slotAfter(started + off)
 	return slot - off + wobble(off, 1)
@@ -125,9 +126,8 @@ func wobble(d time.Duration, part float64) time.Duration {
 	return time.Duration(float64(d) * (1 - part + 2*part*rand.Float64()))
 }
 
-// A schedule is a heap of targets by due time. The times stand in the heap
-// itself: with a hundred thousand targets, looking each one up at each
-// comparison is what would cost.
+// A schedule is a heap of targets by due time. The entries hold the times: with
+// 100,000 targets, following a pointer for each comparison would miss the cache.
 type schedule []entry
 
 type entry struct {
@@ -149,7 +149,7 @@ func (s *schedule) pop() entry {
 
 func (s *schedule) remove(t *Target) { s.cut(int(t.index)) }
 
-// cut removes the entry at i: the last one takes its place and sinks or rises.
+// cut removes the entry at i. The last one replaces it and moves up or down.
 func (s *schedule) cut(i int) {
 	end := len(*s) - 1
 	last := (*s)[end]
@@ -164,7 +164,7 @@ func (s *schedule) cut(i int) {
 	}
 }
 
-// up puts e at i or, where parents are due later, above them.
+// up puts e at i, or above the parents that are due later.
 func (s *schedule) up(i int, e entry) {
 	for i > 0 {
 		parent := (i - 1) / 2
@@ -177,7 +177,7 @@ func (s *schedule) up(i int, e entry) {
 	s.set(i, e)
 }
 
-// down puts e at i or, where children are due earlier, below them.
+// down puts e at i, or below the children that are due earlier.
 func (s *schedule) down(i int, e entry) {
 	for {
 		child := 2*i + 1

@@ -260,7 +260,7 @@ func TestStandstill(t *testing.T) {
 			woke := w.now()
 			w.wait(usual.Interval * 11 / 10)
 			var after []time.Duration
-			asked := 0
+			probed := 0
 			for _, s := range w.starts {
 				n := len(after)
 				for _, at := range s {
@@ -269,12 +269,12 @@ func TestStandstill(t *testing.T) {
 					}
 				}
 				if len(after) > n {
-					asked++
+					probed++
 				}
 			}
 			slices.Sort(after)
-			if asked != tc.targets {
-				t.Errorf("%d of %d targets were probed in the interval behind a standstill", asked, tc.targets)
+			if probed != tc.targets {
+				t.Errorf("%d of %d targets were probed in the interval after a standstill", probed, tc.targets)
 			}
 			if got := densest(after, time.Second); got > tc.most {
 				t.Errorf("%d of %d targets in a second, want %d at most", got, tc.targets, tc.most)
@@ -296,7 +296,7 @@ func TestOverdueSkips(t *testing.T) {
 			t.Errorf("%d probes at once, want one", n)
 		}
 		last := w.results[len(w.results)-1]
-		if !last.Late() || last.Delay < 3*usual.Interval || last.Outcome != Pass {
+		if !last.Late() || last.Delay < 3*usual.Interval || last.Class != Pass {
 			t.Errorf("result is %+v, want one that is late by 34 s or more, and counts", last)
 		}
 		w.wait(usual.Interval * 11 / 10)
