@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"strconv"
 	"strings"
 	"time"
 
@@ -182,6 +183,13 @@ func (d *discovery) walk(ctx context.Context) bool {
 	return found
 }
 
+// panicText is what the panic of a plugin says, for one line of the log: it may
+// hold text from the network.
+func panicText(p any) string {
+	const most = 200
+	return strconv.Quote(beginning(fmt.Sprint(p), most))
+}
+
 // walkZone adds the addresses of zone to seen, and reports whether source has
 // the zone. It reads the zone to its end in any case: whoever writes into the
 // channel waits for that. A panic of a plugin's would end the server, as
@@ -189,7 +197,7 @@ func (d *discovery) walk(ctx context.Context) bool {
 func (d *discovery) walkZone(ctx context.Context, source transfers, zone string, seen sightings) (ok bool, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("the plugin below panicked: %v", p)
+			err = fmt.Errorf("the plugin below panicked: %s", panicText(p))
 		}
 	}()
 	records, err := source.Transfer(zone, 0)

@@ -125,10 +125,10 @@ func clip(text string) string {
 
 // beginning returns the first n bytes of text, or fewer: no character is cut.
 func beginning(text string, n int) string {
-	for n > 0 && !utf8.RuneStart(text[n]) {
+	for n > 0 && n < len(text) && !utf8.RuneStart(text[n]) {
 		n--
 	}
-	return text[:n]
+	return text[:min(n, len(text))]
 }
 
 // ending returns the last n bytes of text, or fewer: no character is cut.

@@ -172,7 +172,7 @@ type foundZone struct {
 func (i *inspection) zoneOf(ctx context.Context, name string) (zone foundZone) {
 	defer func() {
 		if p := recover(); p != nil {
-			log.Warningf("asking for the zone of %s: the plugin below panicked: %v", name, p)
+			log.Warningf("asking for the zone of %s: the plugin below panicked: %s", name, panicText(p))
 		}
 	}()
 	ctx, cancel := context.WithTimeout(ctx, answerWithin)

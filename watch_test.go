@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -39,7 +40,7 @@ func (z *zoneBelow) Transfer(zone string, _ uint32) (<-chan []dns.RR, error) {
 		return nil, errors.New("not authoritative")
 	}
 	if z.panics {
-		panic("a fault of the plugin's")
+		panic("a fault of the plugin's\n" + strings.Repeat("x", 1000))
 	}
 	ch := make(chan []dns.RR)
 	records := z.records
@@ -165,9 +166,16 @@ func TestAZoneThatIsNotThereIsTriedAgainSoon(t *testing.T) {
 func TestAPanicInAZoneIsNotTheServers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		below := &zoneBelow{name: "example.org.", panics: true, records: rrs(t, "a.example.org. 1 IN A 192.0.2.1")}
+		logged := captureLog(t)
 		h, r := watching(t, below)
 		defer r.stop(h)
 		time.Sleep(time.Second)
+		if line, rest, _ := strings.Cut(logged(), "\n"); !strings.Contains(line, `panicked: "a fault of the plugin's\nxxx`) || len(line) > 400 || strings.HasPrefix(rest, "xxx") {
+			t.Errorf("logged %q", logged())
+		}
+		if got := panicText("short"); got != `"short"` {
+			t.Errorf("quoted as %s", got)
+		}
 		below.change(func() { below.panics = false })
 		time.Sleep(time.Minute)
 		synctest.Wait()
