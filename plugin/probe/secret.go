@@ -193,6 +193,15 @@ func (s *secrets) find(text []rune) (hidden []bool, found bool) {
 			hidden[i] = true
 		}
 	}
+	s.findIn(text, hide)
+	if decoded, at := unescaped(text); decoded != nil {
+		s.findIn(decoded, func(from, to int) { hide(at[from], at[to]) })
+	}
+	return hidden, found
+}
+
+// findIn hides what there is of s in text.
+func (s *secrets) findIn(text []rune, hide func(from, to int)) {
 	folded := make([]rune, len(text))
 	for i, r := range text {
 		folded[i] = fold(r)
@@ -210,7 +219,6 @@ func (s *secrets) find(text []rune) (hidden []bool, found bool) {
 		}
 	}
 	s.findPlain(folded, hide)
-	return hidden, found
 }
 
 // findPlain hides what there is of s when nothing is looked at but letters and

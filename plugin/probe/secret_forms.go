@@ -53,6 +53,7 @@ func decoded(secret string) []string {
 // HTML or a hexadecimal dump.
 func escaped(fragment string) []string {
 	all := []string{fmt.Sprintf("%x", fragment), fmt.Sprintf("% x", fragment)}
+	all = append(all, strings.ReplaceAll(all[1], " ", ":"))
 	if !strings.ContainsFunc(fragment, needsEscape) {
 		return all
 	}
