@@ -163,7 +163,9 @@ func (s *signer) denial(name string, qtype uint16, start *dns.SOA, strict bool, 
 		if strict {
 			return nil
 		}
+		ttl := start.Hdr.Ttl
 		start = soa(zone)
+		start.Hdr.Ttl = ttl
 	}
 	authority := []dns.RR{start}
 	authority = append(authority, s.set(authority, server)...)
