@@ -159,6 +159,9 @@ func (r *registry) counted(exhibits []*exhibit, room int) (all []prometheus.Metr
 			}
 		}
 	}
+	if r.othersGone != (counts{}) {
+		countsOf(byKey, toOthers).add(&r.othersGone)
+	}
 	for key, c := range byKey {
 		all = append(all, c.metrics(key)...)
 	}
@@ -267,7 +270,12 @@ func (r *registry) forgetAggregates() {
 		}
 	}
 	gone := func(key seriesKey) bool { return !there[key] }
-	maps.DeleteFunc(r.aggregates, func(key seriesKey, _ *aggregate) bool { return gone(key) })
+	maps.DeleteFunc(r.aggregates, func(key seriesKey, a *aggregate) bool {
+		if gone(key) && a.to == toOthers {
+			r.othersGone.add(&a.shown)
+		}
+		return gone(key)
+	})
 	maps.DeleteFunc(r.last, func(key seriesKey, _ last) bool { return gone(key) })
 	maps.DeleteFunc(r.left, func(key seriesKey, _ *leavings) bool { return gone(key) })
 }

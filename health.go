@@ -50,7 +50,8 @@ type registry struct {
 	aggregates map[seriesKey]*aggregate // by the first NAME of the stanza, as what follows
 	last       map[seriesKey]last
 	left       map[seriesKey]*leavings
-	aggregated bool // once, which was logged
+	othersGone counts // of stanzas that were counted under others and have left
+	aggregated bool   // once, which was logged
 	maxSeries  int
 
 	watchLimit   int

@@ -34,3 +34,29 @@ func TestALargePoolLeavesTheSeriesOfOthers(t *testing.T) {
 		t.Errorf("log %q, want %q in it", logged(), want)
 	}
 }
+
+// What stanzas have counted that were shown as others stays there when they leave:
+// Prometheus would take all that is left for new traffic.
+func TestOthersDoNotGoBackWhenStanzasLeave(t *testing.T) {
+	g := newGallery(t)
+	g.maxSeries = maxOfProcess + seriesOfDuration + 20*5 + 1 + len(counts{}) + 5
+	stanzas := func(n int) string { return strings.ReplaceAll(manyNames(n, 1, 0, 1), "check tcp://:1", "") }
+	const others = "answers_total{outcome=served,pool=others}"
+	h := g.load(t, stanzas(20))
+	hit(t, h, 0, 20, 10)
+	g.series(t)
+	hit(t, h, 0, 20, 10)
+	before, _ := g.series(t)
+	if before[others] == 0 {
+		t.Fatalf("nothing is counted under others: %v", before)
+	}
+	h = g.load(t, stanzas(2))
+	if after, _ := g.series(t); after[others] != before[others] {
+		t.Errorf("went from %v to %v", before[others], after[others])
+	}
+	h = g.load(t, stanzas(20))
+	hit(t, h, 10, 20, 1)
+	if after, _ := g.series(t); after[others] < before[others] || after[others] > before[others]+10 {
+		t.Errorf("went from %v to %v", before[others], after[others])
+	}
+}
