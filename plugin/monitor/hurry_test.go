@@ -73,24 +73,30 @@ func TestWhatFailsTogetherIsDownTogether(t *testing.T) {
 
 func TestWhoIsHurried(t *testing.T) {
 	for _, tc := range []struct {
-		name  string
-		probe Probe
-		wait  time.Duration // from the first probe until it is hurried
-		want  time.Duration // from then until the next probe; 0 for its own time
+		name   string
+		probe  Probe
+		probes int           // that have begun when it is hurried
+		wait   time.Duration // from the last of them until then
+		want   time.Duration // from then until the next probe; 0 for its own time
 	}{
-		{"up, some time after its last probe", pass, 30 * time.Second, time.Nanosecond},
-		{"up, a moment after its last probe", pass, 200 * time.Millisecond, usual.Fast - 200*time.Millisecond},
-		{"down", fail, 30 * time.Second, 0},
-		{"failed once", script("PFFFFFFFF"), 61 * time.Second, 0},
-		{"unknown for a local error", script("XXXXXXXX"), 30 * time.Second, 0},
-		{"in flight", hang, time.Second, 0},
+		// The second probe is in the target's slot, which may come at any time after
+		// the first. The third is an interval later, give or take the jitter.
+		{"up, some time after its last probe", pass, 2, 30 * time.Second, time.Nanosecond},
+		{"up, a moment after its last probe", pass, 2, 200 * time.Millisecond, usual.Fast - 200*time.Millisecond},
+		{"down", fail, 1, 30 * time.Second, 0},
+		{"up with failures against it", script("PFF"), 3, time.Second, 0}, // the first was repeated at once
+		{"unknown for a local error", script("X"), 1, 30 * time.Second, 0},
+		{"in flight", hang, 1, time.Second, 0},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			within(t, func(w *watch) {
 				check := usual
 				check.Interval = time.Minute
 				target := w.acquire(1, 1, check, tc.probe)[0]
-				w.wait(tc.wait)
+				for w.wait(tc.wait / 4); len(w.starts[ip(1)]) < tc.probes; {
+					w.wait(tc.wait / 4)
+				}
+				w.wait(w.starts[ip(1)][tc.probes-1] + tc.wait - w.now())
 				at, n := w.now(), len(w.starts[ip(1)])
 				var hurried bool
 				w.Do(func() {
