@@ -3,11 +3,12 @@
 package probe
 
 import (
+	"bufio"
+	"bytes"
+	"errors"
 	"os"
 	"os/exec"
-	"slices"
 	"strconv"
-	"strings"
 	"syscall"
 	"time"
 )
@@ -28,10 +29,14 @@ func killGroup(leader *os.Process) { _ = syscall.Kill(-leader.Pid, syscall.SIGKI
 // subreaper would have to be the whole of CoreDNS, and collect the orphans of
 // other plugins; a control group takes a privilege that CoreDNS rarely has.
 func killMarked(leader *os.Process, mark string) {
+	room, killed := bufio.NewReader(nil), make(map[int]bool)
 	for end := time.Now().Add(killWithin); time.Now().Before(end); {
 		found := false
 		for _, pid := range processes(leader.Pid) {
-			found = killIfMarked(pid, mark) || found
+			// On a busy machine a killed process stays for a while.
+			if !killed[pid] && killIfMarked(pid, mark, room) {
+				killed[pid], found = true, true
+			}
 			if time.Now().After(end) {
 				return
 			}
@@ -68,17 +73,34 @@ func processes(pid int) []int {
 // killIfMarked kills a process that has mark in its environment. The process is
 // held before it is looked at, so that the signal cannot hit another one to
 // which the kernel has given its id in between.
-func killIfMarked(pid int, mark string) bool {
+func killIfMarked(pid int, mark string, room *bufio.Reader) bool {
 	p, err := os.FindProcess(pid)
 	if err != nil {
 		return false
 	}
 	defer func() { _ = p.Release() }()
-	environment, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/environ")
-	if err != nil || !slices.Contains(strings.Split(string(environment), "\x00"), mark) {
+	environment, err := os.Open("/proc/" + strconv.Itoa(pid) + "/environ")
+	if err != nil {
 		return false
 	}
-	return p.Signal(syscall.SIGKILL) == nil
+	defer func() { _ = environment.Close() }()
+	room.Reset(environment)
+	return has(room, mark) && p.Signal(syscall.SIGKILL) == nil
+}
+
+// has reports whether variable, as in A=B, is in an environment. Those of other
+// processes may have megabytes: none is held as a whole.
+func has(environment *bufio.Reader, variable string) bool {
+	for start := true; ; { // of a variable
+		part, err := environment.ReadSlice(0)
+		if start && string(bytes.TrimSuffix(part, []byte{0})) == variable {
+			return true
+		}
+		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
+			return false
+		}
+		start = err == nil
+	}
 }
 
 // reap takes leave of those that leader has left behind, now killed, where they
