@@ -92,6 +92,7 @@ func serveOn(t *testing.T, l net.Listener, handle func(net.Conn)) (port string) 
 			if err != nil {
 				return
 			}
+			sendLittle(conn)
 			mu.Lock()
 			conns[conn] = true
 			mu.Unlock()
@@ -117,6 +118,17 @@ func serveOn(t *testing.T, l net.Listener, handle func(net.Conn)) (port string) 
 	})
 	_, port, _ = net.SplitHostPort(l.Addr().String())
 	return port
+}
+
+// sendLittle has the kernel take no more than some 100 KiB of what is written to
+// conn before the other side reads it.
+func sendLittle(conn net.Conn) {
+	if c, ok := conn.(*tls.Conn); ok {
+		conn = c.NetConn()
+	}
+	if c, ok := conn.(*net.TCPConn); ok {
+		_ = c.SetWriteBuffer(32 << 10)
+	}
 }
 
 // unused returns a port on which nobody listens.

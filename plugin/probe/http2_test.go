@@ -106,14 +106,16 @@ func http2Rows(t *testing.T) []row {
 		served(" body: none", func(s *h2) { s.head(true, ":status", "200") }, body),
 		served(" body: without end", func(s *h2) {
 			s.head(false, ":status", "200")
+			data := make([]byte, 16<<10)
 			for ok := true; ok; {
-				ok = s.WriteData(1, false, make([]byte, 16<<10)) == nil
+				ok = s.WriteData(1, false, data) == nil
 			}
 		}, body),
 		served(" body: longer than is read", func(s *h2) {
 			s.head(false, ":status", "200")
+			data := make([]byte, 16<<10)
 			for range 8 {
-				_ = s.WriteData(1, false, make([]byte, 16<<10))
+				_ = s.WriteData(1, false, data)
 			}
 		}, "body well"),
 		served(" body: as long as is read, a byte in a frame", func(s *h2) {
@@ -150,14 +152,15 @@ func http2Rows(t *testing.T) []row {
 			block := s.block(strings.Repeat("x", 8<<10))
 			_ = s.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: block})
 			for ok := true; ok; {
-				ok = s.WriteContinuation(1, false, s.block(strings.Repeat("y", 8<<10))) == nil
+				ok = s.WriteContinuation(1, false, block) == nil
 			}
 		}),
 		served(": headers that unpack to a megabyte", func(s *h2) {
 			s.buf.Reset()
 			_ = s.enc.WriteField(hpack.HeaderField{Name: ":status", Value: "200"})
+			kilobyte := strings.Repeat("x", 1000)
 			for range 1000 {
-				_ = s.enc.WriteField(hpack.HeaderField{Name: "x", Value: strings.Repeat("x", 1000)})
+				_ = s.enc.WriteField(hpack.HeaderField{Name: "x", Value: kilobyte})
 			}
 			_ = s.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: s.buf.Bytes(), EndHeaders: true, EndStream: true})
 		}),
