@@ -13,6 +13,10 @@ help: ## list the targets
 run: build ## build CoreDNS with rrhealth and start it on Corefile.example
 	build/coredns -conf Corefile.example
 
+.PHONY: revive
+revive: build ## answer the checks of the third backend of Corefile.example, until Ctrl-C
+	build/coredns -conf testdata/Corefile.revive
+
 .PHONY: build
 build: ## build CoreDNS with rrhealth into build/coredns
 	go build -o build/coredns ./cmd/coredns
@@ -26,7 +30,7 @@ e2e: ## run the end-to-end tests three times, in any order, with the race detect
 	go test -race -shuffle=on -count=3 -timeout 20m . ./cmd/coredns
 
 .PHONY: compat
-compat: ## build with the older versions of CoreDNS that README.md names, and test
+compat: ## build with the older versions of CoreDNS that docs/install.md names, and test
 	scripts/compat
 
 .PHONY: lint
@@ -80,5 +84,5 @@ man: ## make the man page again
 	deploy/man/generate coredns-rrhealth.7
 
 .PHONY: readme
-readme: ## do what the README tells a newcomer to do, and compare
+readme: ## run the commands of README.md and docs, and compare what they print
 	scripts/readme

@@ -27,8 +27,9 @@ func needsAddressesBesideServices(t *testing.T) {
 	}
 }
 
-// README.md names the versions that scripts/compat tests with, and that of go.mod.
-func TestTheREADMENamesTheVersionsOfCoreDNS(t *testing.T) {
+// docs/install.md names the versions that scripts/compat tests with, and that of
+// go.mod. README.md names the first and the last.
+func TestTheDocumentsNameTheVersionsOfCoreDNS(t *testing.T) {
 	read := func(file, pattern string) string {
 		text, err := os.ReadFile(file)
 		if err != nil {
@@ -41,8 +42,11 @@ func TestTheREADMENamesTheVersionsOfCoreDNS(t *testing.T) {
 		return string(m[1])
 	}
 	want := read("scripts/compat", `versions=\(([\d. ]+)\)`)
-	want = strings.ReplaceAll(want, " ", ", ") + " and " + read("go.mod", `github.com/coredns/coredns v([\d.]+)`)
-	if got := read("README.md", `with CoreDNS ([\d., and]+) \(`); got != want {
-		t.Errorf("README.md names %s, want %s", got, want)
+	first, _, _ := strings.Cut(want, " ")
+	last := read("go.mod", `github.com/coredns/coredns v([\d.]+)`)
+	want = strings.ReplaceAll(want, " ", ", ") + " and " + last
+	if got := read("docs/install.md", `with CoreDNS ([\d., and]+) \(`); got != want {
+		t.Errorf("docs/install.md names %s, want %s", got, want)
 	}
+	contains(t, "README.md", document(t, "README.md"), "with CoreDNS "+first+" to "+last)
 }

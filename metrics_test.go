@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	stdlog "log"
-	"os"
 	"regexp"
 	"strings"
 	"sync"
@@ -361,17 +360,29 @@ func TestSecretsStayIn(t *testing.T) {
 	}
 }
 
+var metricName = regexp.MustCompile(`coredns_rrhealth_[a-z_]+`)
+
 var metricRow = regexp.MustCompile("(?m)^\\* `(coredns_rrhealth_[a-z_]+)\\{?([a-z, _]*)\\}?`")
 
-// The README lists every metric with its labels, and no other.
-func TestTheREADMEListsTheMetrics(t *testing.T) {
-	readme, err := os.ReadFile("README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	documented := map[string]string{}
-	for _, m := range metricRow.FindAllStringSubmatch(string(readme), -1) {
+// docs/metrics.md lists every metric with its labels, and no other. README.md
+// repeats some, and the alerts look at some.
+func TestTheDocumentsListTheMetrics(t *testing.T) {
+	documented, known := map[string]string{}, map[string]bool{}
+	for _, m := range metricRow.FindAllStringSubmatch(document(t, "docs/metrics.md"), -1) {
 		documented[m[1]] = strings.ReplaceAll(m[2], " ", "")
+		known[m[1]] = true
+	}
+	for _, m := range metricRow.FindAllStringSubmatch(document(t, "README.md"), -1) {
+		if got, ok := documented[m[1]]; !ok || got != strings.ReplaceAll(m[2], " ", "") {
+			t.Errorf("README.md has %s{%s}, docs/metrics.md {%s}", m[1], m[2], got)
+		}
+	}
+	for _, file := range documents(t) {
+		for _, name := range metricName.FindAllString(document(t, file), -1) {
+			if !known[name] {
+				t.Errorf("%s has %s, docs/metrics.md does not list it", file, name)
+			}
+		}
 	}
 	ch := make(chan *prometheus.Desc, 100)
 	for _, c := range []prometheus.Collector{collector{live}, probeDuration, localErrors, probesLate, watchRejected} {
@@ -382,11 +393,11 @@ func TestTheREADMEListsTheMetrics(t *testing.T) {
 	for d := range ch {
 		m := described.FindStringSubmatch(d.String())
 		if got, ok := documented[m[1]]; !ok || got != m[2] {
-			t.Errorf("%s{%s}: the README says {%s} (listed: %t)", m[1], m[2], got, ok)
+			t.Errorf("%s{%s}: docs/metrics.md says {%s} (listed: %t)", m[1], m[2], got, ok)
 		}
 		delete(documented, m[1])
 	}
 	for name := range documented {
-		t.Errorf("the README lists %s, which does not exist", name)
+		t.Errorf("docs/metrics.md lists %s, which does not exist", name)
 	}
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/rrhealth/rrhealth/plugin/verdict"
 )
 
-// What a stanza says where it says nothing. The reasons are in the README.
+// What a stanza says where it says nothing. The reasons are in docs/detection.md.
 const (
 	defaultInterval   = 5 * time.Second
 	defaultFast       = time.Second

@@ -4,14 +4,14 @@ import "strings"
 
 // An option is a line that a stanza may have.
 type option struct {
-	name, form string // as the README's Syntax has them
+	name, form string // as docs/configuration.md has them
 	read       func(*stanza, line) error
 	many       bool // may be given more than once
 	general    bool // may also stand in the block of a check
 }
 
-// options lists all of them, in the order of the README. Parser, error texts
-// and a test of the README read this list. Lines are read in the order of the
+// options lists all of them, in the order of docs/configuration.md. Parser, error
+// texts and a test of the documents read this list. Lines are read in the order of the
 // Corefile, checks last: they need the stanza's pace.
 var options = []option{
 	{name: "backend", form: backendArgs, read: (*stanza).parseBackend, many: true},

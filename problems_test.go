@@ -154,12 +154,12 @@ expect ü
 	}
 }
 
-// The README says so where it describes secrets.
+// docs/checks.md says so where it describes secrets.
 func TestAHashIsPartOfAWordInQuotesOnly(t *testing.T) {
 	check := func(value string) string {
 		return parsed(t, "rrhealth {\nbackend 192.0.2.1\ncheck http://:80/ {\nheader X-Token "+value+"\n}\n}")[0].checks[0].probe.ID
 	}
 	if check("abc#def") != check("abc") || check(`"abc#def"`) == check("abc") {
-		t.Error("README.md says that # starts a comment in a word, and does not in quotes")
+		t.Error("docs/checks.md says that # starts a comment in a word, and does not in quotes")
 	}
 }

@@ -13,7 +13,7 @@ import (
 )
 
 var (
-	block   = regexp.MustCompile("(?ms)^ *~~~ corefile\n(.*?)^ *~~~$")
+	block   = regexp.MustCompile("(?ms)^ *~~~ (corefile|stanza)\n(.*?)^ *~~~$")
 	port    = regexp.MustCompile(`:\d+\b`)
 	ours    = regexp.MustCompile(`^\s*(backend|check|all_down|watch) `)
 	heading = regexp.MustCompile("(?m)^## (.*)$")
@@ -22,20 +22,16 @@ var (
 // Every Corefile in the documentation is started, as it stands but for the
 // ports: documentation that does not work is worse than none.
 func TestEveryCorefileInTheDocumentationStarts(t *testing.T) {
-	files, err := filepath.Glob("*.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	examples, err := filepath.Glob("examples/*/README.md")
-	if err != nil {
-		t.Fatal(err)
+	var files []string
+	for _, pattern := range []string{"*.md", "docs/*.md", "docs/*/*.md", "examples/*/README.md"} {
+		matches, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, matches...)
 	}
 	started := 0
-	pages, err := filepath.Glob("docs/*/*.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, file := range slices.Concat(files, examples, pages) {
+	for _, file := range files {
 		text, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
@@ -43,14 +39,29 @@ func TestEveryCorefileInTheDocumentationStarts(t *testing.T) {
 		for i, m := range block.FindAllStringSubmatch(string(text), -1) {
 			t.Run(fmt.Sprintf("%s/%d", file, i+1), func(t *testing.T) {
 				t.Chdir(zoneFiles(t))
-				startsOnFreePorts(t, m[1])
+				startsOnFreePorts(t, whole(m[1], m[2]))
 			})
 			started++
 		}
 	}
-	if started < 4 {
-		t.Errorf("started %d Corefiles, want all that the README has", started)
+	if started < 30 {
+		t.Errorf("started %d Corefiles, want all that the documents have", started)
 	}
+}
+
+// whole returns the Corefile that a block of the documents is, or is a part of:
+// a block that is called stanza has lines of one.
+func whole(kind, text string) string {
+	if kind == "corefile" {
+		return text
+	}
+	name := "www.example.org"
+	if strings.HasPrefix(text, "watch ") {
+		name = ""
+	} else if !strings.HasPrefix(text, "backend ") {
+		text = "backend 192.0.2.10 192.0.2.11\n" + text
+	}
+	return "example.org {\nrrhealth " + name + " {\n" + text + "}\n}\n"
 }
 
 func TestTheExampleStarts(t *testing.T) {

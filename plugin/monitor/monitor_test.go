@@ -462,7 +462,7 @@ func TestIdleTargetsCostNoGoroutine(t *testing.T) {
 	})
 }
 
-// TestMemoryOfIdleTargets pins what README promises.
+// TestMemoryOfIdleTargets pins what docs/performance.md promises.
 func TestMemoryOfIdleTargets(t *testing.T) {
 	const n, most = 100_000, 400
 	m := New(new(blind))

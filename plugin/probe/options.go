@@ -62,7 +62,7 @@ var (
 var repeatable = []string{"env", "header"}
 
 // Options returns the names of the options that checks of a kind take, in the
-// order of the README.
+// order of docs/checks.md.
 func Options(kind string) []string { return slices.Clone(kinds[kind].options) }
 
 // each has every option of s read, and returns the errors of all of them: an

@@ -78,20 +78,20 @@ func TestAllErrorsOfACheckAreReported(t *testing.T) {
 	}
 }
 
-// Ranges stand in the README as the code has them.
-func TestTheREADMEHasTheRangesOfTheCode(t *testing.T) {
-	content, err := os.ReadFile("../../README.md")
+// Ranges stand in docs/checks.md as the code has them.
+func TestTheDocumentsHaveTheRangesOfTheCode(t *testing.T) {
+	content, err := os.ReadFile("../../docs/checks.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	text := strings.Join(strings.Fields(string(content)), " ")
 	for _, want := range []string{
-		fmt.Sprintf("`min_days N` (the certificate must be valid for N more days, 1 to %d)", maxMinDays),
+		fmt.Sprintf("`min_days N`: the certificate must be valid for N more days, 1 to %d.", maxMinDays),
 		fmt.Sprintf("matches within its first %d KiB", maxReply>>10),
 		fmt.Sprintf("At most %d commands run at once", maxCommands),
 	} {
 		if !strings.Contains(text, want) {
-			t.Errorf("the README does not say %q", want)
+			t.Errorf("docs/checks.md does not say %q", want)
 		}
 	}
 }

@@ -17,7 +17,7 @@ import (
 )
 
 // A peer is a real server that people run, of Debian's packages (see
-// scripts/peers), with the checks that our README has for it.
+// scripts/peers), with the checks that docs/checks.md has for it.
 type peer struct {
 	name    string
 	program string

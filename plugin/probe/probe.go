@@ -69,14 +69,14 @@ type Spec struct {
 }
 
 // A kind parses the checks of one protocol, and has the options of the list.
-// Parser, error texts and a test of the README read the same list.
+// Parser, error texts and a test of docs/checks.md read the same list.
 type kind struct {
 	parse   func(Spec) (Check, error)
 	options []string
 }
 
 // kinds is the table of what can be asked. A new kind is one file, its test,
-// one line here and one row in the README.
+// one line here and one section in docs/checks.md.
 var kinds = map[string]kind{
 	"dns":   {parseDNS, []string{"type", "rcode", "answer"}},
 	"exec":  {parseExec, []string{"env"}},
