@@ -213,6 +213,13 @@ func TestTheDocumentsHaveTheTimesToDetect(t *testing.T) {
 	if tested < 5 {
 		t.Errorf("tested %d rows, want all", tested)
 	}
+	first := rows(sections(document(t, "docs/detection.md"))["Time to detect"])[1:3]
+	for _, text := range []string{
+		fmt.Sprintf("that refuses connections leaves the answers within %s, a silent one within %s", first[0][1], first[0][2]),
+		fmt.Sprintf("within %s and %s", first[1][1], first[1][2]),
+	} {
+		contains(t, "README.md", document(t, "README.md"), text)
+	}
 }
 
 var source = regexp.MustCompile(`(?s)<!-- from (\S+) -->\n\n(.*?)\n\n`)
@@ -256,14 +263,11 @@ func takenFrom(row, from []string) bool {
 	return len(row) == 0
 }
 
-const errorsPreface = `# Errors
-
-Wrong Corefiles, and what rrhealth says about them. If a Corefile has several errors, rrhealth reports
-all of them.
-
-This page is made from [testdata/corefile_errors.txt](../testdata/corefile_errors.txt), which the
-tests read: go test -run Errors -update .
-`
+const errorsPreface = "# Errors\n\n" +
+	"Wrong Corefiles, and what rrhealth says about them. If a Corefile has several errors, rrhealth\n" +
+	"reports all of them.\n\n" +
+	"`go test -run Errors -update .` makes this page from\n" +
+	"[testdata/corefile_errors.txt](../testdata/corefile_errors.txt), which the tests read.\n"
 
 // docs/errors.md is made of the golden file: go test -run Errors -update .
 func TestTheDocumentOfErrorsIsTheGoldenFile(t *testing.T) {
