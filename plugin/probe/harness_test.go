@@ -64,8 +64,8 @@ func addrPort(t *testing.T, text string) netip.AddrPort {
 }
 
 const (
-	enough = 20 * time.Second       // for what answers
-	briefs = 250 * time.Millisecond // for what never does
+	enough = 20 * time.Second // for what answers
+	briefs = 2 * time.Second  // for what never does, and may have to say something before
 )
 
 // serve accepts connections on loopback and has each handled in a goroutine of
