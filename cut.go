@@ -85,7 +85,8 @@ func (w *filterWriter) judgeWindow(m *dns.Msg, rrs []dns.RR, start, end, full in
 		return false
 	}
 	first := 0
-	if h := rrs[start].Header(); f.Policy == pool.Rotate && !f.dryRun {
+	turned := f.Policy == pool.Rotate && !f.dryRun && !w.watching.ordered.Load()
+	if h := rrs[start].Header(); turned {
 		w.answer.step, w.answer.stepped = turns.next(h.Name, h.Rrtype), true
 		first = int(w.answer.step % uint64(len(set))) // #nosec G115 -- less than the length
 	}
@@ -105,7 +106,7 @@ func (w *filterWriter) judgeWindow(m *dns.Msg, rrs []dns.RR, start, end, full in
 			return true
 		}
 	}
-	w.answer.step, w.answer.stepped = step, f.Policy == pool.Rotate && !f.dryRun
+	w.answer.step, w.answer.stepped = step, turned
 	return false
 }
 

@@ -2,6 +2,7 @@ package rrhealth
 
 import (
 	"context"
+	"sync/atomic"
 
 	"github.com/miekg/dns"
 )
@@ -16,13 +17,17 @@ import (
 // For the same reason a filter leaves the addresses in the second answer alone. It
 // judges them in the first. A cache below keeps what the plugin made of both, and
 // would keep out what is down now for as long as the TTL.
+//
+// Where the second answer is the business of another server block, its pool or
+// filter orders the addresses, and tells so: a filter around leaves the order.
 
 // A watchedContext is the context of a query whose answer from below handler
 // is going to look through.
 type watchedContext struct {
 	context.Context
 	handler *RRHealth
-	filter  bool // judges the answer, too
+	filter  bool        // judges the answer, too
+	ordered atomic.Bool // by another handler; a cache below may ask in the background
 }
 
 // A watcherKey asks a context whether handler looks through the answer.
@@ -30,6 +35,9 @@ type watcherKey struct{ handler *RRHealth }
 
 // A filterKey asks a context whether handler judges the answer for a filter.
 type filterKey struct{ handler *RRHealth }
+
+// A watchedKey asks a context for the innermost watchedContext.
+type watchedKey struct{}
 
 // Value implements context.Context.
 func (c *watchedContext) Value(key any) any {
@@ -42,6 +50,8 @@ func (c *watchedContext) Value(key any) any {
 		if k.handler == c.handler && c.filter {
 			return true
 		}
+	case watchedKey:
+		return c
 	}
 	return c.Context.Value(key)
 }
@@ -60,9 +70,17 @@ func (h *RRHealth) filteredAround(ctx context.Context, r *dns.Msg) bool {
 
 // watch returns the context in which plugins below are to answer.
 func (w *filterWriter) watch() context.Context {
-	w.watching = watchedContext{w.ctx, w.handler, w.filter != nil}
+	w.watching.Context, w.watching.handler, w.watching.filter = w.ctx, w.handler, w.filter != nil
 	w.ctx = &w.watching
 	return w.ctx
+}
+
+// tellOrdered tells the handler that waits for the answer to the query of ctx, if
+// there is one, that the addresses are in the order in which they are to leave.
+func tellOrdered(ctx context.Context) {
+	if around, ok := ctx.Value(watchedKey{}).(*watchedContext); ok {
+		around.ordered.Store(true)
+	}
 }
 
 // nestedTurn is turns.next for an answer to a nested query, which is a rotation

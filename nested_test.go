@@ -1,6 +1,7 @@
 package rrhealth
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -38,5 +39,40 @@ func TestAFilterTurnsTheEndOfAnAliasOnce(t *testing.T) {
 				before = now
 			}
 		})
+	}
+}
+
+// The end of an alias may be the business of another server block, whose pool or
+// filter orders its addresses. A filter around leaves them in that order.
+func TestAFilterKeepsTheOrderOfOtherServerBlocks(t *testing.T) {
+	near := tempZone(t, soaLine+"alias IN CNAME www.example.net.")
+	far := tempZone(t, strings.ReplaceAll(soaLine, "@", "example.net.")+"www.example.net. IN A 192.0.2.1\nwww.example.net. IN A 192.0.2.2")
+	const block = "%s:0 {\nbind 127.0.0.1\nerrors\n%s\n}\n"
+	filter := "rrhealth {\nwatch 192.0.2.0/24\n}\n"
+	for name, tc := range map[string]struct{ near, far string }{
+		"a pool":             {filter, "rrhealth www.example.net {\nbackend 192.0.2.1 192.0.2.2\n}"},
+		"a filter":           {filter, filter + "file " + far + " example.net"},
+		"a filter and cache": {filter, filter + "cache\nfile " + far + " example.net"},
+		"no filter":          {filter, "file " + far + " example.net"},
+		"a filter, of pools": {"rrhealth other.example.org {\nbackend 192.0.2.9\n}\n", filter + "file " + far + " example.net"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := start(t, fmt.Sprintf(block, "example.org", tc.near+"file "+near+" example.org")+fmt.Sprintf(block, "example.net", tc.far))
+			before := addrs(s.ask("alias.example.org.", dns.TypeA))
+			for range 6 {
+				now := addrs(s.ask("alias.example.org.", dns.TypeA))
+				if len(now) != 2 || now[0] != before[1] {
+					t.Fatalf("answered %v after %v: not turned by one", now, before)
+				}
+				before = now
+			}
+		})
+	}
+	pool := "rrhealth www.example.net {\nbackend 192.0.2.1 192.0.2.2\npolicy sequential\n}"
+	s := start(t, fmt.Sprintf(block, "example.org", filter+"file "+near+" example.org")+fmt.Sprintf(block, "example.net", pool))
+	for range 4 {
+		if now := addrs(s.ask("alias.example.org.", dns.TypeA)); !slices.Equal(now, []string{"192.0.2.1", "192.0.2.2"}) {
+			t.Errorf("answered %v, want the order of the pool's policy", now)
+		}
 	}
 }

@@ -259,6 +259,7 @@ func (h *RRHealth) serve(ctx context.Context, w dns.ResponseWriter, r *dns.Msg, 
 	case pool.Refused:
 		m = failure(r, dns.RcodeRefused)
 	default:
+		tellOrdered(ctx)
 		m = answer(r, s.TTL, choice.Members, order, f)
 		if signing {
 			m.Answer = append(m.Answer, h.signer.set(m.Answer, serverOf(ctx))...)

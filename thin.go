@@ -22,6 +22,7 @@ type filterWriter struct {
 	nested  bool // the handler looks through what is made of the answer, too
 	pools   bool // the answer may have the names of pools
 
+	arranged bool           // addresses in the answer were put in order
 	watching watchedContext // room for ctx
 
 	*draft // while a message is judged
@@ -56,6 +57,9 @@ func (w *filterWriter) WriteMsg(m *dns.Msg) error {
 	if done {
 		return nil
 	}
+	if w.arranged {
+		tellOrdered(w.watching.Context)
+	}
 	return w.ResponseWriter.WriteMsg(m)
 }
 
@@ -79,6 +83,7 @@ func plain(m *dns.Msg) bool {
 // reports true where nothing is to be answered, or has been already.
 func (w *filterWriter) judged(m *dns.Msg) (out *dns.Msg, done bool) {
 	if out, ok := w.ledToPool(m); ok {
+		w.arranged = true
 		return out, out == nil
 	}
 	m = w.judgeAnswer(m)

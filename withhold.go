@@ -39,7 +39,8 @@ func (w *filterWriter) apply(s *section, i int, answering bool) {
 		w.applyAllDown(s, i)
 		return
 	case answering && addressType(set.rrtype):
-		kept = s.arrange(set, kept)
+		w.arranged = true
+		kept = w.arrange(s, set, kept)
 	}
 	if len(kept) == len(set.at) {
 		w.keep(s, i, kept)
@@ -84,10 +85,11 @@ func (w *filterWriter) applyAllDown(s *section, i int) {
 	w.leaveOut(set)
 }
 
-// arrange puts places into the order of the policy and cuts them to size.
-func (s *section) arrange(set *rrset, places []int) []int {
+// arrange puts places into the order of the policy, unless they are in that of
+// another handler, and cuts them to size.
+func (w *filterWriter) arrange(s *section, set *rrset, places []int) []int {
 	f := set.filter
-	if len(places) > 1 && f.Policy != pool.Sequential {
+	if len(places) > 1 && f.Policy != pool.Sequential && !w.watching.ordered.Load() {
 		var step uint64
 		switch {
 		case f.Policy != pool.Rotate:
