@@ -20,12 +20,12 @@ func dial(ctx context.Context, kind string, target netip.AddrPort) (*net.TCPConn
 	if err != nil {
 		return nil, nil, broken(kind, target, "connecting", err)
 	}
-	stop := obey(ctx, conn)
+	stop := follow(ctx, conn)
 	return conn, func() { stop(); _ = conn.Close() }, nil
 }
 
 // obey makes reads and writes of conn end when ctx does.
-func obey(ctx context.Context, conn interface{ SetDeadline(time.Time) error }) (stop func() bool) {
+func follow(ctx context.Context, conn interface{ SetDeadline(time.Time) error }) (stop func() bool) {
 	if deadline, ok := ctx.Deadline(); ok {
 		_ = conn.SetDeadline(deadline) // fails only on a closed connection
 	}

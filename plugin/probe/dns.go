@@ -17,7 +17,7 @@ import (
 // parseDNS reads dns://[HOST][:PORT]/NAME with the options type, rcode and
 // answer. HOST means nothing to DNS and is accepted for uniformity.
 func parseDNS(s Spec) (Check, error) {
-	l, err := parseLocation(s, 53, true)
+	l, err := parseURL(s, 53, true)
 	l.host = ""
 	d := &dnsCheck{port: l.port, qtype: dns.TypeA, rcodes: []int{dns.RcodeSuccess}}
 	if err == nil {
@@ -37,7 +37,7 @@ func parseDNS(s Spec) (Check, error) {
 }
 
 // questionOf returns the name in the path of l.
-func questionOf(l location) (string, error) {
+func questionOf(l checkURL) (string, error) {
 	name := dns.Fqdn(strings.TrimPrefix(l.url.Path, "/"))
 	if _, ok := dns.IsDomainName(name); !ok || len(l.url.Path) < 2 || l.url.RawQuery != "" || !printable(name) {
 		return "", fmt.Errorf("check %q: no name to ask for, want dns://[:PORT]/NAME", l.text)
@@ -159,7 +159,7 @@ func (d *dnsCheck) askUDP(ctx context.Context, target netip.AddrPort) (*dns.Msg,
 		switch {
 		case err != nil && !errors.Is(err, dns.ErrShortRead) && strays > 0 && isTimeout(err):
 			return nil, &failure{kind: "dns", target: target, cause: err,
-				reason: say("timed out while waiting for the reply; datagrams with another ID: %d", strays)}
+				reason: reasonf("timed out while waiting for the reply; datagrams with another ID: %d", strays)}
 		case err != nil && !errors.Is(err, dns.ErrShortRead):
 			return nil, broken("dns", target, "waiting for the reply", err)
 		case err == nil && binary.BigEndian.Uint16(buf) == q.Id:

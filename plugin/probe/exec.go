@@ -112,7 +112,7 @@ func (e *execCheck) probe(ctx context.Context, addr netip.Addr) error {
 	case commands <- struct{}{}:
 		defer func() { <-commands }()
 	case <-ctx.Done():
-		return &failure{kind: e.label, target: addr, reason: say("%d commands are running already, and none ended in time", maxCommands), cause: syscall.EAGAIN}
+		return &failure{kind: e.label, target: addr, reason: reasonf("%d commands are running already, and none ended in time", maxCommands), cause: syscall.EAGAIN}
 	}
 	cmd := exec.Command(e.file) // #nosec G204 -- the Corefile names the command
 	cmd.Args = append(slices.Clone(e.args), addr.String())
@@ -146,9 +146,9 @@ func ended(ctx context.Context, said string, err error) reason {
 		text = "ended by " + exit.String() // a signal's name
 	}
 	if said == "" {
-		return say("%s", text)
+		return reasonf("%s", text)
 	}
-	return say("%s: %s", text, repeated(said, 200))
+	return reasonf("%s: %s", text, repeated(said, 200))
 }
 
 // run runs cmd in a process group of its own, until it exits or ctx is done,

@@ -21,14 +21,14 @@ import (
 // parseGRPC reads grpc://[HOST]:PORT[/SERVICE] and grpcs://..., the latter with
 // the TLS options.
 func parseGRPC(s Spec) (Check, error) {
-	l, err := parseLocation(s, 0, true)
-	g := &grpcCheck{location: l, secure: s.kind == "grpcs"}
+	l, err := parseURL(s, 0, true)
+	g := &grpcCheck{checkURL: l, secure: s.kind == "grpcs"}
 	if err == nil {
 		g.service, err = serviceOf(l)
 	}
 	if g.secure {
 		if err == nil {
-			err = l.named()
+			err = l.requireHost()
 		}
 		g.tls = newTLSOptions(l, "h2")
 		g.tls.named = true // gRPC over TLS is HTTP/2, agreed on or not at all
@@ -47,7 +47,7 @@ func parseGRPC(s Spec) (Check, error) {
 }
 
 // serviceOf returns the service in the path of l.
-func serviceOf(l location) (string, error) {
+func serviceOf(l checkURL) (string, error) {
 	service := strings.TrimPrefix(l.url.Path, "/")
 	if l.url.RawQuery != "" || !printable(service) {
 		return "", fmt.Errorf("check %q: a query in the URL, want %s://[HOST]:PORT[/SERVICE]", l.text, l.kind)
@@ -58,7 +58,7 @@ func serviceOf(l location) (string, error) {
 // A grpcCheck asks the standard health service about one service, or about the
 // server where service is "".
 type grpcCheck struct {
-	location
+	checkURL
 	secure  bool
 	tls     tlsOptions
 	service string
@@ -66,7 +66,7 @@ type grpcCheck struct {
 
 // probe passes when grpc.health.v1 says SERVING. The connection is made and
 // secured here, so that what comes in the way of it is worded, and judged, as
-// for every other kind; grpc-go speaks on it.
+// for every other kind; grpc-go protocols on it.
 func (g *grpcCheck) probe(ctx context.Context, addr netip.Addr) error {
 	target := netip.AddrPortFrom(addr, g.port)
 	tcp, done, err := dial(ctx, g.kind, target)
@@ -80,10 +80,10 @@ func (g *grpcCheck) probe(ctx context.Context, addr netip.Addr) error {
 		if err != nil {
 			return err
 		}
-		if err := g.tls.agreed(g.kind, target, secure.ConnectionState()); err != nil {
+		if err := g.tls.checkALPN(g.kind, target, secure.ConnectionState()); err != nil {
 			return err
 		}
-		if err := g.tls.lasting(g.kind, target, secure.ConnectionState()); err != nil {
+		if err := g.tls.checkExpiry(g.kind, target, secure.ConnectionState()); err != nil {
 			return err
 		}
 		conn, scheme = secure, secured{}

@@ -29,16 +29,16 @@ func parseHTTP(s Spec) (Check, error) {
 	if secure {
 		port = 443
 	}
-	l, err := parseLocation(s, port, true)
+	l, err := parseURL(s, port, true)
 	h := &httpCheck{
-		location: l, secure: secure, method: http.MethodGet,
+		checkURL: l, secure: secure, method: http.MethodGet,
 		header: http.Header{"User-Agent": {userAgent}, "Accept": {"*/*"}, "Connection": {"close"}},
 		given:  make(http.Header),
 		status: statusList{{200, 399}},
 	}
 	if secure {
 		if err == nil {
-			err = l.named()
+			err = l.requireHost()
 		}
 		h.tls = newTLSOptions(l, "h2", "http/1.1")
 	}
@@ -60,7 +60,7 @@ func parseHTTP(s Spec) (Check, error) {
 
 // An httpCheck is one request and what its reply must look like.
 type httpCheck struct {
-	location
+	checkURL
 	secure bool
 	tls    tlsOptions
 	method string
@@ -81,23 +81,23 @@ func (h *httpCheck) probe(ctx context.Context, addr netip.Addr) error {
 	}
 	defer done()
 	if !h.secure {
-		return h.judge(target, h.ask1(tcp, target))
+		return h.judge(target, h.askHTTP1(tcp, target))
 	}
 	conn, err := handshake(ctx, h.kind, target, tcp, h.tls.config)
 	if err != nil {
 		return err
 	}
 	state := conn.ConnectionState()
-	if err := h.tls.agreed(h.kind, target, state); err != nil {
+	if err := h.tls.checkALPN(h.kind, target, state); err != nil {
 		return err
 	}
-	if err := h.tls.lasting(h.kind, target, state); err != nil {
+	if err := h.tls.checkExpiry(h.kind, target, state); err != nil {
 		return err
 	}
 	if state.NegotiatedProtocol == "h2" {
-		return h.judge(target, h.ask2(conn, target))
+		return h.judge(target, h.askHTTP2(conn, target))
 	}
-	return h.judge(target, h.ask1(conn, target))
+	return h.judge(target, h.askHTTP1(conn, target))
 }
 
 // A reply is the head of what the server says, or why there is none.

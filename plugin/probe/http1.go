@@ -18,10 +18,10 @@ const maxInformational = 5
 // ask1 asks over HTTP/1.1. It reads a reply by hand, and not through
 // http.Transport: that reads on in goroutines of its own, keeps up to a
 // megabyte of headers, and names the query in its errors.
-func (h *httpCheck) ask1(conn net.Conn, target netip.AddrPort) reply {
+func (h *httpCheck) askHTTP1(conn net.Conn, target netip.AddrPort) reply {
 	req := h.request(target)
 	if err := req.Write(conn); err != nil {
-		return reply{err: broken(h.kind, target, "sending the request", lastWord(conn, err))}
+		return reply{err: broken(h.kind, target, "sending the request", alertInstead(conn, err))}
 	}
 	received := &recorder{r: conn}
 	limited := &io.LimitedReader{R: received, N: maxHeader}
@@ -105,5 +105,5 @@ func malformed(err error) string {
 // fault of how it is divided.
 func malformedBody(err error) bool {
 	var refused *refusal
-	return !broke(err) && !errors.Is(err, errNotH2) && !errors.As(err, &refused)
+	return !broke(err) && !errors.Is(err, errNotHTTP2) && !errors.As(err, &refused)
 }

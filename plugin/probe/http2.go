@@ -23,15 +23,15 @@ const (
 	h2Window = 2 * maxReply
 )
 
-// errNotH2 says that a server that chose HTTP/2 does not speak it properly.
-var errNotH2 = errors.New("the reply is not proper HTTP/2")
+// errNotHTTP2 says that a server that chose HTTP/2 does not speak it properly.
+var errNotHTTP2 = errors.New("the reply is not proper HTTP/2")
 
 // ask2 asks over HTTP/2, frame by frame: one request on one stream needs
 // neither the goroutines nor the state of a transport, and what a hostile
 // server can make us read and answer stays bounded.
-func (h *httpCheck) ask2(conn net.Conn, target netip.AddrPort) reply {
-	if _, err := conn.Write(h.opening(target)); err != nil {
-		return reply{err: broken(h.kind, target, "sending the request", lastWord(conn, err))}
+func (h *httpCheck) askHTTP2(conn net.Conn, target netip.AddrPort) reply {
+	if _, err := conn.Write(h.requestFrames(target)); err != nil {
+		return reply{err: broken(h.kind, target, "sending the request", alertInstead(conn, err))}
 	}
 	s := newStream(conn)
 	status, err := s.status()
@@ -52,7 +52,7 @@ func (h *httpCheck) ask2(conn net.Conn, target netip.AddrPort) reply {
 
 // opening is all that is ever sent unasked: the preface, our settings, and the
 // request. Writing to a bytes.Buffer does not fail.
-func (h *httpCheck) opening(target netip.AddrPort) []byte {
+func (h *httpCheck) requestFrames(target netip.AddrPort) []byte {
 	var out bytes.Buffer
 	out.WriteString(http2.ClientPreface)
 	f := http2.NewFramer(&out, nil)
@@ -125,14 +125,14 @@ func (s *stream) status() (int, error) {
 		}
 		head, ok := frame.(*http2.MetaHeadersFrame)
 		if !ok {
-			return 0, errNotH2 // a body without a head
+			return 0, errNotHTTP2 // a body without a head
 		}
 		if head.Truncated {
 			return 0, errTooLong
 		}
 		status, err := strconv.Atoi(head.PseudoValue("status"))
 		if err != nil || status < 100 || status > 999 {
-			return 0, errNotH2
+			return 0, errNotHTTP2
 		}
 		if status >= 200 {
 			s.ended = head.StreamEnded()
@@ -174,12 +174,12 @@ func (s *stream) next() (http2.Frame, error) {
 	for {
 		frame, err := s.frames.ReadFrame()
 		if err != nil {
-			return nil, wording(err)
+			return nil, frameError(err)
 		}
 		switch frame := frame.(type) {
 		case *http2.MetaHeadersFrame, *http2.DataFrame:
 			if frame.Header().StreamID != theStream {
-				return nil, errNotH2
+				return nil, errNotHTTP2
 			}
 			return frame, nil
 		case *http2.SettingsFrame:
@@ -197,7 +197,7 @@ func (s *stream) next() (http2.Frame, error) {
 				return nil, &refusal{"the server went away", frame.ErrCode}
 			}
 		case *http2.PushPromiseFrame:
-			return nil, errNotH2
+			return nil, errNotHTTP2
 		}
 		if err != nil {
 			return nil, err
@@ -215,11 +215,11 @@ func (r *refusal) Error() string { return r.what + " (" + r.code.String() + ")" 
 
 // wording turns the framer's words for broken frames into ours; the errors of
 // the connection stay what they are.
-func wording(err error) error {
+func frameError(err error) error {
 	var connection http2.ConnectionError
 	var stream http2.StreamError
 	if errors.As(err, &connection) || errors.As(err, &stream) || errors.Is(err, http2.ErrFrameTooLarge) {
-		return errNotH2
+		return errNotHTTP2
 	}
 	return err
 }

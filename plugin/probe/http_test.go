@@ -210,11 +210,11 @@ func TestHostIsTheNameOrTheAddressAndThePortUnlessItIsTheUsualOne(t *testing.T) 
 	} {
 		s := spec("", tc.check)
 		s.Name = tc.name
-		l, err := parseLocation(s, map[bool]uint16{false: 80, true: 443}[strings.HasPrefix(tc.check, "https")], true)
+		l, err := parseURL(s, map[bool]uint16{false: 80, true: 443}[strings.HasPrefix(tc.check, "https")], true)
 		if err != nil {
 			t.Fatal(err)
 		}
-		h := &httpCheck{location: l, secure: l.kind == "https"}
+		h := &httpCheck{checkURL: l, secure: l.kind == "https"}
 		if got := h.authority(addrPort(t, tc.target)); got != tc.want {
 			t.Errorf("%s at %s: Host is %q, want %q", tc.check, tc.target, got, tc.want)
 		}

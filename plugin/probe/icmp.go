@@ -85,7 +85,7 @@ func echo(ctx context.Context, addr netip.Addr) error {
 		return broken("icmp", addr, "opening a socket", err)
 	}
 	defer s.conn.Close()
-	defer obey(ctx, s.conn)()
+	defer follow(ctx, s.conn)()
 
 	request, wanted, data := echoRequest(addr)
 	if _, err := s.send(request); err != nil {

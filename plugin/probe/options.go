@@ -53,9 +53,9 @@ func (s Spec) warnings() []string {
 
 // The options that several kinds share.
 var (
-	talkOptions = []string{"send", "expect"}
-	httpOptions = []string{"method", "header", "status", "body"}
-	tlsNames    = []string{"alpn", "ca", "cert", "min_days", "insecure"}
+	dialogueOptions = []string{"send", "expect"}
+	httpOptions     = []string{"method", "header", "status", "body"}
+	tlsNames        = []string{"alpn", "ca", "cert", "min_days", "insecure"}
 )
 
 // repeatable lists the options that may stand more than once in a block.

@@ -27,7 +27,7 @@ import (
 //
 // What that cannot tell is the target's failure: a gateway that does not answer
 // ARP (nothing behind it can be reached, and all_down answers all of a pool that
-// is behind it), and a local firewall that rejects what a probe sends (it speaks
+// is behind it), and a local firewall that rejects what a probe sends (it protocols
 // ICMP, like a router; one that drops shows as EPERM or as a timeout).
 
 // A reported error is one that another machine has reported.

@@ -85,9 +85,9 @@ var kinds = map[string]kind{
 	"http":  {parseHTTP, httpOptions},
 	"https": {parseHTTP, slices.Concat(httpOptions, tlsNames)},
 	"icmp":  {parseICMP, nil},
-	"tcp":   {parseTCP, talkOptions},
-	"tls":   {parseTLS, slices.Concat(talkOptions, tlsNames)},
-	"udp":   {parseUDP, talkOptions},
+	"tcp":   {parseTCP, dialogueOptions},
+	"tls":   {parseTLS, slices.Concat(dialogueOptions, tlsNames)},
+	"udp":   {parseUDP, dialogueOptions},
 }
 
 // Kinds returns the names of all kinds, sorted.

@@ -31,8 +31,8 @@ import (
 // fragment is how many characters of a secret in a row are not shown.
 const fragment = 4
 
-// blot stands where something was blotted out.
-const blot = "***"
+// redacted stands where something was blotted out.
+const redacted = "***"
 
 // A foreign is text that a server, a program or a library chose.
 type foreign struct {
@@ -43,7 +43,7 @@ type foreign struct {
 }
 
 // String gives nothing away, for whoever prints a foreign past secrets.show.
-func (foreign) String() string { return blot }
+func (foreign) String() string { return redacted }
 
 // mostForeign is how much of a foreign text is looked at, in bytes.
 const mostForeign = 1 << 10
@@ -115,7 +115,7 @@ func (s *secrets) guard(c Check) Func {
 	return func(ctx context.Context, addr netip.Addr) (err error) {
 		defer func() {
 			if p := recover(); p != nil {
-				err = &failure{c.Label, addr, say("the probe panicked: %s", repeated(fmt.Sprint(p), 200)), errPanic, s}
+				err = &failure{c.Label, addr, reasonf("the probe panicked: %s", repeated(fmt.Sprint(p), 200)), errPanic, s}
 			}
 		}()
 		err = c.Probe(ctx, addr)
@@ -123,11 +123,11 @@ func (s *secrets) guard(c Check) Func {
 		case err == nil:
 			return nil
 		case known:
-			s.ready() // here, and not on the loop of who logs it
+			s.prepareOnce() // here, and not on the loop of who logs it
 			f.secrets = s
 			return f
 		default:
-			return &failure{c.Label, addr, say("%s", fromLibrary(err)), err, s}
+			return &failure{c.Label, addr, reasonf("%s", fromLibrary(err)), err, s}
 		}
 	}
 }
@@ -142,10 +142,10 @@ func (s *secrets) show(t foreign) string {
 		if t.library {
 			return "failed (details are left out: they might repeat a secret of the check)"
 		}
-		if s.vast() {
+		if s.tooLong() {
 			return "(left out: the secrets of the check are too long to be looked for)"
 		}
-		s.ready()
+		s.prepareOnce()
 		text = s.remove(text)
 	}
 	text = strings.ToValidUTF8(text, "?")
@@ -160,7 +160,7 @@ func (s *secrets) show(t foreign) string {
 }
 
 // remove blots out what there is of s in text. It does so until nothing is
-// found: what a blot leaves side by side might be a fragment again.
+// found: what a redacted leaves side by side might be a fragment again.
 func (s *secrets) remove(text string) string {
 	if s == nil {
 		return text
@@ -177,7 +177,7 @@ func (s *secrets) remove(text string) string {
 			case !hidden[i]:
 				out.WriteRune(r)
 			case i == 0 || !hidden[i-1]:
-				out.WriteString(blot)
+				out.WriteString(redacted)
 			}
 		}
 		text = out.String()
@@ -263,7 +263,7 @@ func words(places []int) func(yield func(int, int) bool) {
 
 // vast reports whether s is so long that looking for it would take too much time
 // and memory. No key or token is.
-func (s *secrets) vast() bool {
+func (s *secrets) tooLong() bool {
 	const most = 16 << 10
 	length := 0
 	for _, v := range s.values {
@@ -273,8 +273,8 @@ func (s *secrets) vast() bool {
 }
 
 // ready has s know what to look for.
-func (s *secrets) ready() {
-	if s != nil && !s.vast() {
+func (s *secrets) prepareOnce() {
+	if s != nil && !s.tooLong() {
 		s.once.Do(s.prepare)
 	}
 }

@@ -20,7 +20,7 @@ func TestASecretIsFoundWhereEveryCharacterIsEscaped(t *testing.T) {
 				fmt.Fprintf(&text, form, secret[i])
 			}
 			got := s.show(repeated("wrong token "+text.String()+" given", 900))
-			if left := strings.TrimSuffix(strings.TrimPrefix(got, `"wrong token `), ` given"`); !strings.Contains(left, blot) || len(left) > len(blot)+len(", 0x21, ") {
+			if left := strings.TrimSuffix(strings.TrimPrefix(got, `"wrong token `), ` given"`); !strings.Contains(left, redacted) || len(left) > len(redacted)+len(", 0x21, ") {
 				t.Errorf("%s, each character as %q: shown as %s", secret, form, got)
 			}
 		}

@@ -9,7 +9,7 @@ import (
 // parseTCP reads tcp://[HOST]:PORT with the options send and expect. HOST
 // means nothing to TCP and is accepted for uniformity.
 func parseTCP(s Spec) (Check, error) {
-	l, err := parseLocation(s, 0, false)
+	l, err := parseURL(s, 0, false)
 	l.host = ""
 	var d dialogue
 	if err = errors.Join(err, s.each(d.option)); err != nil {
@@ -43,5 +43,5 @@ func (t tcp) probe(ctx context.Context, addr netip.Addr) error {
 		_ = conn.SetLinger(0)
 		return nil
 	}
-	return t.dialogue.converse("tcp", target, conn)
+	return t.dialogue.exchange("tcp", target, conn)
 }

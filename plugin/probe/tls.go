@@ -9,9 +9,9 @@ import (
 
 // parseTLS reads tls://[NAME][:PORT] with the TLS options and send and expect.
 func parseTLS(s Spec) (Check, error) {
-	l, err := parseLocation(s, 443, false)
+	l, err := parseURL(s, 443, false)
 	if err == nil {
-		err = l.named()
+		err = l.requireHost()
 	}
 	t := &tlsCheck{port: l.port, tls: newTLSOptions(l)}
 	err = errors.Join(err, s.each(func(o Option) (bool, error) {
@@ -47,7 +47,7 @@ func (t *tlsCheck) probe(ctx context.Context, addr netip.Addr) error {
 		return err
 	}
 	defer done()
-	config, asked := t.tls.config, &askedFor{conn: conn, began: time.Now()}
+	config, asked := t.tls.config, &certificateRequest{conn: conn, began: time.Now()}
 	if t.dialogue.expect == nil {
 		config = asked.watch(config)
 	}
@@ -59,11 +59,11 @@ func (t *tlsCheck) probe(ctx context.Context, addr netip.Addr) error {
 		return broken("tls", target, "waiting for what the server says to the client certificate", err)
 	}
 	state := secure.ConnectionState()
-	if err := t.tls.agreed("tls", target, state); err != nil {
+	if err := t.tls.checkALPN("tls", target, state); err != nil {
 		return err
 	}
-	if err := t.tls.lasting("tls", target, state); err != nil {
+	if err := t.tls.checkExpiry("tls", target, state); err != nil {
 		return err
 	}
-	return t.dialogue.converse("tls", target, secure)
+	return t.dialogue.exchange("tls", target, secure)
 }

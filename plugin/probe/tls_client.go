@@ -8,19 +8,19 @@ import (
 	"time"
 )
 
-// An askedFor knows whether the server asked for a client certificate, and
+// An certificateRequest knows whether the server asked for a client certificate, and
 // finds out what it says to it. With TLS 1.3 a client has shaken hands before
 // the server has seen its certificate, or that there is none; the alert of a
 // server that refuses comes a round trip later. Checks that read a reply read
 // the alert in its place. One that reads nothing would pass.
-type askedFor struct {
+type certificateRequest struct {
 	conn  net.Conn
 	began time.Time
 	asked bool
 }
 
 // watch returns config with a listening ear.
-func (a *askedFor) watch(config *tls.Config) *tls.Config {
+func (a *certificateRequest) watch(config *tls.Config) *tls.Config {
 	config = config.Clone()
 	certificates := config.Certificates
 	config.GetClientCertificate = func(info *tls.CertificateRequestInfo) (*tls.Certificate, error) {
@@ -42,7 +42,7 @@ const answerWithin = 100 * time.Millisecond
 
 // answer returns the alert with which the server refuses the client certificate
 // that it asked for. Most servers send a session ticket where they accept it.
-func (a *askedFor) answer(conn *tls.Conn) error {
+func (a *certificateRequest) answer(conn *tls.Conn) error {
 	if !a.asked || conn.ConnectionState().Version < tls.VersionTLS13 {
 		return nil
 	}
@@ -56,13 +56,13 @@ func (a *askedFor) answer(conn *tls.Conn) error {
 	return nil
 }
 
-func (a *askedFor) stop() { _ = a.conn.SetReadDeadline(time.Unix(1, 0)) }
+func (a *certificateRequest) stop() { _ = a.conn.SetReadDeadline(time.Unix(1, 0)) }
 
 // Get implements tls.ClientSessionCache: there is no session to resume.
-func (a *askedFor) Get(string) (*tls.ClientSessionState, bool) { return nil, false }
+func (a *certificateRequest) Get(string) (*tls.ClientSessionState, bool) { return nil, false }
 
 // Put implements tls.ClientSessionCache: a ticket has come.
-func (a *askedFor) Put(string, *tls.ClientSessionState) { a.stop() }
+func (a *certificateRequest) Put(string, *tls.ClientSessionState) { a.stop() }
 
 // isAlert reports whether err is an alert that the other side sent.
 func isAlert(err error) bool {
@@ -72,7 +72,7 @@ func isAlert(err error) bool {
 
 // lastWord returns the alert that the server sent before it closed conn, where
 // err is that nothing can be written to it any more, and err otherwise.
-func lastWord(conn io.ReadWriter, err error) error {
+func alertInstead(conn io.ReadWriter, err error) error {
 	if _, ok := conn.(*tls.Conn); !ok || isTimeout(err) {
 		return err
 	}

@@ -19,30 +19,30 @@ import (
 
 // tlsOptions are the options of every check that speaks TLS.
 type tlsOptions struct {
-	config  *tls.Config
-	speaks  []string // what may stand behind alpn; nil for anything
-	named   bool     // alpn was given
-	minDays int
-	digests []string // of the files that were read, for the ID
+	config    *tls.Config
+	protocols []string // what may stand behind alpn; nil for anything
+	named     bool     // alpn was given
+	minDays   int
+	digests   []string // of the files that were read, for the ID
 }
 
 // maxMinDays is the most that min_days may ask for.
 const maxMinDays = 3650
 
 // named returns an error when l has no host to verify the certificate for.
-func (l location) named() error {
+func (l checkURL) requireHost() error {
 	if l.host == "" {
 		return fmt.Errorf("check %q: no host to verify the certificate for, want %s://HOST:%d", l.text, l.kind, l.port)
 	}
 	return nil
 }
 
-// newTLSOptions prepares the verification for the host of l. speaks lists the
+// newTLSOptions prepares the verification for the host of l. protocols lists the
 // protocols of the kind, which are offered by ALPN.
-func newTLSOptions(l location, speaks ...string) tlsOptions {
+func newTLSOptions(l checkURL, protocols ...string) tlsOptions {
 	return tlsOptions{
-		config: &tls.Config{ServerName: l.host, MinVersion: tls.VersionTLS12, NextProtos: speaks},
-		speaks: speaks,
+		config:    &tls.Config{ServerName: l.host, MinVersion: tls.VersionTLS12, NextProtos: protocols},
+		protocols: protocols,
 	}
 }
 
@@ -87,8 +87,8 @@ func (t *tlsOptions) alpn(o Option) error {
 		if len(name) == 0 || len(name) > 255 {
 			return o.errorf("got %q, want protocol names of 1 to 255 bytes", cut(name))
 		}
-		if t.speaks != nil && !slices.Contains(t.speaks, name) {
-			return o.errorf("got %q, want what this check can speak: %s", cut(name), list(t.speaks))
+		if t.protocols != nil && !slices.Contains(t.protocols, name) {
+			return o.errorf("got %q, want what this check can speak: %s", cut(name), list(t.protocols))
 		}
 	}
 	t.config.NextProtos, t.named = o.Args, true
@@ -194,7 +194,7 @@ func readFile(name string) ([]byte, error) {
 func (t *tlsOptions) id() string { return id(t.digests...) }
 
 // agreed checks that one of the protocols that the Corefile named was agreed on.
-func (t *tlsOptions) agreed(kind string, target netip.AddrPort, state tls.ConnectionState) error {
+func (t *tlsOptions) checkALPN(kind string, target netip.AddrPort, state tls.ConnectionState) error {
 	if t.named && state.NegotiatedProtocol == "" {
 		return failed(kind, target, "no protocol agreed on, want one of %s", list(t.config.NextProtos))
 	}
@@ -209,7 +209,7 @@ func path(root, file string) string {
 }
 
 // lasting checks min_days against the certificates that the handshake showed.
-func (t *tlsOptions) lasting(kind string, target netip.AddrPort, state tls.ConnectionState) error {
+func (t *tlsOptions) checkExpiry(kind string, target netip.AddrPort, state tls.ConnectionState) error {
 	if t.minDays == 0 {
 		return nil
 	}

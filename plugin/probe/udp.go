@@ -11,7 +11,7 @@ import (
 // parseUDP reads udp://[HOST]:PORT with the options send and expect, both of
 // which must be given: UDP by itself never says that anybody is there.
 func parseUDP(s Spec) (Check, error) {
-	l, err := parseLocation(s, 0, false)
+	l, err := parseURL(s, 0, false)
 	l.host = ""
 	u := &udp{port: l.port}
 	if err = errors.Join(err, s.each(u.dialogue.option)); err != nil {
@@ -67,6 +67,6 @@ func dialUDP(ctx context.Context, kind string, target netip.AddrPort) (*net.UDPC
 	if err != nil {
 		return nil, nil, broken(kind, target, "opening a socket", err)
 	}
-	stop := obey(ctx, conn)
+	stop := follow(ctx, conn)
 	return conn, func() { stop(); _ = conn.Close() }, nil
 }

@@ -40,7 +40,7 @@ const mostMemory = 4 << 20
 
 // TestEveryServerIsJudgedAndTheReasonCanBeRead asks every server that we could
 // think of. None may make a probe leak, or use memory without bound; what
-// operators read is in testdata/reasons.txt, to be looked over by a human.
+// operators read is in testdata/failures.txt, to be looked over by a human.
 func TestEveryServerIsJudgedAndTheReasonCanBeRead(t *testing.T) {
 	// The roots are read once for the process, in megabytes: not by a row.
 	if _, err := x509.SystemCertPool(); err != nil {
@@ -61,7 +61,7 @@ func TestEveryServerIsJudgedAndTheReasonCanBeRead(t *testing.T) {
 			})
 		}
 	}
-	// All time-outs at the same time, so that they can be long enough for a
+	// All timeouts at the same time, so that they can be long enough for a
 	// machine that is busy.
 	silent := func(t *testing.T) {
 		for i, r := range all {
@@ -78,7 +78,7 @@ func TestEveryServerIsJudgedAndTheReasonCanBeRead(t *testing.T) {
 	for i, r := range all {
 		fmt.Fprintf(&got, "%-60s %s\n", r.name, reasons[i])
 	}
-	golden(t, "reasons.txt", got.String())
+	golden(t, "failures.txt", got.String())
 }
 
 // bounded fails the test if ask allocates more than so many probes may.

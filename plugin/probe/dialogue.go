@@ -172,10 +172,10 @@ func readUntil(r io.Reader, re *regexp.Regexp) ([]byte, error) {
 }
 
 // converse says what d says over conn, and listens. It words what went wrong.
-func (d dialogue) converse(kind string, target netip.AddrPort, conn io.ReadWriter) error {
+func (d dialogue) exchange(kind string, target netip.AddrPort, conn io.ReadWriter) error {
 	if len(d.send) > 0 {
 		if _, err := conn.Write(d.send); err != nil {
-			return broken(kind, target, "sending", lastWord(conn, err))
+			return broken(kind, target, "sending", alertInstead(conn, err))
 		}
 	}
 	if d.expect == nil {
@@ -185,18 +185,18 @@ func (d dialogue) converse(kind string, target netip.AddrPort, conn io.ReadWrite
 	if err == nil {
 		return nil
 	}
-	return d.unmet(kind, target, reply, err)
+	return d.mismatch(kind, target, reply, err)
 }
 
 // unmet words why reply, which ended with err, is not what was expected.
-func (d dialogue) unmet(kind string, target netip.AddrPort, reply []byte, err error) error {
+func (d dialogue) mismatch(kind string, target netip.AddrPort, reply []byte, err error) error {
 	switch {
 	case errors.Is(err, errNoMatch) && len(reply) == 0:
 		return failed(kind, target, "connection closed without a reply, want a match of %q", d.expect)
 	case errors.Is(err, errNoMatch) && len(reply) == maxReply:
 		return failed(kind, target, "reply %s, want a match of %q in its first %d bytes", begins(reply), d.expect, maxReply)
 	case errors.Is(err, errNoMatch), isTimeout(err) && len(reply) > 0:
-		return &failure{kind: kind, target: target, reason: say("reply %s, want a match of %q", begins(reply), d.expect), cause: err}
+		return &failure{kind: kind, target: target, reason: reasonf("reply %s, want a match of %q", begins(reply), d.expect), cause: err}
 	}
 	return broken(kind, target, "waiting for the expected reply", err)
 }

@@ -27,15 +27,15 @@ func explainTLS(err error) (reason, bool) {
 	case errors.As(err, &invalid):
 		return explainInvalid(invalid), true
 	case errors.As(err, &host):
-		return say("certificate is for %s, not for %s", names(host.Certificate), host.Host), true
+		return reasonf("certificate is for %s, not for %s", names(host.Certificate), host.Host), true
 	case errors.As(err, &unknown):
 		return explainChain(err), true
 	case errors.As(err, &weak):
 		return weaklySigned(x509.SignatureAlgorithm(weak)), true
 	case errors.As(err, &alert) && alert.Op == "remote error":
-		return say("server sent the TLS alert: %s", value(strings.TrimPrefix(alert.Err.Error(), "tls: "))), true
+		return reasonf("server sent the TLS alert: %s", value(strings.TrimPrefix(alert.Err.Error(), "tls: "))), true
 	case errors.As(err, &record):
-		return say("the reply is not TLS"), true
+		return reasonf("the reply is not TLS"), true
 	}
 	return reason{}, false
 }
@@ -44,22 +44,22 @@ func explainTLS(err error) (reason, bool) {
 func explainInvalid(err x509.CertificateInvalidError) reason {
 	switch {
 	case err.Reason == x509.Expired && err.Cert != nil && time.Now().Before(err.Cert.NotBefore):
-		return say("certificate is not valid before %s", day(err.Cert.NotBefore))
+		return reasonf("certificate is not valid before %s", day(err.Cert.NotBefore))
 	case err.Reason == x509.Expired && err.Cert != nil:
-		return say("certificate expired on %s", day(err.Cert.NotAfter))
+		return reasonf("certificate expired on %s", day(err.Cert.NotAfter))
 	case err.Reason == x509.NotAuthorizedToSign:
-		return say("certificate is signed by one that may not sign others")
+		return reasonf("certificate is signed by one that may not sign others")
 	case err.Reason == x509.IncompatibleUsage:
-		return say("certificate may not be used by a server")
+		return reasonf("certificate may not be used by a server")
 	}
-	return say("certificate breaks the limits that its authorities set (names, usages or length of the chain)")
+	return reasonf("certificate breaks the limits that its authorities set (names, usages or length of the chain)")
 }
 
 // weak are the signatures that are forged too easily to be accepted.
 var weak = []x509.SignatureAlgorithm{x509.MD2WithRSA, x509.MD5WithRSA, x509.SHA1WithRSA, x509.DSAWithSHA1, x509.ECDSAWithSHA1}
 
 func weaklySigned(algorithm x509.SignatureAlgorithm) reason {
-	return say("certificate is signed with %s, which is not accepted any more", value(algorithm.String()))
+	return reasonf("certificate is signed with %s, which is not accepted any more", value(algorithm.String()))
 }
 
 // explainChain words why no chain leads from the certificate of the server to
@@ -67,7 +67,7 @@ func weaklySigned(algorithm x509.SignatureAlgorithm) reason {
 func explainChain(err error) reason {
 	refused, ok := errors.AsType[*tls.CertificateVerificationError](err)
 	if !ok || len(refused.UnverifiedCertificates) == 0 {
-		return say("certificate is signed by an authority that is not trusted here")
+		return reasonf("certificate is signed by an authority that is not trusted here")
 	}
 	sent := refused.UnverifiedCertificates
 	last := sent[0]
@@ -77,15 +77,15 @@ func explainChain(err error) reason {
 		}
 		at := slices.IndexFunc(sent, func(c *x509.Certificate) bool { return bytes.Equal(c.RawSubject, last.RawIssuer) })
 		if at < 0 {
-			return say("certificate is signed by %s, which is not trusted here and not sent by the server: an intermediate certificate is missing, or the authority is unknown",
+			return reasonf("certificate is signed by %s, which is not trusted here and not sent by the server: an intermediate certificate is missing, or the authority is unknown",
 				authorityName(last.Issuer.CommonName, last.Issuer.Organization))
 		}
 		last = sent[at]
 	}
 	if last == sent[0] {
-		return say("certificate is signed by itself, and not trusted here")
+		return reasonf("certificate is signed by itself, and not trusted here")
 	}
-	return say("certificate is signed by an authority that is not trusted here: %s", authorityName(last.Subject.CommonName, last.Subject.Organization))
+	return reasonf("certificate is signed by an authority that is not trusted here: %s", authorityName(last.Subject.CommonName, last.Subject.Organization))
 }
 
 func selfSigned(c *x509.Certificate) bool { return bytes.Equal(c.RawSubject, c.RawIssuer) }

@@ -10,7 +10,7 @@ import (
 )
 
 // A location is the URL of a check, read and checked.
-type location struct {
+type checkURL struct {
 	kind string
 	host string // without brackets; "" when nothing is spoken
 	port uint16
@@ -18,18 +18,18 @@ type location struct {
 	text string // as the Corefile has it, without the query
 }
 
-// parseLocation reads the one URL of a check line. A defaultPort of 0 means
+// parseURL reads the one URL of a check line. A defaultPort of 0 means
 // that the port must be given. paths says whether the kind has a use for a path.
-func parseLocation(s Spec, defaultPort uint16, paths bool) (location, error) {
+func parseURL(s Spec, defaultPort uint16, paths bool) (checkURL, error) {
 	text := s.Args[0]
 	if len(s.Args) > 1 {
-		return location{}, fmt.Errorf("check %q: unexpected %q behind the URL, options stand in a block { ... }", shown(text), shown(s.Args[1]))
+		return checkURL{}, fmt.Errorf("check %q: unexpected %q behind the URL, options stand in a block { ... }", shown(text), shown(s.Args[1]))
 	}
 	u, err := url.Parse(text)
 	if err != nil || !printable(text) || u.Opaque != "" || !strings.Contains(text, "://") {
-		return location{}, fmt.Errorf("check %q: not a URL, want KIND://[HOST][:PORT]%s", shown(text), pathHint(paths))
+		return checkURL{}, fmt.Errorf("check %q: not a URL, want KIND://[HOST][:PORT]%s", shown(text), pathHint(paths))
 	}
-	l := location{kind: u.Scheme, host: u.Hostname(), port: defaultPort, url: u, text: shown(text)}
+	l := checkURL{kind: u.Scheme, host: u.Hostname(), port: defaultPort, url: u, text: shown(text)}
 	if u.User == nil && u.Fragment == "" {
 		l.text, _, _ = strings.Cut(text, "?")
 	}
@@ -102,7 +102,7 @@ func firstWords(text string, n int) string {
 }
 
 // authority is HOST:PORT, or :PORT where no host is spoken.
-func (l location) authority() string {
+func (l checkURL) authority() string {
 	return net.JoinHostPort(l.host, strconv.Itoa(int(l.port)))
 }
 

@@ -42,11 +42,11 @@ type reason struct {
 	args   []any
 }
 
-func say(format string, args ...any) reason { return reason{format, args} }
+func reasonf(format string, args ...any) reason { return reason{format, args} }
 
 // failed says that the server at target answered, but not as it should.
 func failed(kind string, target fmt.Stringer, format string, args ...any) error {
-	return &failure{kind: kind, target: target, reason: say(format, args...)}
+	return &failure{kind: kind, target: target, reason: reasonf(format, args...)}
 }
 
 // broken says that err came in the way while doing what.
@@ -59,25 +59,25 @@ func explain(doing string, err error) reason {
 	var errno syscall.Errno
 	switch {
 	case isTimeout(err):
-		return say("timed out while " + doing)
+		return reasonf("timed out while " + doing)
 	case errors.As(err, &errno):
 		return explainErrno(doing, errno)
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return say("connection closed while " + doing)
+		return reasonf("connection closed while " + doing)
 	case errors.Is(err, net.ErrClosed), errors.Is(err, context.Canceled):
-		return say("given up while " + doing)
+		return reasonf("given up while " + doing)
 	}
 	if reason, ok := explainTLS(err); ok {
 		return reason
 	}
 	var refused *refusal
 	switch {
-	case errors.Is(err, errNotH2):
-		return say(errNotH2.Error())
+	case errors.Is(err, errNotHTTP2):
+		return reasonf(errNotHTTP2.Error())
 	case errors.As(err, &refused):
-		return say("%s (%s)", refused.what, value(refused.code.String()))
+		return reasonf("%s (%s)", refused.what, value(refused.code.String()))
 	}
-	return say("%s: %s", doing, fromLibrary(err))
+	return reasonf("%s: %s", doing, fromLibrary(err))
 }
 
 // explainErrno words what the kernel says. Some of it reads as the backend's
@@ -85,13 +85,13 @@ func explain(doing string, err error) reason {
 func explainErrno(doing string, errno syscall.Errno) reason {
 	switch {
 	case errno == syscall.EINVAL && doing != "starting":
-		return say("invalid argument while %s: the route to it is a blackhole", doing)
+		return reasonf("invalid argument while %s: the route to it is a blackhole", doing)
 	case errno == syscall.E2BIG:
-		return say("the arguments and the environment of the command are too long")
+		return reasonf("the arguments and the environment of the command are too long")
 	case doing == "starting":
-		return say("the command cannot be started: %s", errno.Error())
+		return reasonf("the command cannot be started: %s", errno.Error())
 	}
-	return say("%s", errno.Error())
+	return reasonf("%s", errno.Error())
 }
 
 // plain is err without the call and the file that it is about, for texts that
