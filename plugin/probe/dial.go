@@ -8,13 +8,11 @@ import (
 	"time"
 )
 
-// dial opens a TCP connection to target. The connection obeys ctx to the end:
-// its deadline is the connection's, and when ctx is cancelled (shutdown) every
-// read and write returns at once. The caller closes it with the function
-// returned.
+// dial opens a TCP connection to target that follows ctx. The caller closes it
+// with the function returned.
 func dial(ctx context.Context, kind string, target netip.AddrPort) (*net.TCPConn, func(), error) {
-	// No keep-alives: a probe does not live long enough to need them, and
-	// setting them costs three system calls a connection.
+	// No keep-alives: a probe is too short to need them, and setting them
+	// costs three system calls a connection.
 	d := net.Dialer{KeepAlive: -1}
 	conn, err := d.DialTCP(ctx, "tcp", netip.AddrPort{}, target)
 	if err != nil {
@@ -24,7 +22,8 @@ func dial(ctx context.Context, kind string, target netip.AddrPort) (*net.TCPConn
 	return conn, func() { stop(); _ = conn.Close() }, nil
 }
 
-// obey makes reads and writes of conn end when ctx does.
+// follow gives conn the deadline of ctx. When ctx is canceled (shutdown), every
+// read and write of conn returns at once.
 func follow(ctx context.Context, conn interface{ SetDeadline(time.Time) error }) (stop func() bool) {
 	if deadline, ok := ctx.Deadline(); ok {
 		_ = conn.SetDeadline(deadline) // fails only on a closed connection
@@ -32,14 +31,14 @@ func follow(ctx context.Context, conn interface{ SetDeadline(time.Time) error })
 	return context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
 }
 
-// handshake speaks TLS on conn, verifying what config says, and tells when the
-// certificate expires to whoever wants to know.
+// handshake does the TLS handshake on conn and verifies the certificate as config
+// says. It notes when the certificate expires in the Observation of ctx.
 func handshake(ctx context.Context, kind string, target netip.AddrPort, conn net.Conn, config *tls.Config) (*tls.Conn, error) {
 	secure := tls.Client(conn, config)
 	err := secure.HandshakeContext(ctx)
 	observeCertificate(ctx, secure.ConnectionState(), err)
 	if err != nil {
-		return nil, broken(kind, target, "shaking hands", err)
+		return nil, broken(kind, target, "negotiating TLS", err)
 	}
 	return secure, nil
 }

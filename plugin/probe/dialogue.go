@@ -12,13 +12,13 @@ import (
 // maxReply is how much of a reply is read, in bytes. A match must lie within it.
 const maxReply = 64 << 10
 
-// A dialogue is what a check says and what it expects to read.
+// A dialogue is what a check sends and what it expects to read.
 type dialogue struct {
 	send   []byte
 	expect *regexp.Regexp
 }
 
-// option takes the options send and expect. It reports whether o was one.
+// option reads the options send and expect. It reports whether o is one.
 func (d *dialogue) option(o Option) (bool, error) {
 	switch o.Name {
 	case "send":
@@ -27,7 +27,7 @@ func (d *dialogue) option(o Option) (bool, error) {
 			return true, err
 		}
 		if text == "" {
-			return true, o.errorf(`nothing to send (got ""); leave the option out, or set the {$VARIABLE} that stands there`)
+			return true, o.errorf(`nothing to send (got ""); leave the option out, or set its {$VARIABLE}`)
 		}
 		if d.send, err = unescape(text); err != nil {
 			return true, o.errorf("%v", err)
@@ -52,13 +52,13 @@ func (o Option) regexp() (*regexp.Regexp, error) {
 	}
 	re, err := regexp.Compile(text)
 	if err != nil {
-		return nil, o.errorf("%v, want a regular expression (RE2)", err)
+		return nil, o.errorf("%v; write a regular expression (RE2)", err)
 	}
 	return re, nil
 }
 
-// unescape resolves \r, \n, \t, \0, \\ and \xHH: a Corefile cannot hold the
-// bytes themselves.
+// unescape replaces \r, \n, \t, \0, \\ and \xHH by the bytes that a Corefile
+// cannot contain.
 func unescape(text string) ([]byte, error) {
 	var out []byte
 	for i := 0; i < len(text); i++ {
@@ -68,7 +68,7 @@ func unescape(text string) ([]byte, error) {
 		}
 		i++
 		if i == len(text) {
-			return nil, errors.New(`a lone \ at the end, want \\`)
+			return nil, errors.New(`single \ at the end; write \\`)
 		}
 		switch text[i] {
 		case 'r':
@@ -84,29 +84,29 @@ func unescape(text string) ([]byte, error) {
 		case 'x':
 			var b byte
 			if i+2 >= len(text) {
-				return nil, errors.New(`\x without two hexadecimal digits`)
+				return nil, errors.New(`\x without two hexadecimal digits; write \xHH`)
 			}
 			if _, err := fmt.Sscanf(text[i+1:i+3], "%02x", &b); err != nil {
-				return nil, errors.New(`\x without two hexadecimal digits`)
+				return nil, errors.New(`\x without two hexadecimal digits; write \xHH`)
 			}
 			out = append(out, b)
 			i += 2
 		default:
-			return nil, fmt.Errorf(`unknown escape \%c, want \r, \n, \t, \0, \\ or \xHH`, text[i])
+			return nil, fmt.Errorf(`unknown escape (got \%c); use \r, \n, \t, \0, \\ or \xHH`, text[i])
 		}
 	}
 	return out, nil
 }
 
-// errNoMatch says that a reply was read to its end and did not match.
+// errNoMatch is the error if a reply was read to its end and did not match.
 var errNoMatch = errors.New("no match")
 
-// errNoMatchSoFar says that a reply did not match as far as it is read.
+// errNoMatchSoFar is the error if the part of a reply that is read did not match.
 var errNoMatchSoFar = fmt.Errorf("%w in the first %d bytes", errNoMatch, maxReply)
 
 // matchBody reads the body of a reply until re matches, and returns nil. It
-// returns errNoMatch when the body ended without a match, errNoMatchSoFar when
-// it is as long as is read, or longer, and the reader's error when it broke off.
+// returns errNoMatch if the body ended without a match, errNoMatchSoFar if
+// maxReply bytes have no match, and the reader's error if there was one.
 func matchBody(r io.Reader, re *regexp.Regexp) error {
 	limited := &io.LimitedReader{R: r, N: maxReply}
 	received := &recorder{r: limited}
@@ -121,8 +121,8 @@ func matchBody(r io.Reader, re *regexp.Regexp) error {
 	return errNoMatch
 }
 
-// A recorder remembers the first error that its reader gave: others take any
-// error for the end of the text, or read on and get another.
+// A recorder keeps the first error of its reader: regexp takes any error for the
+// end of the text, and net/http may read on and get another.
 type recorder struct {
 	r   io.Reader
 	err error
@@ -136,15 +136,16 @@ func (r *recorder) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// promptPieces is how many pieces a reply may come in and be matched anew with
-// each. Later pieces are matched when the reply has grown by a quarter, or has
-// ended: a server that dribbles bytes must not cost a match of all for each.
+// promptPieces is the number of pieces of a reply up to which each piece causes a
+// match of the whole reply. After that, the reply is matched again when it has
+// grown by a quarter, or has ended: a server that sends single bytes would
+// otherwise cost a match of the whole reply for each.
 const promptPieces = 256
 
-// readUntil reads from r until re matches what has arrived, and returns what was
-// read. Unlike matchBody it is for replies without an end: a server that has
-// said "OK" and waits for us has matched "OK", although regexp.MatchReader
-// would first wait for what comes after the K.
+// readUntil reads from r until re matches what has arrived, and returns what it
+// read. Unlike matchBody it is for replies without an end: if a server sends "OK"
+// and waits, "OK" matches, whereas regexp.MatchReader would wait for the
+// character after the K.
 func readUntil(r io.Reader, re *regexp.Regexp) ([]byte, error) {
 	var (
 		reply []byte
@@ -171,7 +172,7 @@ func readUntil(r io.Reader, re *regexp.Regexp) ([]byte, error) {
 	return reply, errNoMatch
 }
 
-// converse says what d says over conn, and listens. It words what went wrong.
+// exchange sends over conn and reads the expected reply.
 func (d dialogue) exchange(kind string, target netip.AddrPort, conn io.ReadWriter) error {
 	if len(d.send) > 0 {
 		if _, err := conn.Write(d.send); err != nil {
@@ -188,7 +189,7 @@ func (d dialogue) exchange(kind string, target netip.AddrPort, conn io.ReadWrite
 	return d.mismatch(kind, target, reply, err)
 }
 
-// unmet words why reply, which ended with err, is not what was expected.
+// mismatch returns the failure for a reply that ended with err without a match.
 func (d dialogue) mismatch(kind string, target netip.AddrPort, reply []byte, err error) error {
 	switch {
 	case errors.Is(err, errNoMatch) && len(reply) == 0:
@@ -201,5 +202,5 @@ func (d dialogue) mismatch(kind string, target netip.AddrPort, reply []byte, err
 	return broken(kind, target, "waiting for the expected reply", err)
 }
 
-// begins is the beginning of reply, as a reason shows it.
+// begins returns the beginning of reply, for a reason.
 func begins(reply []byte) foreign { return repeated(string(reply[:min(len(reply), mostForeign)]), 40) }

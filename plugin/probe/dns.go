@@ -15,7 +15,7 @@ import (
 )
 
 // parseDNS reads dns://[HOST][:PORT]/NAME with the options type, rcode and
-// answer. HOST means nothing to DNS and is accepted for uniformity.
+// answer. HOST is accepted as for other kinds, and not used.
 func parseDNS(s Spec) (Check, error) {
 	l, err := parseURL(s, 53, true)
 	l.host = ""
@@ -27,7 +27,7 @@ func parseDNS(s Spec) (Check, error) {
 		return Check{}, err
 	}
 	if d.answer != nil && !slices.Contains(d.rcodes, dns.RcodeSuccess) {
-		return Check{}, fmt.Errorf("check %q: answer without rcode NOERROR, want one of the two: no other reply has answers", l.text)
+		return Check{}, fmt.Errorf("check %q: answer without rcode NOERROR, but no other reply has answers; add NOERROR to rcode, or remove answer", l.text)
 	}
 	return Check{
 		Label: l.text,
@@ -40,12 +40,12 @@ func parseDNS(s Spec) (Check, error) {
 func questionOf(l checkURL) (string, error) {
 	name := dns.Fqdn(strings.TrimPrefix(l.url.Path, "/"))
 	if _, ok := dns.IsDomainName(name); !ok || len(l.url.Path) < 2 || l.url.RawQuery != "" || !printable(name) {
-		return "", fmt.Errorf("check %q: no name to ask for, want dns://[:PORT]/NAME", l.text)
+		return "", fmt.Errorf("check %q: no name to ask for; write dns://[:PORT]/NAME", l.text)
 	}
 	return name, nil
 }
 
-// A dnsCheck is one question and what its reply must look like.
+// A dnsCheck is a question and the conditions on its reply.
 type dnsCheck struct {
 	port   uint16
 	name   string
@@ -54,7 +54,7 @@ type dnsCheck struct {
 	answer *regexp.Regexp
 }
 
-// option takes the options type, rcode and answer. It reports whether o was one.
+// option reads the options type, rcode and answer. It reports whether o is one.
 func (d *dnsCheck) option(o Option) (bool, error) {
 	switch o.Name {
 	case "type":
@@ -78,22 +78,22 @@ func (d *dnsCheck) setType(o Option) error {
 	d.qtype, ok = dns.StringToType[strings.ToUpper(text)]
 	switch {
 	case !ok:
-		return o.errorf("got %q, want a record type such as A or SOA", text)
+		return o.errorf("unknown record type (got %q); write one such as A or SOA", text)
 	case slices.Contains(notAsked, d.qtype):
-		return o.errorf("got %q, want a type that a query can ask for", text)
+		return o.errorf("no query can ask for this type (got %q); write one such as A or SOA", text)
 	}
 	return nil
 }
 
 func (d *dnsCheck) setRcodes(o Option) error {
 	if len(o.Args) == 0 {
-		return o.errorf("got none, want codes such as NOERROR or NXDOMAIN")
+		return o.errorf("no code given; write codes such as NOERROR or NXDOMAIN")
 	}
 	d.rcodes = nil
 	for _, text := range o.Args {
 		code, ok := dns.StringToRcode[strings.ToUpper(text)]
 		if !ok || code > 15 {
-			return o.errorf("got %q, want codes such as NOERROR or NXDOMAIN", text)
+			return o.errorf("unknown code (got %q); write codes such as NOERROR or NXDOMAIN", text)
 		}
 		if slices.Contains(d.rcodes, code) {
 			return o.errorf("given twice (got %q); write each code once", text)
@@ -103,12 +103,13 @@ func (d *dnsCheck) setRcodes(o Option) error {
 	return nil
 }
 
-// notAsked are types that are no questions, or whose answers are not one message.
+// notAsked are the types that a query cannot ask for, or whose answer is more
+// than one message.
 var notAsked = []uint16{dns.TypeNone, dns.TypeReserved, dns.TypeAXFR, dns.TypeIXFR, dns.TypeOPT, dns.TypeTSIG, dns.TypeTKEY}
 
-// probe asks over UDP, and again over TCP when the reply is truncated. It
-// passes when the rcode is one of those wanted and, where an answer is wanted,
-// the data of one record of the answer matches.
+// probe asks over UDP, and again over TCP if the reply is truncated. It passes if
+// the rcode is one of d.rcodes and, with answer, the data of a record of the
+// answer matches.
 func (d *dnsCheck) probe(ctx context.Context, addr netip.Addr) error {
 	target := netip.AddrPortFrom(addr, d.port)
 	r, err := d.askUDP(ctx, target)
@@ -128,7 +129,7 @@ func (d *dnsCheck) probe(ctx context.Context, addr netip.Addr) error {
 	return nil
 }
 
-// truncated says in the reason that TCP was at fault.
+// truncated adds to the reason that the failure was over TCP.
 func truncated(err error) error {
 	if f, ok := errors.AsType[*failure](err); ok {
 		f.reason.format = "truncated over UDP, and over TCP: " + f.reason.format
@@ -136,14 +137,13 @@ func truncated(err error) error {
 	return err
 }
 
-// matches reports whether the data of rr, as a zone file would have it, match.
+// matches reports whether the data of rr, as in a zone file, match.
 func (d *dnsCheck) matches(rr dns.RR) bool {
 	return d.answer.MatchString(strings.TrimPrefix(rr.String(), rr.Header().String()))
 }
 
-// askUDP asks over a connected socket. It takes no notice of datagrams that are
-// no reply to the query, such as a late one to the query of a process that had
-// the port before, and waits for the one that is.
+// askUDP asks over a connected socket. It ignores datagrams with another ID, such
+// as a late reply to a process that had the port before, and waits for the reply.
 func (d *dnsCheck) askUDP(ctx context.Context, target netip.AddrPort) (*dns.Msg, error) {
 	conn, done, err := dialUDP(ctx, "dns", target)
 	if err != nil {
@@ -188,30 +188,30 @@ func (d *dnsCheck) askTCP(ctx context.Context, target netip.AddrPort) (*dns.Msg,
 	return d.read(target, buf)
 }
 
-// query is the question. Recursion is asked for, so that resolvers can be
-// checked; other servers pay no heed. There is no EDNS: servers that choke on
-// it serve their clients all the same.
+// query returns the question. It asks for recursion, so that resolvers can be
+// checked; other servers ignore the flag. It has no EDNS: a server that fails on
+// EDNS may still serve its clients.
 func (d *dnsCheck) query(conn net.Conn) (dns.Conn, *dns.Msg) {
 	return dns.Conn{Conn: conn, UDPSize: maxDatagram}, new(dns.Msg).SetQuestion(d.name, d.qtype)
 }
 
-// read unpacks the reply to the query and checks that it is to the question.
+// read unpacks the reply and verifies that it is for the question.
 func (d *dnsCheck) read(target netip.AddrPort, buf []byte) (*dns.Msg, error) {
 	r := new(dns.Msg)
 	if r.Unpack(buf) != nil || !r.Response || r.Opcode != dns.OpcodeQuery {
 		return nil, notReply(target)
 	}
 	if len(r.Question) > 0 && (!strings.EqualFold(r.Question[0].Name, d.name) || r.Question[0].Qtype != d.qtype) {
-		return nil, failed("dns", target, "the reply is to another question: %s", repeated(r.Question[0].Name, 255))
+		return nil, failed("dns", target, "the reply is for another question: %s", repeated(r.Question[0].Name, 255))
 	}
 	return r, nil
 }
 
 func notReply(target netip.AddrPort) error {
-	return failed("dns", target, "the reply is not a DNS reply to our query")
+	return failed("dns", target, "the reply is not a DNS reply to the query")
 }
 
-// wanted lists the rcodes that pass.
+// wanted returns the rcodes that pass, for failures.
 func (d *dnsCheck) wanted() string {
 	names := make([]string, 0, len(d.rcodes))
 	for _, code := range d.rcodes {

@@ -65,7 +65,7 @@ func dnsRows(*testing.T) []row {
 		{name: "dns: NXDOMAIN", check: url, serve: answersDNS(zone(dns.RcodeNameError))},
 		{name: "dns: SERVFAIL", check: url, serve: answersDNS(zone(dns.RcodeServerFailure))},
 		{name: "dns: a code that has no name", check: url, serve: answersDNS(zone(13))},
-		{name: "dns rcode: NXDOMAIN where that is well", check: url, options: []string{"rcode noerror NXDOMAIN"}, serve: answersDNS(zone(dns.RcodeNameError))},
+		{name: "dns rcode: NXDOMAIN where that passes", check: url, options: []string{"rcode noerror NXDOMAIN"}, serve: answersDNS(zone(dns.RcodeNameError))},
 		{name: "dns rcode: REFUSED where another is wanted", check: url, options: []string{"rcode NOERROR NXDOMAIN"}, serve: answersDNS(zone(dns.RcodeRefused))},
 		{name: "dns answer: as expected", check: url, options: []string{`answer ^192\.0\.2\.1$`}, serve: answersDNS(zone(0, a...))},
 		{name: "dns answer: another", check: url, options: []string{`answer ^192\.0\.2\.2$`}, serve: answersDNS(zone(0, a...))},
@@ -107,7 +107,7 @@ func dnsRows(*testing.T) []row {
 		{name: "dns: rubbish", check: url, silent: true, serve: answersUDP(always("\x00\x01\xff\xfe"))},
 		{name: "dns: more rubbish", check: url, silent: true, serve: answersUDP(always("HTTP/1.1 400 Bad Request\r\n\r\n"))},
 		{name: "dns: silence", check: url, serve: answersUDP(func([]byte) []byte { return nil }), silent: true},
-		{name: "dns: nobody listens", check: url, serve: unused},
+		{name: "dns: closed port", check: url, serve: unused},
 	}
 }
 

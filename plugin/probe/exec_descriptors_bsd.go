@@ -2,5 +2,5 @@
 
 package probe
 
-// closeOnExec sees to it that commands inherit no descriptor but their three.
+// closeOnExec makes commands inherit their three standard descriptors only.
 func closeOnExec() { markOpen("/dev/fd") }

@@ -8,8 +8,8 @@ import (
 	"syscall"
 )
 
-// markOpen marks all descriptors that are listed in dir, and are not the
-// standard three, to be closed when a command starts.
+// markOpen sets close-on-exec on all descriptors that dir lists, except for the
+// standard three.
 func markOpen(dir string) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {

@@ -7,17 +7,17 @@ import (
 	"os/exec"
 )
 
-// ownGroup does nothing where there are no process groups.
+// ownGroup does nothing: this system has no process groups.
 func ownGroup(*exec.Cmd) {}
 
-// killGroup kills the leader alone.
+// killGroup kills the leader only.
 func killGroup(leader *os.Process) { _ = leader.Kill() }
 
-// reap does nothing where children are nobody's duty.
+// reap does nothing: this system has no zombies.
 func reap(*os.Process) {}
 
-// killMarked finds nobody where there is no /proc.
+// killMarked does nothing: this system has no /proc.
 func killMarked(*os.Process, string) {}
 
-// closeOnExec does nothing where descriptors are not inherited by default.
+// closeOnExec does nothing: descriptors are not inherited by default.
 func closeOnExec() {}

@@ -40,16 +40,16 @@ func execRows(t *testing.T) []row {
 	return []row{
 		sh("exits with 0", "exit 0"),
 		sh("exits with 0, and complains", "echo odd >&2; exit 0"),
-		sh("exits with 2, and says why", "echo 'CRITICAL - no heartbeat' >&2; echo more >&2; exit 2"),
-		sh("exits with 1, without a word", "exit 1"),
+		sh("exits with 2, and explains", "echo 'CRITICAL - no heartbeat' >&2; echo more >&2; exit 2"),
+		sh("exits with 1, without output", "exit 1"),
 		sh("exits with 1, after blank lines", `printf '\n  \n disk full \n' >&2; exit 1`),
-		sh("says why on stdout, as Nagios plugins do", "echo 'DISK CRITICAL - free space: / 12 MiB | /=12MB'; echo more; exit 2"),
-		sh("says why on stderr, and something else on stdout", "echo working; echo 'cannot connect' >&2; exit 1"),
-		sh("says a lot on stdout", `i=0; while [ $i -lt 2000 ]; do echo "$i 012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789"; i=$((i+1)); done; exit 3`),
+		sh("explains on stdout, as Nagios plugins do", "echo 'DISK CRITICAL - free space: / 12 MiB | /=12MB'; echo more; exit 2"),
+		sh("explains on stderr, with other text on stdout", "echo working; echo 'cannot connect' >&2; exit 1"),
+		sh("writes a lot on stdout", `i=0; while [ $i -lt 2000 ]; do echo "$i 012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789"; i=$((i+1)); done; exit 3`),
 		sh("is killed", "kill -9 $$"),
 		sh("says rubbish", `printf '\033[31m\377\000' >&2; exit 1`),
-		sh("says a lot", `i=0; while [ $i -lt 2000 ]; do echo "012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789" >&2; i=$((i+1)); done; exit 3`),
-		sh("says it all in one line", `i=0; while [ $i -lt 2000 ]; do printf "0123456789" >&2; i=$((i+1)); done; exit 3`),
+		sh("writes a lot", `i=0; while [ $i -lt 2000 ]; do echo "012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789" >&2; i=$((i+1)); done; exit 3`),
+		sh("writes one long line", `i=0; while [ $i -lt 2000 ]; do printf "0123456789" >&2; i=$((i+1)); done; exit 3`),
 		{name: "exec: shows a secret of its arguments", check: "exec sh " + script(t, "echo \"unrecognized option '$1'\"; exit 3") + " --token=hunter2hunter2"},
 		{name: "exec: cannot find a file among its arguments", check: "exec sh " + script(t, `echo "cannot open ${0##*/}"; exit 3`)},
 		sh("shows a secret of its environment", `echo "cannot log in with $PASSWORD" >&2; exit 1`, "env PASSWORD hunter2 hunter2"),
@@ -193,7 +193,7 @@ while ! [ -s `+pids+` ]; do :; done`)
 	}
 	defer func() { _ = syscall.Kill(pid, syscall.SIGKILL) }()
 	if dead(pid) {
-		t.Errorf("process %d is gone, want it left", pid)
+		t.Errorf("process %d was killed, want it running", pid)
 	}
 }
 
@@ -262,7 +262,7 @@ func TestOnlySoManyCommandsRunAtOnce(t *testing.T) {
 	}()
 	err := ask(t, check(t, "", "exec true"), briefs)
 	if !errors.Is(err, syscall.EAGAIN) {
-		t.Errorf("%v, want EAGAIN inside: it is no fault of the backend", err)
+		t.Errorf("%v, want EAGAIN inside: it is a local error", err)
 	}
 }
 
@@ -283,7 +283,7 @@ func TestTheCommandMustBeThere(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, tc := range []struct{ name, line, want string }{
-		{"nothing given", "exec", "no command, want check exec COMMAND"},
+		{"nothing given", "exec", "no command; write check exec COMMAND"},
 		{"not in the PATH", "exec no-such-check --password=hunter2", `check "exec no-such-check": executable file not found`},
 		{"no such file", "exec /no/such/check", "no such file"},
 		{"not executable", "exec " + plain, "permission denied"},

@@ -13,21 +13,20 @@ import (
 	"time"
 )
 
-// ownGroup has cmd start as the leader of a process group.
+// ownGroup makes cmd the leader of a new process group.
 func ownGroup(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} }
 
-// killGroup kills the group that leader leads. There may be nobody left in it.
+// killGroup kills the group of leader. The group may be empty.
 func killGroup(leader *os.Process) { _ = syscall.Kill(-leader.Pid, syscall.SIGKILL) }
 
-// killMarked kills the processes that have mark in their environment, which are
-// those of one run that have left its group (setsid, daemons), for as long as
-// new ones are found, and at most killWithin. A process whose environment
-// cannot be read is not ours, or has made sure that it is not found. Where
-// there is no /proc, none is found.
+// killMarked kills the processes with mark in their environment: those of one
+// run that left its group (setsid, daemons). It searches until it finds no new
+// one, for at most killWithin. It does not find processes whose environment it
+// cannot read, and none without /proc.
 //
-// Nothing else finds them: they have other groups, sessions and parents. A
-// subreaper would have to be the whole of CoreDNS, and collect the orphans of
-// other plugins; a control group takes a privilege that CoreDNS rarely has.
+// Nothing else finds them: they have other groups, sessions and parents. To be
+// their subreaper, CoreDNS would have to collect the orphans of other plugins as
+// well; a control group takes a privilege that CoreDNS rarely has.
 func killMarked(leader *os.Process, mark string) {
 	room, killed := bufio.NewReader(nil), make(map[int]bool)
 	for end := time.Now().Add(killWithin); time.Now().Before(end); {
@@ -47,11 +46,11 @@ func killMarked(leader *os.Process, mark string) {
 	}
 }
 
-// killWithin bounds the search: a result that is late does not count.
+// killWithin bounds the search: a probe that ends late does not count.
 const killWithin = 50 * time.Millisecond
 
-// processes lists the processes of this machine, those that were probably
-// started after pid first: descendants are among them.
+// processes returns the IDs of all processes, the higher than pid first: most
+// descendants of pid are among these.
 func processes(pid int) []int {
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
@@ -70,9 +69,9 @@ func processes(pid int) []int {
 	return append(later, earlier...)
 }
 
-// killIfMarked kills a process that has mark in its environment. The process is
-// held before it is looked at, so that the signal cannot hit another one to
-// which the kernel has given its id in between.
+// killIfMarked kills a process with mark in its environment. It opens the process
+// before it reads the environment, so that the signal cannot hit another process
+// that got the same ID in between.
 func killIfMarked(pid int, mark string, room *bufio.Reader) bool {
 	p, err := os.FindProcess(pid)
 	if err != nil {
@@ -88,8 +87,8 @@ func killIfMarked(pid int, mark string, room *bufio.Reader) bool {
 	return has(room, mark) && p.Signal(syscall.SIGKILL) == nil
 }
 
-// has reports whether variable, as in A=B, is in an environment. Those of other
-// processes may have megabytes: none is held as a whole.
+// has reports whether an environment contains variable, as in A=B. It does not hold
+// the whole environment: that of another process may have megabytes.
 func has(environment *bufio.Reader, variable string) bool {
 	for start := true; ; { // of a variable
 		part, err := environment.ReadSlice(0)
@@ -103,16 +102,16 @@ func has(environment *bufio.Reader, variable string) bool {
 	}
 }
 
-// reap takes leave of those that leader has left behind, now killed, where they
-// have become our children: an init, which we are in many a container, would
-// else collect them as zombies. Elsewhere there is nobody, and no wait.
+// reap waits for killed processes of leader's group that have become children of
+// this process. That happens if CoreDNS is a container's init: without the wait
+// they would stay as zombies. Elsewhere there are none, and it returns at once.
 func reap(leader *os.Process) {
 	for end := time.Now().Add(drainWithin); time.Now().Before(end); {
 		switch pid, err := syscall.Wait4(-leader.Pid, nil, syscall.WNOHANG, nil); {
-		case err != nil: // ECHILD: nobody left
+		case err != nil: // ECHILD: none left
 			return
 		case pid == 0:
-			time.Sleep(time.Millisecond) // dying
+			time.Sleep(time.Millisecond) // not exited yet
 		}
 	}
 }

@@ -11,9 +11,10 @@ import (
 	"syscall"
 )
 
-// A failure is why a check did not pass: "http 192.0.2.7:80: status 500, want
-// 200-399". The cause stays reachable, so that who judges can tell a local
-// error (no file descriptor left) from the backend's. Its text is never shown.
+// A failure is the error of a probe: "http 192.0.2.7:80: status 500, want
+// 200-399". It wraps the cause, so that the monitor can tell a local error (no
+// file descriptor left) from a failure of the backend. The cause's text is never
+// shown.
 type failure struct {
 	kind    string
 	target  fmt.Stringer // a netip.AddrPort, or a netip.Addr where there are no ports
@@ -22,7 +23,7 @@ type failure struct {
 	secrets *secrets // of the check, set when its probe returns
 }
 
-// Error is where text of the other side is looked over for secrets.
+// Error returns the text, with the secrets of the check redacted.
 func (f *failure) Error() string {
 	args := make([]any, len(f.reason.args))
 	for i, arg := range f.reason.args {
@@ -36,7 +37,7 @@ func (f *failure) Error() string {
 
 func (f *failure) Unwrap() error { return f.cause }
 
-// A reason is words of ours, with arguments of which some may be foreign.
+// A reason is a format of ours, with arguments of which some may be foreign.
 type reason struct {
 	format string
 	args   []any
@@ -44,17 +45,17 @@ type reason struct {
 
 func reasonf(format string, args ...any) reason { return reason{format, args} }
 
-// failed says that the server at target answered, but not as it should.
+// failed returns a failure of the server at target that answered wrongly.
 func failed(kind string, target fmt.Stringer, format string, args ...any) error {
 	return &failure{kind: kind, target: target, reason: reasonf(format, args...)}
 }
 
-// broken says that err came in the way while doing what.
+// broken returns a failure because of err while doing something.
 func broken(kind string, target fmt.Stringer, doing string, err error) error {
 	return &failure{kind: kind, target: target, reason: explain(doing, err), cause: attribute(target, err)}
 }
 
-// explain puts err into words for the log.
+// explain returns the reason for err, for the log.
 func explain(doing string, err error) reason {
 	var errno syscall.Errno
 	switch {
@@ -65,7 +66,7 @@ func explain(doing string, err error) reason {
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return reasonf("connection closed while " + doing)
 	case errors.Is(err, net.ErrClosed), errors.Is(err, context.Canceled):
-		return reasonf("given up while " + doing)
+		return reasonf("canceled while " + doing)
 	}
 	if reason, ok := explainTLS(err); ok {
 		return reason
@@ -80,8 +81,8 @@ func explain(doing string, err error) reason {
 	return reasonf("%s: %s", doing, fromLibrary(err))
 }
 
-// explainErrno words what the kernel says. Some of it reads as the backend's
-// although it never left this machine.
+// explainErrno returns the reason for an error number. It names the local cause
+// of those whose standard text suggests the backend.
 func explainErrno(doing string, errno syscall.Errno) reason {
 	switch {
 	case errno == syscall.EINVAL && doing != "starting":
@@ -94,8 +95,8 @@ func explainErrno(doing string, errno syscall.Errno) reason {
 	return reasonf("%s", errno.Error())
 }
 
-// plain is err without the call and the file that it is about, for texts that
-// name the file already.
+// plain returns err without the system call and the file, for texts that have the
+// file already.
 func plain(err error) error {
 	if file, ok := errors.AsType[*fs.PathError](err); ok {
 		return file.Err
@@ -108,7 +109,7 @@ func isTimeout(err error) bool {
 		errors.Is(err, syscall.ETIMEDOUT)
 }
 
-// cut bounds what an error takes over from the Corefile.
+// cut shortens text of the Corefile for an error.
 func cut(s string) string {
 	const most = 200
 	if len(s) > most {

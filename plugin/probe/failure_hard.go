@@ -6,12 +6,11 @@ import (
 	"syscall"
 )
 
-// Hard reports whether the failure is certainly the other side's own: it
-// answered, but wrongly, or it refused. A time-out, or a host that cannot be
-// reached, may as well be a failure of the network between.
+// Hard reports whether f is a hard failure: the other side answered wrongly, or
+// refused. A timeout, or an unreachable host, may be the network's failure.
 func (f *failure) Hard() bool {
 	switch err := f.cause; {
-	case err == nil: // see failed
+	case err == nil: // a wrong answer, see failed
 		return true
 	case isTimeout(err):
 		return false

@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// explainTLS words what a TLS handshake may fail with. It reports whether err
-// is such a thing.
+// explainTLS returns the reason for an error of a TLS handshake. It reports
+// whether err is one.
 func explainTLS(err error) (reason, bool) {
 	var (
 		invalid x509.CertificateInvalidError
@@ -40,7 +40,7 @@ func explainTLS(err error) (reason, bool) {
 	return reason{}, false
 }
 
-// explainInvalid words why a certificate of a chain may not be used.
+// explainInvalid returns the reason why a certificate of a chain is invalid.
 func explainInvalid(err x509.CertificateInvalidError) reason {
 	switch {
 	case err.Reason == x509.Expired && err.Cert != nil && time.Now().Before(err.Cert.NotBefore):
@@ -48,22 +48,22 @@ func explainInvalid(err x509.CertificateInvalidError) reason {
 	case err.Reason == x509.Expired && err.Cert != nil:
 		return reasonf("certificate expired on %s", day(err.Cert.NotAfter))
 	case err.Reason == x509.NotAuthorizedToSign:
-		return reasonf("certificate is signed by one that may not sign others")
+		return reasonf("certificate is signed by a certificate that may not sign others")
 	case err.Reason == x509.IncompatibleUsage:
 		return reasonf("certificate may not be used by a server")
 	}
-	return reasonf("certificate breaks the limits that its authorities set (names, usages or length of the chain)")
+	return reasonf("certificate violates the constraints of its authorities (names, usages or length of the chain)")
 }
 
-// weak are the signatures that are forged too easily to be accepted.
+// weak are the signature algorithms that can be forged too easily.
 var weak = []x509.SignatureAlgorithm{x509.MD2WithRSA, x509.MD5WithRSA, x509.SHA1WithRSA, x509.DSAWithSHA1, x509.ECDSAWithSHA1}
 
 func weaklySigned(algorithm x509.SignatureAlgorithm) reason {
-	return reasonf("certificate is signed with %s, which is not accepted any more", value(algorithm.String()))
+	return reasonf("certificate is signed with %s, which is too weak", value(algorithm.String()))
 }
 
-// explainChain words why no chain leads from the certificate of the server to
-// an authority that is trusted.
+// explainChain returns the reason why there is no chain from the certificate of
+// the server to a trusted authority.
 func explainChain(err error) reason {
 	refused, ok := errors.AsType[*tls.CertificateVerificationError](err)
 	if !ok || len(refused.UnverifiedCertificates) == 0 {
@@ -83,24 +83,24 @@ func explainChain(err error) reason {
 		last = sent[at]
 	}
 	if last == sent[0] {
-		return reasonf("certificate is signed by itself, and not trusted here")
+		return reasonf("certificate is self-signed, and not trusted here")
 	}
 	return reasonf("certificate is signed by an authority that is not trusted here: %s", authorityName(last.Subject.CommonName, last.Subject.Organization))
 }
 
 func selfSigned(c *x509.Certificate) bool { return bytes.Equal(c.RawSubject, c.RawIssuer) }
 
-// authorityName is what people call an authority.
+// authorityName returns the name of an authority for operators.
 func authorityName(name string, organization []string) any {
 	for _, n := range append([]string{name}, organization...) {
 		if n != "" {
 			return repeated(n, 100)
 		}
 	}
-	return "one without a name"
+	return "an authority without a name"
 }
 
-// names lists what a certificate is good for, the first four of it.
+// names returns the first four names of a certificate.
 func names(c *x509.Certificate) any {
 	if c == nil {
 		return "another name"
@@ -121,5 +121,5 @@ func names(c *x509.Certificate) any {
 	return value(strings.Join(all, ", "))
 }
 
-// day is the date of t, which the server chose.
+// day returns the date of t, which the server chose.
 func day(t time.Time) foreign { return value(t.UTC().Format(time.DateOnly)) }

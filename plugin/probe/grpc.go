@@ -31,7 +31,7 @@ func parseGRPC(s Spec) (Check, error) {
 			err = l.requireHost()
 		}
 		g.tls = newTLSOptions(l, "h2")
-		g.tls.named = true // gRPC over TLS is HTTP/2, agreed on or not at all
+		g.tls.alpnGiven = true // gRPC over TLS requires that ALPN chooses h2
 	}
 	err = errors.Join(err, s.each(func(o Option) (bool, error) { return g.tls.option(o, s.Root) }))
 	if err != nil {
@@ -50,13 +50,13 @@ func parseGRPC(s Spec) (Check, error) {
 func serviceOf(l checkURL) (string, error) {
 	service := strings.TrimPrefix(l.url.Path, "/")
 	if l.url.RawQuery != "" || !printable(service) {
-		return "", fmt.Errorf("check %q: a query in the URL, want %s://[HOST]:PORT[/SERVICE]", l.text, l.kind)
+		return "", fmt.Errorf("check %q: query, or a service with control characters, in the URL; write %s://[HOST]:PORT[/SERVICE]", l.text, l.kind)
 	}
 	return service, nil
 }
 
 // A grpcCheck asks the standard health service about one service, or about the
-// server where service is "".
+// server if service is "".
 type grpcCheck struct {
 	checkURL
 	secure  bool
@@ -64,9 +64,9 @@ type grpcCheck struct {
 	service string
 }
 
-// probe passes when grpc.health.v1 says SERVING. The connection is made and
-// secured here, so that what comes in the way of it is worded, and judged, as
-// for every other kind; grpc-go protocols on it.
+// probe passes if grpc.health.v1 returns SERVING. It opens the connection and
+// does the TLS handshake itself, so that their failures have the same text and
+// the same weight as for other kinds. grpc-go gets the open connection.
 func (g *grpcCheck) probe(ctx context.Context, addr netip.Addr) error {
 	target := netip.AddrPortFrom(addr, g.port)
 	tcp, done, err := dial(ctx, g.kind, target)
@@ -121,8 +121,8 @@ func (g *grpcCheck) ask(ctx context.Context, target netip.AddrPort, conn *wire, 
 	return nil
 }
 
-// refused words why the call came to nothing: cause is what the connection
-// suffered, if anything, and err what grpc-go makes of it.
+// refused returns the failure of a call: cause is the error of the connection, if
+// any, and err the error of grpc-go.
 func (g *grpcCheck) refused(target netip.AddrPort, cause, err error) error {
 	s := status.Convert(err)
 	switch {
@@ -142,7 +142,7 @@ func (g *grpcCheck) refused(target netip.AddrPort, cause, err error) error {
 	return failed(g.kind, target, "status %s, want OK: %s", s.Code(), repeated(s.Message(), 200))
 }
 
-// subject names what is asked about.
+// subject is the service that is asked about, for failures.
 func (g *grpcCheck) subject() string {
 	if g.service == "" {
 		return "the server"
@@ -157,8 +157,8 @@ func servingName(s health.HealthCheckResponse_ServingStatus) string {
 	return fmt.Sprintf("in the unknown state %d", s)
 }
 
-// A wire is a connection that grpc-go may have once, and that remembers what
-// became of it: a status holds errors as text alone.
+// A wire is a connection that grpc-go gets once, and that keeps its first error:
+// a status has errors as text only.
 type wire struct {
 	net.Conn
 	mu    sync.Mutex
@@ -166,7 +166,7 @@ type wire struct {
 	err   error
 }
 
-// once hands the connection over the first time. There is no second: a probe
+// once returns the connection the first time, and an error after that: a probe
 // does not retry.
 func (w *wire) once(context.Context, string) (net.Conn, error) {
 	w.mu.Lock()
@@ -190,8 +190,8 @@ func (w *wire) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// note keeps the first error that the other side or the network made. That
-// grpc-go closes the connection is none.
+// note keeps the first error of the other side or the network. An error because
+// grpc-go closed the connection is not one of these.
 func (w *wire) note(err error) {
 	if err == nil || errors.Is(err, net.ErrClosed) || errors.Is(err, syscall.EPIPE) {
 		return
@@ -209,7 +209,7 @@ func (w *wire) broken() error {
 	return w.err
 }
 
-// secured are the credentials of a connection that is secured already.
+// secured are the credentials of a connection after its TLS handshake.
 type secured struct{}
 
 func (secured) ClientHandshake(_ context.Context, _ string, conn net.Conn) (net.Conn, credentials.AuthInfo, error) {
@@ -220,8 +220,8 @@ func (secured) ServerHandshake(net.Conn) (net.Conn, credentials.AuthInfo, error)
 	return nil, nil, errors.ErrUnsupported
 }
 
-// Info implements credentials.TransportCredentials. "tls" makes the scheme of
-// requests https.
+// Info implements credentials.TransportCredentials. With "tls", requests have the
+// scheme https.
 func (secured) Info() credentials.ProtocolInfo {
 	return credentials.ProtocolInfo{SecurityProtocol: "tls"}
 }

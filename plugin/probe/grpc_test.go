@@ -99,7 +99,7 @@ func grpcRows(t *testing.T) []row {
 		{name: "grpc: silence", check: url, serve: silent, silent: true},
 		{name: "grpc: closes", check: url, serve: closes},
 		{name: "grpc: resets", check: url, serve: resets},
-		{name: "grpc: nobody listens", check: url, serve: unused},
+		{name: "grpc: closed port", check: url, serve: unused},
 		{name: "grpcs: serving", check: secure, options: []string{ca, "min_days 14"}, serve: serves(&good, standard)},
 		{name: "grpcs: service not serving", check: secure + "/sick", options: []string{ca}, serve: serves(&good, standard)},
 		{name: "grpcs: server knows no HTTP/2", check: secure, options: []string{ca}, serve: handlesTLS(good, func(http.ResponseWriter, *http.Request) {}, "http/1.1")},

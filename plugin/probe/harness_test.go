@@ -120,7 +120,7 @@ func serveOn(t *testing.T, l net.Listener, handle func(net.Conn)) (port string) 
 	return port
 }
 
-// sendLittle has the kernel take no more than some 100 KiB of what is written to
+// sendLittle makes the kernel take at most about 100 KiB of what is written to
 // conn before the other side reads it.
 func sendLittle(conn net.Conn) {
 	if c, ok := conn.(*tls.Conn); ok {
@@ -131,7 +131,7 @@ func sendLittle(conn net.Conn) {
 	}
 }
 
-// unused returns a port on which nobody listens.
+// unused returns a closed port.
 func unused(t *testing.T) string {
 	t.Helper()
 	return lease.Closed(t)

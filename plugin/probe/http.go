@@ -16,8 +16,8 @@ import (
 const (
 	userAgent = "rrhealth (+https://github.com/rrhealth/rrhealth)"
 
-	// maxHeader is how many bytes of headers are read, informational (1xx)
-	// replies included, before the server is taken for a broken one.
+	// maxHeader is how many bytes of headers a reply may have, informational
+	// (1xx) replies included.
 	maxHeader = 16 << 10
 )
 
@@ -47,7 +47,7 @@ func parseHTTP(s Spec) (Check, error) {
 		return Check{}, err
 	}
 	if h.body != nil && h.method == http.MethodHead {
-		return Check{}, fmt.Errorf("check %q: body with method HEAD, want another method: a reply to HEAD has no body", l.text)
+		return Check{}, fmt.Errorf("check %q: body with method HEAD, but a reply to HEAD has no body; use another method", l.text)
 	}
 	return Check{
 		Label:    l.text,
@@ -58,21 +58,21 @@ func parseHTTP(s Spec) (Check, error) {
 	}, nil
 }
 
-// An httpCheck is one request and what its reply must look like.
+// An httpCheck is a request and the conditions on its reply.
 type httpCheck struct {
 	checkURL
 	secure bool
 	tls    tlsOptions
 	method string
 	header http.Header
-	given  http.Header // those of the Corefile
+	given  http.Header // the headers that the Corefile sets
 	status statusList
 	body   *regexp.Regexp
 }
 
-// probe passes when the status is in the list and the body matches. Redirects
-// are a status like any other: following one would ask another server, and
-// would carry our headers to it. HTTP/2 is spoken where the server chooses it.
+// probe passes if the status is in the list and the body matches. It does not
+// follow redirects: that would probe another server, and send it the headers of
+// the check. It uses HTTP/2 if the server chooses it.
 func (h *httpCheck) probe(ctx context.Context, addr netip.Addr) error {
 	target := netip.AddrPortFrom(addr, h.port)
 	tcp, done, err := dial(ctx, h.kind, target)
@@ -100,19 +100,19 @@ func (h *httpCheck) probe(ctx context.Context, addr netip.Addr) error {
 	return h.judge(target, h.askHTTP1(conn, target))
 }
 
-// A reply is the head of what the server says, or why there is none.
+// A reply is the head of a response with the reader of its body, or an error.
 type reply struct {
 	status int
 	body   io.Reader
-	limit  *io.LimitedReader // what may still be read for the body
+	limit  *io.LimitedReader // bounds what is read from the connection for the body
 	err    error
 }
 
-// mostBody is how many bytes may be read for maxReply bytes of a body. The
-// smallest pieces bring one byte each, in a frame of ten or a chunk of six.
+// mostBody is how many bytes may be read for maxReply bytes of a body. A piece of
+// one byte takes a frame of ten bytes or a chunk of six.
 const mostBody = 11 * maxReply
 
-// judge says whether the reply is as it should be.
+// judge returns nil if the reply meets the conditions, and the failure otherwise.
 func (h *httpCheck) judge(target netip.AddrPort, r reply) error {
 	if r.err != nil {
 		return r.err
@@ -127,11 +127,11 @@ func (h *httpCheck) judge(target netip.AddrPort, r reply) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, errNoMatchSoFar):
-		return failed(h.kind, target, "status %d, but there is no match of %q in the first %d bytes of the body", r.status, h.body, maxReply)
+		return failed(h.kind, target, "status %d, but the first %d bytes of the body do not match %q", r.status, maxReply, h.body)
 	case errors.Is(err, errNoMatch):
 		return failed(h.kind, target, "status %d, but the body does not match %q", r.status, h.body)
 	case r.limit.N <= 0:
-		return failed(h.kind, target, "status %d, but the body comes in pieces so small that %d bytes of it take more than %d KiB", r.status, maxReply, mostBody>>10)
+		return failed(h.kind, target, "status %d, but the pieces of the body are so small that %d bytes of it take more than %d KiB", r.status, maxReply, mostBody>>10)
 	case malformedBody(err):
 		return failed(h.kind, target, "status %d, but the chunks of the body are malformed", r.status)
 	default:
@@ -139,8 +139,8 @@ func (h *httpCheck) judge(target netip.AddrPort, r reply) error {
 	}
 }
 
-// authority is what the Host header says: the host, or the address where there
-// is none, and the port unless it goes without saying.
+// authority returns the Host header: the host, or the address if there is none,
+// and the port unless it is the scheme's default.
 func (h *httpCheck) authority(target netip.AddrPort) string {
 	host := h.host
 	if host == "" {

@@ -15,9 +15,9 @@ import (
 // final one.
 const maxInformational = 5
 
-// ask1 asks over HTTP/1.1. It reads a reply by hand, and not through
-// http.Transport: that reads on in goroutines of its own, keeps up to a
-// megabyte of headers, and names the query in its errors.
+// askHTTP1 asks over HTTP/1.1. It does not use http.Transport, which reads in
+// goroutines of its own, keeps up to a megabyte of headers, and has the query of
+// the URL, perhaps a secret, in its errors.
 func (h *httpCheck) askHTTP1(conn net.Conn, target netip.AddrPort) reply {
 	req := h.request(target)
 	if err := req.Write(conn); err != nil {
@@ -39,7 +39,7 @@ func (h *httpCheck) askHTTP1(conn net.Conn, target netip.AddrPort) reply {
 	case limited.N <= 0:
 		err = failed(h.kind, target, "more than %d KiB of headers", maxHeader>>10)
 	case received.err != nil && !errors.Is(received.err, io.EOF):
-		// net/http takes a line that breaks off for a malformed one.
+		// net/http reports an incomplete line as a malformed one.
 		err = broken(h.kind, target, "waiting for the reply", received.err)
 	case broke(err):
 		err = broken(h.kind, target, "waiting for the reply", err)
@@ -49,7 +49,7 @@ func (h *httpCheck) askHTTP1(conn net.Conn, target netip.AddrPort) reply {
 	return reply{err: err}
 }
 
-// request builds the request anew: http.Request.Write may change what it sends.
+// request returns a new request: http.Request.Write may change its request.
 func (h *httpCheck) request(target netip.AddrPort) *http.Request {
 	return &http.Request{
 		Method: h.method, Host: h.authority(target), Header: h.header, URL: h.url,
@@ -57,7 +57,7 @@ func (h *httpCheck) request(target netip.AddrPort) *http.Request {
 	}
 }
 
-// readResponse reads the final response, past a few informational ones.
+// readResponse reads the final response, after at most maxInformational others.
 func readResponse(r *bufio.Reader, req *http.Request) (*http.Response, error) {
 	for range maxInformational + 1 {
 		resp, err := http.ReadResponse(r, req)
@@ -70,28 +70,28 @@ func readResponse(r *bufio.Reader, req *http.Request) (*http.Response, error) {
 
 var errTooManyInformational = errors.New("too many informational replies")
 
-// broke reports whether err is the connection's, and not net/http's word for
-// what it read.
+// broke reports whether err is an error of the connection, and not of net/http
+// about what it read.
 func broke(err error) bool {
 	var network net.Error
 	var errno syscall.Errno
 	return errors.As(err, &network) || errors.As(err, &errno) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 }
 
-// headErrors are the beginnings of what net/http says of a head that it cannot
-// read, and our words for it. Those of net/http go on with the server's text.
+// headErrors maps prefixes of net/http's errors about the head of a response to
+// our texts. Behind the prefix, net/http's errors have text of the server.
 var headErrors = []struct{ theirs, ours string }{
 	{"malformed HTTP status code", "the status line of the reply is malformed"},
 	{"malformed HTTP", "the reply is not HTTP"},
-	{"http: message cannot contain multiple Content-Length", "the reply has several headers Content-Length that differ"},
-	{"bad Content-Length", "the header Content-Length of the reply is malformed"},
-	{"invalid empty Content-Length", "the header Content-Length of the reply is malformed"},
-	{"unsupported transfer encoding", "the header Transfer-Encoding of the reply is none that can be read"},
-	{"too many transfer encodings", "the header Transfer-Encoding of the reply is none that can be read"},
-	{"bad trailer key", "the header Trailer of the reply is malformed"},
+	{"http: message cannot contain multiple Content-Length", "the reply has different Content-Length headers"},
+	{"bad Content-Length", "the Content-Length header of the reply is malformed"},
+	{"invalid empty Content-Length", "the Content-Length header of the reply is malformed"},
+	{"unsupported transfer encoding", "the Transfer-Encoding of the reply is not supported"},
+	{"too many transfer encodings", "the Transfer-Encoding of the reply is not supported"},
+	{"bad trailer key", "the Trailer header of the reply is malformed"},
 }
 
-// malformed words why the head of a reply cannot be read.
+// malformed returns the text for an error about the head of a response.
 func malformed(err error) string {
 	for _, known := range headErrors {
 		if strings.HasPrefix(err.Error(), known.theirs) {
@@ -101,8 +101,7 @@ func malformed(err error) string {
 	return "a header of the reply is malformed"
 }
 
-// malformedBody reports whether err, which came while a body was read, is the
-// fault of how it is divided.
+// malformedBody reports whether err, from reading a body, is about its chunks.
 func malformedBody(err error) bool {
 	var refused *refusal
 	return !broke(err) && !errors.Is(err, errNotHTTP2) && !errors.As(err, &refused)

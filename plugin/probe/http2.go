@@ -19,16 +19,16 @@ const (
 	theStream = 1
 	// maxFrame is the largest frame that a server may send unasked.
 	maxFrame = 16 << 10
-	// h2Window is how much body the server may send: as much as is read.
+	// h2Window is how much of a body the server may send unasked.
 	h2Window = 2 * maxReply
 )
 
-// errNotHTTP2 says that a server that chose HTTP/2 does not speak it properly.
-var errNotHTTP2 = errors.New("the reply is not proper HTTP/2")
+// errNotHTTP2 is the error if a server chose HTTP/2 and breaks its rules.
+var errNotHTTP2 = errors.New("the reply is not valid HTTP/2")
 
-// ask2 asks over HTTP/2, frame by frame: one request on one stream needs
-// neither the goroutines nor the state of a transport, and what a hostile
-// server can make us read and answer stays bounded.
+// askHTTP2 asks over HTTP/2, frame by frame. One request on one stream does not
+// need the goroutines and the state of a transport, and a hostile server cannot
+// make us read and answer more than the limits here.
 func (h *httpCheck) askHTTP2(conn net.Conn, target netip.AddrPort) reply {
 	if _, err := conn.Write(h.requestFrames(target)); err != nil {
 		return reply{err: broken(h.kind, target, "sending the request", alertInstead(conn, err))}
@@ -50,8 +50,8 @@ func (h *httpCheck) askHTTP2(conn net.Conn, target netip.AddrPort) reply {
 	return reply{err: err}
 }
 
-// opening is all that is ever sent unasked: the preface, our settings, and the
-// request. Writing to a bytes.Buffer does not fail.
+// requestFrames returns all that is sent unasked: the preface, the settings, and
+// the request. Writing to a bytes.Buffer does not fail.
 func (h *httpCheck) requestFrames(target netip.AddrPort) []byte {
 	var out bytes.Buffer
 	out.WriteString(http2.ClientPreface)
@@ -75,7 +75,7 @@ func (h *httpCheck) requestFrames(target netip.AddrPort) []byte {
 	return out.Bytes()
 }
 
-// fields is the request's header block.
+// fields returns the request's header block.
 func (h *httpCheck) fields(target netip.AddrPort) []byte {
 	var out bytes.Buffer
 	e := hpack.NewEncoder(&out)
@@ -86,7 +86,7 @@ func (h *httpCheck) fields(target netip.AddrPort) []byte {
 	add(":path", h.url.RequestURI())
 	for name, values := range h.header {
 		if name == "Connection" {
-			continue // has no meaning in HTTP/2, and is forbidden
+			continue // HTTP/2 forbids it
 		}
 		for _, value := range values {
 			add(strings.ToLower(name), value)
@@ -100,7 +100,7 @@ type stream struct {
 	limited *io.LimitedReader
 	frames  *http2.Framer
 	room    []byte // for the data of one frame
-	data    []byte // of the body, read but not consumed: a part of room
+	data    []byte // the part of room that Read has not returned yet
 	ended   bool
 }
 
@@ -108,7 +108,7 @@ func newStream(conn net.Conn) *stream {
 	limited := &io.LimitedReader{R: conn, N: maxHeader}
 	s := &stream{limited: limited, frames: http2.NewFramer(conn, bufio.NewReader(limited))}
 	s.frames.SetMaxReadFrameSize(maxFrame)
-	s.frames.SetReuseFrames() // a server may send a byte in each
+	s.frames.SetReuseFrames() // a server may send one byte in each frame
 	s.frames.ReadMetaHeaders = hpack.NewDecoder(4096, nil)
 	s.frames.MaxHeaderListSize = maxHeader
 	return s
@@ -116,7 +116,7 @@ func newStream(conn net.Conn) *stream {
 
 var errTooLong = errors.New("headers too long")
 
-// status reads up to the head of the final response.
+// status reads up to and including the head of the final response.
 func (s *stream) status() (int, error) {
 	for informational := 0; ; {
 		frame, err := s.next()
@@ -168,8 +168,8 @@ func (s *stream) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// next returns the next headers or data of the stream, and does on the way what
-// the protocol asks of a client.
+// next returns the next headers or data of the stream. It answers settings and
+// pings that come before.
 func (s *stream) next() (http2.Frame, error) {
 	for {
 		frame, err := s.frames.ReadFrame()
@@ -194,7 +194,7 @@ func (s *stream) next() (http2.Frame, error) {
 			return nil, &refusal{"the server reset the stream", frame.ErrCode}
 		case *http2.GoAwayFrame:
 			if frame.ErrCode != http2.ErrCodeNo || frame.LastStreamID < theStream {
-				return nil, &refusal{"the server went away", frame.ErrCode}
+				return nil, &refusal{"the server closed the connection with GOAWAY", frame.ErrCode}
 			}
 		case *http2.PushPromiseFrame:
 			return nil, errNotHTTP2
@@ -205,7 +205,7 @@ func (s *stream) next() (http2.Frame, error) {
 	}
 }
 
-// A refusal is the server's own word for why there is no reply.
+// A refusal is the server's error code instead of a reply.
 type refusal struct {
 	what string
 	code http2.ErrCode
@@ -213,8 +213,8 @@ type refusal struct {
 
 func (r *refusal) Error() string { return r.what + " (" + r.code.String() + ")" }
 
-// wording turns the framer's words for broken frames into ours; the errors of
-// the connection stay what they are.
+// frameError returns errNotHTTP2 for errors about invalid frames, and errors of
+// the connection unchanged.
 func frameError(err error) error {
 	var connection http2.ConnectionError
 	var stream http2.StreamError

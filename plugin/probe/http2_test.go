@@ -175,7 +175,7 @@ func http2Rows(t *testing.T) []row {
 		served(": body without a head", func(s *h2) { _ = s.WriteData(1, true, []byte("all well")) }),
 		served(": head without a status", func(s *h2) { s.head(true, "x", "y") }),
 		served(": a status that is none", func(s *h2) { s.head(true, ":status", "many") }),
-		served(": pushes what nobody asked for", func(s *h2) {
+		served(": pushes unasked", func(s *h2) {
 			_ = s.WritePushPromise(http2.PushPromiseParam{StreamID: 1, PromiseID: 2, BlockFragment: s.block("x"), EndHeaders: true})
 		}),
 		served(": answers another stream", func(s *h2) {

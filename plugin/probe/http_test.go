@@ -93,7 +93,7 @@ func httpRows(t *testing.T) []row {
 		{name: "http: status 204", check: url, serve: withStatus(204)},
 		{name: "http: status 404", check: url, serve: withStatus(404)},
 		{name: "http: status 503", check: url, serve: withStatus(503)},
-		{name: "http status: 401 where that is well", check: url, options: []string{"status 200 401"}, serve: withStatus(401)},
+		{name: "http status: 401 where that passes", check: url, options: []string{"status 200 401"}, serve: withStatus(401)},
 		{name: "http status: 204 where 200 is wanted", check: url, options: []string{"status 200"}, serve: withStatus(204)},
 		{name: "http: redirect to another server, with a secret", check: url, options: secret, serve: handles(func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "http://127.0.0.1:"+elsewhere+"/", http.StatusFound)
@@ -107,10 +107,10 @@ func httpRows(t *testing.T) []row {
 		{name: "http body: another", check: url, options: body, serve: handles(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "not so well") })},
 		{name: "http body: empty", check: url, options: body, serve: withStatus(200)},
 		{name: "http body: breaks off", check: url, options: body, serve: replies("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nall")},
-		{name: "http: body breaks off, but nobody wants it", check: url, serve: replies("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nall")},
+		{name: "http: body breaks off, without the option body", check: url, serve: replies("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nall")},
 		{name: "http body: stalls", check: url, options: body, serve: says("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nall"), silent: true},
 		{name: "http body: without end", check: url, options: body, serve: endless("HTTP/1.1 200 OK\r\n\r\n", "all is lost ")},
-		{name: "http: body without end, but nobody wants it", check: url, serve: endless("HTTP/1.1 200 OK\r\n\r\n", "all is lost ")},
+		{name: "http: body without end, without the option body", check: url, serve: endless("HTTP/1.1 200 OK\r\n\r\n", "all is lost ")},
 		{name: "http body: chunks without end", check: url, options: body, serve: endless("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "1;"+strings.Repeat("x", 200)+"\r\na\r\n")},
 		{name: "http body: bad chunks", check: url, options: body, serve: replies("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n")},
 		{name: "http body: gzip bomb, unasked", check: url, options: body, serve: replies("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Type: text/plain\r\n\r\n" + packed)},
@@ -128,7 +128,7 @@ func httpRows(t *testing.T) []row {
 		{name: "http: two lengths", check: url, serve: replies("HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nall")},
 		{name: "http: a status that is none", check: url, serve: replies("HTTP/1.1 9999 OK\r\n\r\n")},
 		{name: "http: no length", check: url, serve: replies("HTTP/1.1 200 OK\r\nContent-Length: many\r\n\r\nall")},
-		{name: "http: an encoding that nobody knows", check: url, serve: replies("HTTP/1.1 200 OK\r\nTransfer-Encoding: zip\r\n\r\nall")},
+		{name: "http: an unknown encoding", check: url, serve: replies("HTTP/1.1 200 OK\r\nTransfer-Encoding: zip\r\n\r\nall")},
 		{name: "http: silence", check: url, serve: silent, silent: true},
 		{name: "http body: longer than is read", check: url, options: []string{"body well"}, serve: replies("HTTP/1.1 200 OK\r\n\r\n" + strings.Repeat(".", maxReply) + "well")},
 		{name: "http body: as long as is read", check: url, options: []string{"body well"}, serve: replies("HTTP/1.1 200 OK\r\n\r\n" + strings.Repeat(".", maxReply-4) + "well")},
@@ -138,8 +138,8 @@ func httpRows(t *testing.T) []row {
 			"1;"+strings.Repeat("x", 50)+"\r\n.\r\n")},
 		{name: "http: closes", check: url, serve: closes},
 		{name: "http: resets", check: url, serve: resets},
-		{name: "http: nobody listens", check: url, serve: unused},
-		{name: "http: the port speaks TLS", check: url, serve: handlesTLS(a.issue(leaf{}), func(http.ResponseWriter, *http.Request) {}, "http/1.1")},
+		{name: "http: closed port", check: url, serve: unused},
+		{name: "http: the port uses TLS", check: url, serve: handlesTLS(a.issue(leaf{}), func(http.ResponseWriter, *http.Request) {}, "http/1.1")},
 	}
 }
 
@@ -158,7 +158,7 @@ func httpsRows(t *testing.T) []row {
 		{name: "https: wants a client certificate, TLS 1.3", check: url, options: []string{ca}, serve: shakes(good, wantsClient, protocols("http/1.1"))},
 		{name: "h2: wants a client certificate, TLS 1.3", check: url, options: []string{ca}, serve: shakes(good, wantsClient, protocols("h2"))},
 		{name: "https: status 503", check: url, options: []string{ca}, serve: handlesTLS(good, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(503) }, "http/1.1")},
-		{name: "https: certificate that nobody vouches for, insecure", check: url, options: []string{"insecure"}, serve: handlesTLS(good, sayProtocol, "h2")},
+		{name: "https: certificate of an unknown authority, insecure", check: url, options: []string{"insecure"}, serve: handlesTLS(good, sayProtocol, "h2")},
 		{name: "https: the port speaks plain HTTP", check: url, serve: withStatus(200)},
 	}, badCerts(t, "https", url, a)...)
 }

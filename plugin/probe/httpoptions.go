@@ -10,8 +10,8 @@ import (
 	"golang.org/x/net/http/httpguts"
 )
 
-// option takes the options of HTTP, and for https those of TLS. It reports
-// whether o was one.
+// option reads the options of HTTP, and for https those of TLS. It reports
+// whether o is one.
 func (h *httpCheck) option(o Option, root string) (bool, error) {
 	var err error
 	switch o.Name {
@@ -30,41 +30,40 @@ func (h *httpCheck) option(o Option, root string) (bool, error) {
 }
 
 func (h *httpCheck) setMethod(o Option) error {
-	const want = "an HTTP method such as GET or HEAD"
 	var err error
-	if h.method, err = o.one(want); err != nil {
+	if h.method, err = o.one("an HTTP method such as GET or HEAD"); err != nil {
 		return err
 	}
 	if !httpguts.ValidHeaderFieldName(h.method) || h.method != strings.ToUpper(h.method) || h.method == http.MethodConnect {
-		return o.errorf("got %q, want %s", h.method, want)
+		return o.errorf("unsupported method (got %q); write GET, HEAD or another in capitals", h.method)
 	}
 	return nil
 }
 
-// addHeader takes "header NAME VALUE...". No word of it appears in an error
-// before it is known not to be the value.
+// addHeader reads "header NAME VALUE...". Errors contain a word only after it is
+// clear that the word is not part of the value, which may be a secret.
 func (h *httpCheck) addHeader(o Option) error {
 	if len(o.Args) < 2 {
-		return o.errorf("got %d arguments, want a name and a value", len(o.Args))
+		return o.errorf("takes a name and a value (got %d of 2); write header NAME VALUE", len(o.Args))
 	}
 	name, value := http.CanonicalHeaderKey(strings.TrimSuffix(o.Args[0], ":")), strings.Join(o.Args[1:], " ")
 	if !httpguts.ValidHeaderFieldName(name) {
-		return o.errorf("the first word is no name of a header; want header NAME VALUE, with a space between the two")
+		return o.errorf("the first word is not the name of a header; write header NAME VALUE, with a space between the two")
 	}
 	if !httpguts.ValidHeaderFieldValue(value) {
-		return o.errorf("the value of %q has a control character, want none", name)
+		return o.errorf("control character in the value of %q; remove it", name)
 	}
 	switch name {
 	case "Host":
-		return o.errorf("Host is taken from the URL, want %s://HOST...", h.kind)
+		return o.errorf("Host comes from the URL; write %s://HOST...", h.kind)
 	case "Connection", "Content-Length", "Transfer-Encoding", "Trailer", "Upgrade", "Te":
-		return o.errorf("%s is the transport's own, want another header", name)
+		return o.errorf("%s is set by the transport; use another header", name)
 	}
 	if slices.Contains(h.given[name], value) {
 		return o.errorf("%s given twice with the same value; write it once", name)
 	}
 	h.given[name] = append(h.given[name], value)
-	h.header[name] = h.given[name] // instead of a default
+	h.header[name] = h.given[name] // replaces a default
 	return nil
 }
 
@@ -81,7 +80,7 @@ func parseStatusList(o Option) (statusList, error) {
 		a, errA := strconv.Atoi(from)
 		b, errB := strconv.Atoi(to)
 		if errA != nil || errB != nil || a < 100 || b > 599 || a > b {
-			return nil, o.errorf("got %q, want codes and ranges from 100 to 599, such as 200 or 200-399", word)
+			return nil, o.errorf("invalid status (got %q); write codes and ranges from 100 to 599, such as 200 or 200-399", word)
 		}
 		if slices.ContainsFunc(l, func(r [2]int) bool { return a <= r[1] && r[0] <= b }) {
 			return nil, o.errorf("a code given twice (got %q); write each code once", word)
@@ -89,7 +88,7 @@ func parseStatusList(o Option) (statusList, error) {
 		l = append(l, [2]int{a, b})
 	}
 	if l == nil {
-		return nil, o.errorf("got none, want codes and ranges from 100 to 599, such as 200 or 200-399")
+		return nil, o.errorf("no status given; write codes and ranges from 100 to 599, such as 200 or 200-399")
 	}
 	return l, nil
 }
@@ -103,7 +102,7 @@ func (l statusList) has(code int) bool {
 	return false
 }
 
-// String gives the list as the Corefile would.
+// String returns the list as in the Corefile.
 func (l statusList) String() string {
 	var words []string
 	for _, r := range l {

@@ -16,24 +16,24 @@ import (
 	"golang.org/x/net/ipv6"
 )
 
-// parseICMP reads icmp. It has no options, and is refused where the process
-// may not send echo requests: every backend would look down.
+// parseICMP reads icmp, which has no options. It returns an error if the process
+// may not send echo requests: otherwise every probe would be a local error.
 func parseICMP(s Spec) (Check, error) {
 	if s.Args[0] != "icmp" || len(s.Args) > 1 {
-		return Check{}, fmt.Errorf("check %q: unexpected words, want check icmp", shown(s.Args[0]))
+		return Check{}, fmt.Errorf("check %q: unexpected words; write check icmp", shown(s.Args[0]))
 	}
 	if err := s.each(func(Option) (bool, error) { return false, nil }); err != nil {
 		return Check{}, err
 	}
 	if err := mayEcho(); err != nil {
-		return Check{}, fmt.Errorf("check \"icmp\": this process may not send echo requests (%v), want the capability CAP_NET_RAW, or its group in the sysctl net.ipv4.ping_group_range", err)
+		return Check{}, fmt.Errorf("check \"icmp\": this process may not send echo requests (%v); give it the capability CAP_NET_RAW, or add its group to the sysctl net.ipv4.ping_group_range", err)
 	}
 	return Check{Label: "icmp", ID: id("icmp"), Probe: echo}, nil
 }
 
-// mayEcho returns nil when an echo socket can be had for IPv4 or IPv6, and why
-// not otherwise. What will have passed by the time of the first probe, such as
-// a lack of descriptors, is no reason.
+// mayEcho returns nil if the process may open an echo socket for IPv4 or IPv6,
+// and the error otherwise. Errors that may be over at the first probe, such as a
+// lack of descriptors, do not count.
 func mayEcho() error {
 	var denied error
 	for _, family := range []netip.Addr{netip.IPv4Unspecified(), netip.IPv6Unspecified()} {
@@ -52,16 +52,16 @@ func mayEcho() error {
 	return denied
 }
 
-// An echoSocket sends to one address. What it receives may be meant for others.
+// An echoSocket sends to one address. It may receive replies to other processes.
 type echoSocket struct {
 	conn net.PacketConn
 	send func([]byte) (int, error)
 }
 
-// openEcho opens an unprivileged echo socket, to which the kernel gives just
-// the replies to its own requests, or, where those are not allowed, a raw one.
-// The raw one is connected: an unconnected one would receive a copy of every
-// echo reply that reaches this machine.
+// openEcho opens an unprivileged echo socket, which receives the replies to its
+// own requests only. If the process may not, it opens a raw socket. That is
+// connected: an unconnected one would receive a copy of every echo reply that
+// reaches this machine.
 func openEcho(addr netip.Addr) (echoSocket, error) {
 	network, here, raw := "udp4", "0.0.0.0", "ip4:icmp"
 	if addr.Is6() {
@@ -78,7 +78,7 @@ func openEcho(addr netip.Addr) (echoSocket, error) {
 	return echoSocket{conn, conn.Write}, nil
 }
 
-// echo passes when addr sends back what it was sent.
+// echo passes if addr returns the data that it was sent.
 func echo(ctx context.Context, addr netip.Addr) error {
 	s, err := openEcho(addr)
 	if err != nil {
@@ -99,7 +99,7 @@ func echo(ctx context.Context, addr netip.Addr) error {
 		}
 		m, err := icmp.ParseMessage(wanted.Protocol(), buf[:n])
 		if err != nil || m.Type != wanted {
-			continue // not for us
+			continue // for another process
 		}
 		if reply, ok := m.Body.(*icmp.Echo); ok && bytes.Equal(reply.Data, data) {
 			return nil
@@ -107,8 +107,9 @@ func echo(ctx context.Context, addr netip.Addr) error {
 	}
 }
 
-// echoRequest returns a request, the type of its reply, and the data by which
-// its reply is known: identifiers are the kernel's, or shared with others.
+// echoRequest returns a request, the type of its reply, and its data. The data
+// identify the reply, since the kernel may replace the identifier, and other
+// processes may use the same.
 func echoRequest(addr netip.Addr) (request []byte, reply icmp.Type, data []byte) {
 	data = fmt.Appendf(nil, "rrhealth %016x", rand.Uint64()) // #nosec G404 -- it tells replies apart, it guards nothing
 	m := icmp.Message{Type: ipv4.ICMPTypeEcho, Body: &icmp.Echo{ID: rand.N(1 << 16), Seq: 1, Data: data}}
@@ -116,6 +117,6 @@ func echoRequest(addr netip.Addr) (request []byte, reply icmp.Type, data []byte)
 	if addr.Is6() {
 		m.Type, reply = ipv6.ICMPTypeEchoRequest, ipv6.ICMPTypeEchoReply
 	}
-	request, _ = m.Marshal(nil) // fails for types without a wire form only
+	request, _ = m.Marshal(nil) // fails only for types without a wire format
 	return request, reply, data
 }

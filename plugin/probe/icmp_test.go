@@ -159,16 +159,16 @@ func TestNoRouteIsALocalError(t *testing.T) {
 	}
 }
 
-func TestAProcessThatMayNotSendEchoRequestsIsToldSo(t *testing.T) {
+func TestICMPIsRefusedIfTheProcessMayNotSendEchoRequests(t *testing.T) {
 	// A new namespace allows unprivileged echo sockets to no group at all.
 	out := namespaced(t, "parse", &syscall.SysProcAttr{Credential: unprivileged})
-	const want = `check "icmp": this process may not send echo requests (operation not permitted), want the capability CAP_NET_RAW, or its group in the sysctl net.ipv4.ping_group_range`
+	const want = `check "icmp": this process may not send echo requests (operation not permitted); give it the capability CAP_NET_RAW, or add its group to the sysctl net.ipv4.ping_group_range`
 	if !strings.Contains(out, want) {
 		t.Errorf("%s\nwant %q", out, want)
 	}
 }
 
-func TestAProcessWithoutPrivilegesMaySendEchoRequestsWhereItsGroupMay(t *testing.T) {
+func TestAProcessWithoutPrivilegesMaySendEchoRequestsIfItsGroupMay(t *testing.T) {
 	out := namespaced(t, "allowed", &syscall.SysProcAttr{})
 	for _, want := range []string{"127.0.0.1, uid 65534: <nil>", "::1, uid 65534: <nil>"} {
 		if !strings.Contains(out, want) {

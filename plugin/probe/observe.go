@@ -7,23 +7,23 @@ import (
 	"time"
 )
 
-// An Observation is what a probe saw besides whether the check passed. Who asks
-// provides it with WithObservation and reads it when the probe has returned.
+// An Observation is what a probe learned besides its result. The caller passes it
+// with WithObservation and reads it after the probe has returned.
 type Observation struct {
-	// CertificateExpiry is when the certificates that the server showed stop
-	// being valid: the earliest end in the chain. It is told of certificates
-	// that do not verify as well, an expired one above all. Zero: none seen.
+	// CertificateExpiry is when the server's certificates expire: the earliest
+	// end in the chain. It is also set if the certificates do not verify, for
+	// instance because they have expired. It is zero without a certificate.
 	CertificateExpiry time.Time
 }
 
 type observationKey struct{}
 
-// WithObservation returns a context whose probe fills in o.
+// WithObservation returns a context for a probe that sets o.
 func WithObservation(ctx context.Context, o *Observation) context.Context {
 	return context.WithValue(ctx, observationKey{}, o)
 }
 
-// observeCertificate notes what a handshake that ended with err has shown.
+// observeCertificate notes the certificates of a handshake that ended with err.
 func observeCertificate(ctx context.Context, state tls.ConnectionState, err error) {
 	o, ok := ctx.Value(observationKey{}).(*Observation)
 	if !ok {

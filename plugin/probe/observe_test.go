@@ -28,7 +28,7 @@ func TestAProbeTellsWhenTheCertificateExpires(t *testing.T) {
 			cert := a.issue(leaf{notBefore: time.Now().AddDate(-1, 0, 0), notAfter: ends[tc.end]})
 			c := check(t, shakes(cert)(t), tc.check, tc.options...)
 			if !c.TLS {
-				t.Error("the check does not say that it speaks TLS")
+				t.Error("the check does not say that it uses TLS")
 			}
 			var o Observation
 			ctx, cancel := context.WithTimeout(WithObservation(t.Context(), &o), enough)

@@ -11,7 +11,7 @@ import (
 type Option struct {
 	Name string
 	Args []string
-	Pos  string // where it stands, for the error text of whoever parses the Corefile
+	Pos  string // its position, for the error of the caller
 }
 
 // OptionError is an error in one line of the nested block.
@@ -20,24 +20,24 @@ type OptionError struct {
 	Reason string
 }
 
-// Error gives the reason alone; the position is for the caller to add.
+// Error returns the reason only; the caller adds the position.
 func (e *OptionError) Error() string { return e.Reason }
 
 func (o Option) errorf(format string, args ...any) error {
 	return &OptionError{o, fmt.Sprintf("check option %q: ", o.Name) + fmt.Sprintf(format, args...)}
 }
 
-// one returns the only argument of o.
+// one returns the only argument of o; what describes it for the error.
 func (o Option) one(what string) (string, error) {
 	if len(o.Args) != 1 {
-		return "", o.errorf("got %d arguments, want one: %s", len(o.Args), what)
+		return "", o.errorf("takes one argument (got %d); write %s", len(o.Args), what)
 	}
 	return o.Args[0], nil
 }
 
-// warnings returns what is odd about the options that were accepted. CoreDNS
-// replaces {$NAME} by nothing where the variable is not set: the request then
-// has an empty token, and the backend is down for a reason that is hard to see.
+// warnings returns warnings about options that are valid but probably wrong.
+// CoreDNS replaces {$NAME} by nothing if the variable is not set: the request
+// has an empty token then, and the backend goes down without an obvious reason.
 func (s Spec) warnings() []string {
 	var odd []string
 	for _, o := range s.Options {
@@ -45,7 +45,7 @@ func (s Spec) warnings() []string {
 			continue
 		}
 		if value := strings.Join(o.Args[1:], " "); value == "" || strings.HasSuffix(value, " ") {
-			odd = append(odd, fmt.Sprintf("the value of %s %s is empty or ends in a space: a {$VARIABLE} that is not set?", o.Name, o.Args[0]))
+			odd = append(odd, fmt.Sprintf("the value of %s %s is empty or ends in a space: is a {$VARIABLE} not set?", o.Name, o.Args[0]))
 		}
 	}
 	return odd
@@ -58,17 +58,16 @@ var (
 	tlsNames        = []string{"alpn", "ca", "cert", "min_days", "insecure"}
 )
 
-// repeatable lists the options that may stand more than once in a block.
+// repeatable lists the options that a block may have more than once.
 var repeatable = []string{"env", "header"}
 
-// Options returns the names of the options that checks of a kind take, in the
-// order of docs/checks.md.
+// Options returns the names of a kind's options, in the order of docs/checks.md.
 func Options(kind string) []string { return slices.Clone(kinds[kind].options) }
 
-// each has every option of s read, and returns the errors of all of them: an
-// operator who fixes one at a time reloads once for each. Options that the kind
-// does not have, or that were given before, are not passed to read. read
-// reports whether it knows the option.
+// each calls read for every option of s, and returns all errors: an operator who
+// sees one at a time needs a reload for each. It does not call read for options
+// that the kind does not have, or that were given before. read reports whether
+// it knows the option.
 func (s Spec) each(read func(Option) (bool, error)) error {
 	var errs []error
 	seen := make(map[string]bool)
@@ -76,7 +75,7 @@ func (s Spec) each(read func(Option) (bool, error)) error {
 		known, again := slices.Contains(s.options, o.Name), seen[o.Name]
 		seen[o.Name] = true
 		if known && again && !slices.Contains(repeatable, o.Name) {
-			errs = append(errs, o.errorf("given twice, want it once"))
+			errs = append(errs, o.errorf("given twice; write it once"))
 			continue
 		}
 		var err error

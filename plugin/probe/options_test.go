@@ -41,19 +41,19 @@ func TestAllErrorsOfACheckAreReported(t *testing.T) {
 		want    []string
 	}{
 		{"http://:0/x", []string{"method get", "color red", "status 2xx", "status 200", "body ("}, []string{
-			`check "http://:0/x": port "0"`, `check option "method"`, `check option "color"`, `check option "status": got "2xx"`,
+			`check "http://:0/x": invalid port (got "0")`, `check option "method"`, `check option "color"`, `check option "status": invalid status (got "2xx")`,
 			`check option "status": given twice`, `check option "body"`,
 		}},
 		{"https://", []string{"alpn h3", "insecure yes"}, []string{`no host to verify`, `check option "alpn"`, `check option "insecure"`}},
-		{"https://:0", []string{"min_days 0"}, []string{`port "0"`, `check option "min_days"`}}, // not that a host is missing
-		{"tls://a/x", []string{"min_days 0", "send \\q"}, []string{"a path in the URL", `check option "min_days"`, `check option "send"`}},
+		{"https://:0", []string{"min_days 0"}, []string{`invalid port (got "0")`, `check option "min_days"`}}, // not that a host is missing
+		{"tls://a/x", []string{"min_days 0", "send \\q"}, []string{"path in the URL", `check option "min_days"`, `check option "send"`}},
 		{"tcp://", []string{"send \\q", "expect ["}, []string{"no port", `check option "send"`, `check option "expect"`}},
 		{"udp://", []string{"sned x"}, []string{"no port", `check option "sned"`}}, // not that send is missing
-		{"grpcs://:1?x", []string{"alpn h3", "min_days x"}, []string{"a query in the URL", `check option "alpn"`, `check option "min_days"`}},
+		{"grpcs://:1?x", []string{"alpn h3", "min_days x"}, []string{"query, or a service", `check option "alpn"`, `check option "min_days"`}},
 		{"dns://:53/", []string{"type X", "rcode X", "rcode NXDOMAIN", "answer x"}, []string{
-			"no name to ask for", `check option "type"`, `check option "rcode": got`, `check option "rcode": given twice`,
+			"no name to ask for", `check option "type"`, `check option "rcode": unknown code (got "X")`, `check option "rcode": given twice`,
 		}}, // not that answer needs NOERROR
-		{"exec true", []string{"env A", "env B=C d", "enviro"}, []string{`check option "env": got 1`, `check option "env": the first word has a =`, `check option "enviro"`}},
+		{"exec true", []string{"env A", "env B=C d", "enviro"}, []string{`check option "env": takes a name and a value (got 1 of 2)`, `check option "env": the first word contains =`, `check option "enviro"`}},
 		{"icmp", []string{"a", "b"}, []string{`check option "a"`, `check option "b"`}},
 	} {
 		_, err := Parse(spec("", tc.url, tc.options...))

@@ -8,11 +8,11 @@ import (
 	"syscall"
 )
 
-// Who reports an error number to a probe (Linux, net/ipv4/icmp.c and
+// Sources of the error numbers that a probe gets (Linux, net/ipv4/icmp.c and
 // net/ipv6/icmp.c):
 //
 //	             the local system                       a router, by ICMP
-//	ENETUNREACH  no route, a family that is off         no route
+//	ENETUNREACH  no route, a family that is disabled    no route
 //	EHOSTUNREACH a route of type unreachable;           host unreachable, prohibited
 //	             a gateway that does not answer ARP     (IPv4), TTL exceeded
 //	EACCES       a route of type prohibit, SELinux      prohibited (IPv6 only)
@@ -20,25 +20,25 @@ import (
 //	EPERM        netfilter, eBPF                        never
 //	ECONNREFUSED netfilter with reject                  port unreachable
 //
-// A local error takes nothing out of the answers. If what a router reports
-// counted as one, a host behind a router that lost its route would be answered
-// for ever. Where the error number leaves it open, connecting a UDP socket
-// decides: it sends nothing and asks the local routing table and policy only.
+// A local error takes no backend down. If a router's report counted as one, a
+// backend behind a router without a route would be answered forever. If the
+// error number can come from both, connecting a UDP socket decides: it sends
+// nothing and consults only the local routing table and policy.
 //
-// What that cannot tell is the target's failure: a gateway that does not answer
-// ARP (nothing behind it can be reached, and all_down answers all of a pool that
-// is behind it), and a local firewall that rejects what a probe sends (it protocols
-// ICMP, like a router; one that drops shows as EPERM or as a timeout).
+// Two local causes still count as failures of the target. One is a gateway that
+// does not answer ARP: no backend behind it can be reached, and all_down decides
+// what is answered. The other is a local firewall that rejects a probe's packets
+// with ICMP, like a router; a firewall that drops them causes EPERM or a timeout.
 
-// A reported error is one that another machine has reported.
+// A reported error is one that another machine reported.
 type reported struct{ error }
 
-// Local tells the monitor that the error is none of the local system.
+// Local returns false: the monitor must not take the error for a local one.
 func (reported) Local() bool { return false }
 
 func (r reported) Unwrap() error { return r.error }
 
-// attribute returns err, as reported where another machine has reported it.
+// attribute returns err, as a reported error if another machine reported it.
 func attribute(target fmt.Stringer, err error) error {
 	errno, ok := errors.AsType[syscall.Errno](err)
 	if !ok {
@@ -64,10 +64,10 @@ func attribute(target fmt.Stringer, err error) error {
 	return reported{err}
 }
 
-// discard is the port that is asked for where a check has none. Nothing is sent.
+// discard is the port for checks without a port. Nothing is sent to it.
 const discard = 9
 
-// routed reports whether the local system has a way to target.
+// routed reports whether the local system has a route to target.
 func routed(target netip.AddrPort) bool {
 	conn, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(target))
 	if err != nil {

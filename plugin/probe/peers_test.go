@@ -81,7 +81,7 @@ func (p peer) reasons(t *testing.T) string {
 		}
 	}
 	var got strings.Builder
-	tell := func(what string, a asked, within time.Duration) {
+	report := func(what string, a asked, within time.Duration) {
 		err := ask(t, check(t, "", a.line, a.options...), within)
 		text := "passes"
 		if err != nil {
@@ -90,11 +90,11 @@ func (p peer) reasons(t *testing.T) string {
 		fmt.Fprintf(&got, "%-60s %s\n", p.name+": "+what, text)
 	}
 	for _, a := range checks {
-		// What does not match is waited for: servers may go on talking.
-		tell(a.name, a, 3*time.Second)
+		// A probe waits after a reply that does not match: servers may send more.
+		report(a.name, a, 3*time.Second)
 	}
 	signal(t, cmd, syscall.SIGSTOP)
-	tell("stopped", checks[0], briefs)
+	report("stopped", checks[0], briefs)
 	signal(t, cmd, syscall.SIGKILL)
 	_ = cmd.Wait()
 	// Children of the server may hold its socket for a moment, and what is
@@ -102,7 +102,7 @@ func (p peer) reasons(t *testing.T) string {
 	for deadline := time.Now().Add(time.Minute); !errors.Is(ask(t, up, enough), syscall.ECONNREFUSED) && time.Now().Before(deadline); {
 		runtime.Gosched()
 	}
-	tell("dead", checks[0], enough)
+	report("killed", checks[0], enough)
 	return got.String()
 }
 
@@ -266,7 +266,7 @@ http {
 		{"a certificate that lasts", "tls://www.example.org:" + secure, []string{ca, "min_days 30"}},
 		{"a certificate that does not last long enough", "tls://www.example.org:" + secure, []string{ca, "min_days 3650"}},
 		{"a certificate for another name", "https://shop.example.org:" + secure, []string{ca}},
-		{"a certificate of nobody we know", https, nil},
+		{"a certificate of an unknown authority", https, nil},
 		{"https where http is spoken", "https://www.example.org:" + plain, nil},
 		{"http where https is spoken", "http://:" + secure, nil},
 		{"grpc where http is spoken", "grpc://:" + plain, nil},
@@ -350,7 +350,7 @@ func startPostgreSQL(t *testing.T, dir string) ([]string, []asked) {
 	prepared(t, dir, find(t, "initdb"), "-D", data, "-A", "trust", "-U", "postgres", "--no-sync")
 	url := "tcp://:" + port
 	return []string{"-D", data, "-p", port, "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "fsync=off"}, []asked{
-		{"whether it speaks TLS", url, []string{`send \0\0\0\x08\x04\xd2\x16\x2f`, `expect ^[SN]$`}},
+		{"whether it supports TLS", url, []string{`send \0\0\0\x08\x04\xd2\x16\x2f`, `expect ^[SN]$`}},
 		{"rubbish", url, []string{`send rubbish\r\n`, `expect ^[SN]$`}},
 	}
 }

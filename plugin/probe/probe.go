@@ -1,17 +1,17 @@
-// Package probe asks one address, once, whether it is well.
+// Package probe checks one address, once.
 //
-// A probe is a function of a context and an address to an error: nil means it
-// passed. It keeps no state, counts nothing, logs nothing, retries nothing and
-// looks at no clock but its context's deadline. Who is asked when, and what
-// follows from the result, is for others to say.
+// A probe is a function of a context and an address that returns an error, or nil
+// if it passed. It has no state, counts nothing, logs nothing and retries
+// nothing, and its only clock is the context's deadline. Package monitor decides
+// when to probe which address, and what follows from the result.
 //
 // Parse turns the words of a Corefile's check line into a Check. Each kind of
-// check lives in a file of its own, with its options and its probe, and stands
-// as one line in the table below; nothing else in the project knows the kinds.
+// check has a file of its own, with its options and its probe, and one line in
+// the table below; no other package knows the kinds.
 //
-// A probe always goes to the address it is given. The HOST of a check is only
-// the name that is spoken there: the Host header, the SNI, and the name that
-// the certificate must match. It is never resolved.
+// A probe always goes to the address that it is given. The HOST of a check is
+// only the name in the Host header and the SNI, and the name that the
+// certificate must match. It is never resolved.
 package probe
 
 import (
@@ -26,57 +26,56 @@ import (
 	"unicode/utf8"
 )
 
-// A Func asks addr once. It returns nil when the check passed, and otherwise
-// an error that an operator understands, without secrets (see secret.go) and
-// without unquoted text from the network. It returns soon after ctx is done, and
-// whatever it opened is closed by then.
+// A Func probes addr once. It returns nil if the check passed, and otherwise an
+// error for operators, without secrets (see secret.go) and without unquoted text
+// from the network. It returns soon after ctx is done, and has closed all that
+// it opened.
 type Func func(ctx context.Context, addr netip.Addr) error
 
-// A Check is what the Corefile says is to be asked of every backend of a pool.
-// It is immutable.
+// A Check is what is asked of every backend of a pool, as the Corefile has it. It
+// is immutable.
 type Check struct {
-	// Label is how log and metrics name the check: its URL as the Corefile
-	// writes it, without the query, which is where people keep their tokens,
-	// or the command without its arguments, for the same reason.
+	// Label is the check's name in logs and metrics: its URL as in the
+	// Corefile, or its command. It has no query and no arguments, which may
+	// contain secrets.
 	Label string
-	// ID tells checks apart: two checks with equal IDs ask the same of an
-	// address. It may hold secrets and is never shown.
+	// ID identifies what is asked: checks with equal IDs ask the same. It may
+	// contain secrets and is never shown.
 	ID string
-	// TLS is true when the check speaks TLS: its probe tells an Observation
-	// when the server's certificate expires.
+	// TLS is true if the check uses TLS: its probe notes in an Observation when
+	// the server's certificate expires.
 	TLS bool
-	// Insecure is true when the check was told to skip the verification of
-	// the certificate.
+	// Insecure is true if the check does not verify the certificate.
 	Insecure bool
-	// Warnings are what is probably not meant so, for the log at start. They
-	// hold no secrets.
+	// Warnings are logged at start: settings that are probably wrong. They
+	// contain no secrets.
 	Warnings []string
-	// Probe does the asking.
+	// Probe probes an address.
 	Probe Func
 }
 
-// A Spec is one check line as it stands in the Corefile, with the nested
-// options that concern the probe itself.
+// A Spec is one check line of the Corefile, with the options of its block that
+// belong to the probe.
 type Spec struct {
 	Args    []string // the words behind "check"
 	Options []Option // the nested block, line by line
-	Name    string   // HOST where the URL has none; "" when there is none to take
+	Name    string   // the HOST of a URL without one; "" if there is none
 	Root    string   // directory that relative file names start from; "" for the working directory
-	General []string // options that the caller reads itself, for error texts
+	General []string // the options that the caller reads, for errors
 
 	kind    string   // set by Parse
-	options []string // that the kind has; set by Parse
+	options []string // of the kind; set by Parse
 }
 
-// A kind parses the checks of one protocol, and has the options of the list.
-// Parser, error texts and a test of docs/checks.md read the same list.
+// A kind is the parser of one protocol's checks and the names of their options.
+// The parser, errors and a test of docs/checks.md use the same list.
 type kind struct {
 	parse   func(Spec) (Check, error)
 	options []string
 }
 
-// kinds is the table of what can be asked. A new kind is one file, its test,
-// one line here and one section in docs/checks.md.
+// kinds is the table of all kinds. A new kind is one file, its test, one line
+// here and one section in docs/checks.md.
 var kinds = map[string]kind{
 	"dns":   {parseDNS, []string{"type", "rcode", "answer"}},
 	"exec":  {parseExec, []string{"env"}},
@@ -93,16 +92,16 @@ var kinds = map[string]kind{
 // Kinds returns the names of all kinds, sorted.
 func Kinds() []string { return slices.Sorted(maps.Keys(kinds)) }
 
-// Parse reads one check. Its error joins all errors that were found; those in
-// the nested block are of type *OptionError.
+// Parse reads one check. It returns all errors, joined; those in the block are of
+// type *OptionError.
 func Parse(s Spec) (Check, error) {
 	if len(s.Args) == 0 {
-		return Check{}, fmt.Errorf("check: nothing given, want KIND://[HOST][:PORT][/PATH], icmp, or exec COMMAND [ARG...], with KIND one of %s", list(Kinds()))
+		return Check{}, fmt.Errorf("check: nothing given; write KIND://[HOST][:PORT][/PATH], icmp, or exec COMMAND [ARG...], with KIND one of %s", list(Kinds()))
 	}
 	name, _, _ := strings.Cut(shown(s.Args[0]), ":")
 	k, ok := kinds[name]
 	if !ok {
-		return Check{}, fmt.Errorf("check %q: unknown kind %q, want one of %s", shown(s.Args[0]), name, list(Kinds()))
+		return Check{}, fmt.Errorf("check %q: unknown kind (got %q); use one of %s", shown(s.Args[0]), name, list(Kinds()))
 	}
 	s.kind, s.options = name, k.options
 	c, err := k.parse(s)
@@ -114,17 +113,17 @@ func Parse(s Spec) (Check, error) {
 	return c, nil
 }
 
-// printable reports whether text may stand in a log line and in the label of a
-// metric, where text that is not UTF-8 would be a panic.
+// printable reports whether text may be used in a log line and in the label of a
+// metric. In a label, invalid UTF-8 causes a panic.
 func printable(text string) bool {
 	return utf8.ValidString(text) && !strings.ContainsFunc(text, unicode.IsControl)
 }
 
-// list joins words for an error text.
+// list joins words for an error.
 func list(words []string) string { return strings.Join(words, ", ") }
 
-// id builds a Check.ID from the parts that tell checks apart. Each part is
-// quoted, so that no two different lists of parts give the same ID.
+// id builds a Check.ID from parts. It quotes each part, so that different lists
+// of parts give different IDs.
 func id(parts ...string) string {
 	var b strings.Builder
 	for _, p := range parts {
@@ -133,7 +132,7 @@ func id(parts ...string) string {
 	return b.String()
 }
 
-// optionsID is the part of a Check.ID that the options make.
+// optionsID returns the part of a Check.ID for the options, in any order.
 func optionsID(options []Option) string {
 	parts := make([]string, 0, len(options))
 	for _, o := range options {

@@ -14,65 +14,65 @@ import (
 	"unicode/utf8"
 )
 
-// The rule for secrets, and the one place where it is kept:
+// This file enforces the rule for secrets:
 //
 // The options send, header and env, the query of a URL and the arguments of a
-// command may hold secrets, and servers and programs repeat what they are
-// given. So text that a check did not write itself is foreign: it reaches an
-// error through the type foreign alone, and what is shown of it is decided
-// here, when the error is put into words. Where the check has no secrets, that
-// is all of it, quoted and cut. Where it has some, every fragment of at least
-// four characters of them is blotted out first, and the text of a library's
-// error, which quotes foreign text in ways of its own, is left out altogether.
+// command may contain secrets, and servers and programs repeat them. So text
+// that this package did not write is foreign: it gets into an error only through
+// the type foreign, and failure.Error decides here what of it is shown. If the
+// check has no secrets, that is the whole text, quoted and cut. Otherwise every
+// fragment of at least four characters of a secret is redacted first, and the
+// text of a library's error, which may quote foreign text in other ways, is
+// omitted.
 //
-// A server that wants to give a secret away still can, a character at a time
-// or in a cipher. The rule keeps out of the log what servers repeat.
+// A hostile server can still reveal a secret, a character at a time or
+// encrypted. The rule keeps out of the log what servers repeat.
 
-// fragment is how many characters of a secret in a row are not shown.
+// fragment is how many characters of a secret in a row are redacted.
 const fragment = 4
 
-// redacted stands where something was blotted out.
+// redacted replaces what is not shown.
 const redacted = "***"
 
 // A foreign is text that a server, a program or a library chose.
 type foreign struct {
 	text    string
-	most    int  // bytes of it that are shown
+	most    int  // bytes that are shown
 	bare    bool // without quotes: a number, a date, or quoted already
 	library bool // an error of a library
 }
 
-// String gives nothing away, for whoever prints a foreign past secrets.show.
+// String returns no text, in case a foreign is printed without secrets.show.
 func (foreign) String() string { return redacted }
 
-// mostForeign is how much of a foreign text is looked at, in bytes.
+// mostForeign is how many bytes of a foreign text are kept.
 const mostForeign = 1 << 10
 
 func clip(text string) string { return text[:min(len(text), mostForeign)] }
 
-// repeated is what a server or a program said.
+// repeated returns text from a server or a program, as foreign.
 func repeated(text string, most int) foreign { return foreign{text: clip(text), most: most} }
 
-// value is a number, a date or a code that the other side chose.
+// value returns a number, a date or a code from the other side, as foreign.
 func value(text string) foreign { return foreign{text: clip(text), most: mostForeign, bare: true} }
 
-// fromLibrary is the text of err, which we did not write.
+// fromLibrary returns the text of a library's error, as foreign.
 func fromLibrary(err error) foreign {
 	return foreign{text: clip(err.Error()), most: 200, library: true}
 }
 
-// secrets are what a check was given and nobody is to read. nil is none.
+// secrets are the values of a check that may be secret. nil is none.
 type secrets struct {
 	values []string
 
 	once    sync.Once
-	runs    map[gram]bool           // the fragments of the values, in all the forms of them
-	plain   map[gram]bool           // the same of their letters and digits alone
-	escaped map[int]map[string]bool // the same escaped, by length in characters
-	short   []string                // values too short to have fragments
+	runs    map[gram]bool           // the fragments of the values, in all their forms
+	plain   map[gram]bool           // the fragments of the values' letters and digits only
+	escaped map[int]map[string]bool // the escaped forms of fragments, by length in characters
+	short   []string                // values shorter than a fragment
 }
 
-// A gram is fragment characters, in lower case.
+// A gram is one fragment, in lower case.
 type gram [fragment]rune
 
 // secretsOf collects the secrets of a check, whatever its kind.
@@ -93,7 +93,7 @@ func secretsOf(s Spec) *secrets {
 	}
 	if s.Args[0] == "exec" && len(s.Args) > 2 {
 		for _, arg := range s.Args[2:] {
-			if !isFile(s.Root, arg) { // its name says what went wrong with it
+			if !isFile(s.Root, arg) { // failures should show the names of files
 				values = append(values, arg)
 			}
 		}
@@ -109,8 +109,8 @@ func isFile(root, name string) bool {
 	return name != "" && err == nil
 }
 
-// guard makes sure that nothing of s comes out of a probe: every error of every
-// check passes through it, and so does what a panic says.
+// guard returns c's probe with s redacted from its errors. Every error of every
+// check passes through it, and so does the value of a panic.
 func (s *secrets) guard(c Check) Func {
 	return func(ctx context.Context, addr netip.Addr) (err error) {
 		defer func() {
@@ -119,11 +119,11 @@ func (s *secrets) guard(c Check) Func {
 			}
 		}()
 		err = c.Probe(ctx, addr)
-		switch f, known := err.(*failure); { //nolint:errorlint // what wraps a failure has words of its own
+		switch f, known := err.(*failure); { //nolint:errorlint // an error that wraps a failure has text of its own
 		case err == nil:
 			return nil
 		case known:
-			s.prepareOnce() // here, and not on the loop of who logs it
+			s.prepareOnce() // here, and not on the monitor's loop
 			f.secrets = s
 			return f
 		default:
@@ -135,15 +135,15 @@ func (s *secrets) guard(c Check) Func {
 // errPanic is the cause of the failure of a probe that panicked.
 var errPanic = errors.New("the probe panicked")
 
-// show puts t into words that may be logged.
+// show returns what of t may be logged.
 func (s *secrets) show(t foreign) string {
 	text := t.text
 	if s != nil {
 		if t.library {
-			return "failed (details are left out: they might repeat a secret of the check)"
+			return "failed (details omitted: they may contain a secret of the check)"
 		}
 		if s.tooLong() {
-			return "(left out: the secrets of the check are too long to be looked for)"
+			return "(omitted: the secrets of the check are too long to search for)"
 		}
 		s.prepareOnce()
 		text = s.remove(text)
@@ -159,8 +159,8 @@ func (s *secrets) show(t foreign) string {
 	return `"` + s.remove(quoted[1:len(quoted)-1]) + `"`
 }
 
-// remove blots out what there is of s in text. It does so until nothing is
-// found: what a redacted leaves side by side might be a fragment again.
+// remove redacts s in text. It repeats that until it finds nothing: the text on
+// both sides of a redaction may form a fragment again.
 func (s *secrets) remove(text string) string {
 	if s == nil {
 		return text
@@ -184,7 +184,7 @@ func (s *secrets) remove(text string) string {
 	}
 }
 
-// find marks what there is of s in text.
+// find returns which characters of text belong to s.
 func (s *secrets) find(text []rune) (hidden []bool, found bool) {
 	hidden = make([]bool, len(text))
 	hide := func(from, to int) {
@@ -200,7 +200,7 @@ func (s *secrets) find(text []rune) (hidden []bool, found bool) {
 	return hidden, found
 }
 
-// findIn hides what there is of s in text.
+// findIn hides the characters of text that belong to s.
 func (s *secrets) findIn(text []rune, hide func(from, to int)) {
 	folded := make([]rune, len(text))
 	for i, r := range text {
@@ -221,8 +221,8 @@ func (s *secrets) findIn(text []rune, hide func(from, to int)) {
 	s.findPlain(folded, hide)
 }
 
-// findPlain hides what there is of s when nothing is looked at but letters and
-// digits, at most so many others apart, and values that are words of their own.
+// findPlain hides fragments whose letters and digits have few other characters
+// between them, and short values that are words of their own.
 func (s *secrets) findPlain(folded []rune, hide func(from, to int)) {
 	places := make([]int, 0, len(folded))
 	for i, r := range folded {
@@ -244,8 +244,8 @@ func (s *secrets) findPlain(folded []rune, hide func(from, to int)) {
 	}
 }
 
-// words gives the beginning and the end of each word: the places, which ascend,
-// that follow one another.
+// words yields the start and the end of each word: a run of consecutive numbers
+// in places, which ascend.
 func words(places []int) func(yield func(int, int) bool) {
 	return func(yield func(int, int) bool) {
 		for i := 0; i < len(places); {
@@ -261,8 +261,8 @@ func words(places []int) func(yield func(int, int) bool) {
 	}
 }
 
-// vast reports whether s is so long that looking for it would take too much time
-// and memory. No key or token is.
+// tooLong reports whether searching for s would take too much time and memory. No
+// key or token is that long.
 func (s *secrets) tooLong() bool {
 	const most = 16 << 10
 	length := 0
@@ -272,20 +272,20 @@ func (s *secrets) tooLong() bool {
 	return length > most
 }
 
-// ready has s know what to look for.
+// prepareOnce makes s ready for show.
 func (s *secrets) prepareOnce() {
 	if s != nil && !s.tooLong() {
 		s.once.Do(s.prepare)
 	}
 }
 
-// prepare works out what to look for. It waits for the first failure: most
-// checks pass, and a key of 3 KB costs some 10 ms.
+// prepare computes what to search for. That is done at the first failure only,
+// since most checks pass: a key of 3 KB takes about 10 ms.
 func (s *secrets) prepare() {
 	s.runs, s.plain, s.escaped = make(map[gram]bool), make(map[gram]bool), make(map[int]map[string]bool)
 	for _, v := range s.values {
 		if bare := strings.TrimFunc(v, func(r rune) bool { return !isWord(r) }); utf8.RuneCountInString(bare) < fragment {
-			if len(bare) > 1 { // one letter is no secret, but LANG=C
+			if len(bare) > 1 { // one letter is not a secret: LANG=C
 				s.short = append(s.short, strings.Map(fold, bare))
 			}
 		}
@@ -329,5 +329,5 @@ func (s *secrets) learnEscaped(form string) {
 
 func isWord(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }
 
-// fold makes one of the upper and the lower case of r, and of its likes.
+// fold returns the same rune for all cases of r.
 func fold(r rune) rune { return unicode.ToLower(unicode.ToUpper(r)) }

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// Escaped means that any character may be: servers and programs differ in which.
-func TestASecretIsFoundWhereEveryCharacterIsEscaped(t *testing.T) {
+// Servers and programs differ in which characters they escape: it may be any.
+func TestASecretIsFoundIfEveryCharacterIsEscaped(t *testing.T) {
 	for _, secret := range []string{"hunter2!", "Tr0ub4dor&3xyz", "0123456789abcdef"} {
 		s := &secrets{values: []string{secret}}
 		for _, form := range []string{"%%%02x", "%%%02X", `\x%02x`, `\u%04x`, `\U%08x`, "&#%d;", "&#x%x;", "&#x%04X;", "0x%02x, ", `\%03o`, "%02x:", "%02x", "%02X "} {
@@ -27,7 +27,7 @@ func TestASecretIsFoundWhereEveryCharacterIsEscaped(t *testing.T) {
 	}
 }
 
-func TestWhatIsNoSecretIsShownWithItsEscapes(t *testing.T) {
+func TestTextWithoutASecretKeepsItsEscapes(t *testing.T) {
 	s := &secrets{values: []string{"hunter2!"}}
 	const text = `%41%42\x43 &#68; \105 100% 0x1f é %zz`
 	if got := s.show(repeated(text, 900)); got != `"%41%42\\x43 &#68; \\105 100% 0x1f é %zz"` {

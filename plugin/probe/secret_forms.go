@@ -13,8 +13,8 @@ import (
 	"unicode/utf8"
 )
 
-// forms lists the ways in which software is known to repeat a secret: as it is,
-// decoded, and each of these in base64, wherever it may begin there.
+// forms lists the forms in which software is known to repeat a secret: unchanged,
+// decoded, and both in base64 at each of the three alignments.
 func forms(secret string) []string {
 	all := append([]string{secret}, decoded(secret)...)
 	for _, v := range all {
@@ -26,12 +26,12 @@ func forms(secret string) []string {
 	return all
 }
 
-// base64Word is what may be base64: the password of "Authorization: Basic" is
-// not written otherwise, and servers name it decoded.
+// base64Word matches what may be base64. A password in "Authorization: Basic" is
+// base64, and servers repeat it decoded.
 var base64Word = regexp.MustCompile(`[A-Za-z0-9+/_-]{6,}`)
 
-// decoded is what a server reads in a secret: the query of a URL, and the words
-// that are base64.
+// decoded returns what a server may decode from a secret: URL escapes, and words
+// in base64.
 func decoded(secret string) []string {
 	var all []string
 	for _, decode := range []func(string) (string, error){url.QueryUnescape, url.PathUnescape} {
@@ -49,8 +49,8 @@ func decoded(secret string) []string {
 	return all
 }
 
-// escaped lists how a fragment is written in a program's literal, in JSON, a URL,
-// HTML or a hexadecimal dump.
+// escaped lists the forms of a fragment in a string literal, JSON, a URL, HTML or
+// a hexadecimal dump.
 func escaped(fragment string) []string {
 	all := []string{fmt.Sprintf("%x", fragment), fmt.Sprintf("% x", fragment)}
 	all = append(all, strings.ReplaceAll(all[1], " ", ":"))
@@ -66,7 +66,7 @@ func escaped(fragment string) []string {
 	return slices.DeleteFunc(all, func(form string) bool { return form == fragment })
 }
 
-// needsEscape reports whether r may be written otherwise somewhere.
+// needsEscape reports whether one of these forms may escape r.
 func needsEscape(r rune) bool {
 	return (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z')
 }

@@ -131,7 +131,7 @@ func TestNothingOfALibrarysErrorIsShownWhereThereIsASecret(t *testing.T) {
 		want    string
 	}{
 		{nil, `tcp 127.0.0.1: asking: "proxy \"x\" said y"`},
-		{&secrets{values: []string{"other"}}, "tcp 127.0.0.1: asking: failed (details are left out: they might repeat a secret of the check)"},
+		{&secrets{values: []string{"other"}}, "tcp 127.0.0.1: asking: failed (details omitted: they may contain a secret of the check)"},
 	} {
 		c := Check{Label: "x", Probe: func(context.Context, netip.Addr) error {
 			return broken("tcp", loopback, "asking", fmt.Errorf("proxy %q said y", "x"))
@@ -142,12 +142,12 @@ func TestNothingOfALibrarysErrorIsShownWhereThereIsASecret(t *testing.T) {
 	}
 }
 
-func TestSecretsTooLongToBeLookedForHideAllText(t *testing.T) {
+func TestSecretsTooLongToSearchForHideAllText(t *testing.T) {
 	s := &secrets{values: []string{strings.Repeat("x", 10<<10), strings.Repeat("y", 10<<10)}}
 	c := Check{Label: "x", Probe: func(context.Context, netip.Addr) error {
 		return failed("tcp", loopback, "reply %s", repeated("anything", 40))
 	}}
-	want := "tcp 127.0.0.1: reply (left out: the secrets of the check are too long to be looked for)"
+	want := "tcp 127.0.0.1: reply (omitted: the secrets of the check are too long to search for)"
 	if err := s.guard(c)(t.Context(), loopback); err.Error() != want || s.runs != nil {
 		t.Errorf("%v, want %s", err, want)
 	}

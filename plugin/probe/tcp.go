@@ -6,8 +6,8 @@ import (
 	"net/netip"
 )
 
-// parseTCP reads tcp://[HOST]:PORT with the options send and expect. HOST
-// means nothing to TCP and is accepted for uniformity.
+// parseTCP reads tcp://[HOST]:PORT with the options send and expect. HOST is
+// accepted as for other kinds, and not used.
 func parseTCP(s Spec) (Check, error) {
 	l, err := parseURL(s, 0, false)
 	l.host = ""
@@ -27,9 +27,9 @@ type tcp struct {
 	dialogue dialogue
 }
 
-// probe passes when the handshake completes and, where a reply is expected,
-// when it matches. Without an expected reply this proves that the kernel of
-// the other side listens, not that the program behind it is alive.
+// probe passes if the connection is accepted and, with expect, the reply matches.
+// Without expect it proves only that the other side's kernel accepts
+// connections: the program may hang.
 func (t tcp) probe(ctx context.Context, addr netip.Addr) error {
 	target := netip.AddrPortFrom(addr, t.port)
 	conn, done, err := dial(ctx, "tcp", target)
@@ -37,8 +37,8 @@ func (t tcp) probe(ctx context.Context, addr netip.Addr) error {
 		return err
 	}
 	defer done()
-	// Close with a reset where nothing was said: a fleet probed a thousand
-	// times a second would otherwise fill the table of TIME_WAIT sockets.
+	// Close with a reset if nothing was sent: a thousand probes a second would
+	// otherwise fill the table of TIME_WAIT sockets.
 	if len(t.dialogue.send) == 0 && t.dialogue.expect == nil {
 		_ = conn.SetLinger(0)
 		return nil

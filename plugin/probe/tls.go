@@ -38,8 +38,9 @@ type tlsCheck struct {
 	dialogue dialogue
 }
 
-// probe passes when the certificate verifies for the host, lasts long enough
-// and, where protocols were named, one of them was agreed on.
+// probe passes if the certificate verifies for the host and is valid for
+// min_days, with alpn one of its protocols is chosen, and with expect the reply
+// matches.
 func (t *tlsCheck) probe(ctx context.Context, addr netip.Addr) error {
 	target := netip.AddrPortFrom(addr, t.port)
 	conn, done, err := dial(ctx, "tls", target)
@@ -56,7 +57,7 @@ func (t *tlsCheck) probe(ctx context.Context, addr netip.Addr) error {
 		return err
 	}
 	if err := asked.answer(secure); err != nil {
-		return broken("tls", target, "waiting for what the server says to the client certificate", err)
+		return broken("tls", target, "waiting for the verdict on the client certificate", err)
 	}
 	state := secure.ConnectionState()
 	if err := t.tls.checkALPN("tls", target, state); err != nil {

@@ -8,18 +8,18 @@ import (
 	"time"
 )
 
-// An certificateRequest knows whether the server asked for a client certificate, and
-// finds out what it says to it. With TLS 1.3 a client has shaken hands before
-// the server has seen its certificate, or that there is none; the alert of a
-// server that refuses comes a round trip later. Checks that read a reply read
-// the alert in its place. One that reads nothing would pass.
+// A certificateRequest notes whether the server asked for a client certificate,
+// and waits for its alert if the server refuses it. With TLS 1.3 a client's
+// handshake ends before the server sees the certificate, or that there is none;
+// the alert comes a round trip later. A check that reads a reply gets the alert
+// instead. A check that reads nothing would pass.
 type certificateRequest struct {
 	conn  net.Conn
 	began time.Time
 	asked bool
 }
 
-// watch returns config with a listening ear.
+// watch returns config with callbacks that note the request and the answer.
 func (a *certificateRequest) watch(config *tls.Config) *tls.Config {
 	config = config.Clone()
 	certificates := config.Certificates
@@ -36,12 +36,12 @@ func (a *certificateRequest) watch(config *tls.Config) *tls.Config {
 	return config
 }
 
-// answerWithin bounds the wait for servers that say nothing where they have
-// nothing against the client: twice the time of the handshake, and this.
+// answerWithin bounds the wait for servers that send nothing if they accept the
+// client: twice the time of the handshake, plus this.
 const answerWithin = 100 * time.Millisecond
 
-// answer returns the alert with which the server refuses the client certificate
-// that it asked for. Most servers send a session ticket where they accept it.
+// answer returns the alert of a server that refuses the client certificate that
+// it asked for. Most servers send a session ticket if they accept it.
 func (a *certificateRequest) answer(conn *tls.Conn) error {
 	if !a.asked || conn.ConnectionState().Version < tls.VersionTLS13 {
 		return nil
@@ -58,10 +58,10 @@ func (a *certificateRequest) answer(conn *tls.Conn) error {
 
 func (a *certificateRequest) stop() { _ = a.conn.SetReadDeadline(time.Unix(1, 0)) }
 
-// Get implements tls.ClientSessionCache: there is no session to resume.
+// Get implements tls.ClientSessionCache: no session is resumed.
 func (a *certificateRequest) Get(string) (*tls.ClientSessionState, bool) { return nil, false }
 
-// Put implements tls.ClientSessionCache: a ticket has come.
+// Put implements tls.ClientSessionCache: a ticket ends the wait.
 func (a *certificateRequest) Put(string, *tls.ClientSessionState) { a.stop() }
 
 // isAlert reports whether err is an alert that the other side sent.
@@ -70,8 +70,8 @@ func isAlert(err error) bool {
 	return errors.As(err, &op) && op.Op == "remote error"
 }
 
-// lastWord returns the alert that the server sent before it closed conn, where
-// err is that nothing can be written to it any more, and err otherwise.
+// alertInstead returns the alert that the server sent before it closed conn, if
+// there is one, instead of err, the error of a write.
 func alertInstead(conn io.ReadWriter, err error) error {
 	if _, ok := conn.(*tls.Conn); !ok || isTimeout(err) {
 		return err

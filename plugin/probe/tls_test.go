@@ -43,7 +43,7 @@ func protocols(names ...string) func(*tls.Config) {
 	return func(c *tls.Config) { c.NextProtos = names }
 }
 
-// badCerts are rows that hold for every kind that speaks TLS. The check's URL
+// badCerts are rows that hold for every kind that uses TLS. The check's URL
 // names www.example.org.
 func badCerts(t *testing.T, kind, url string, a *authority) []row {
 	t.Helper()
@@ -75,7 +75,7 @@ func badCerts(t *testing.T, kind, url string, a *authority) []row {
 		{name: kind + ": silence instead of a handshake", check: url, serve: silent, silent: true},
 		{name: kind + ": closes instead of a handshake", check: url, serve: closes},
 		{name: kind + ": resets instead of a handshake", check: url, serve: resets},
-		{name: kind + ": nobody listens", check: url, serve: unused},
+		{name: kind + ": closed port", check: url, serve: unused},
 	}
 }
 
@@ -91,7 +91,7 @@ func tlsRows(t *testing.T) []row {
 	pool.AddCert(a.cert)
 	return append([]row{
 		{name: "tls: good certificate", check: url, options: []string{ca, "min_days 14"}, serve: shakes(good)},
-		{name: "tls: certificate that nobody vouches for, insecure", check: url, options: []string{"insecure"}, serve: shakes(good)},
+		{name: "tls: certificate of an unknown authority, insecure", check: url, options: []string{"insecure"}, serve: shakes(good)},
 		{name: "tls: client certificate as asked for", check: url, options: []string{ca, "cert " + cert + " " + key}, serve: shakes(good, func(c *tls.Config) {
 			c.ClientAuth, c.ClientCAs = tls.RequireAndVerifyClientCert, pool
 		})},
@@ -159,12 +159,12 @@ func TestFilesOfTLSOptionsAreRefusedWhenTheyCannotBeUsed(t *testing.T) {
 	cert, key := a.files(a.issue(leaf{}))
 	for _, tc := range []struct{ name, option, want string }{
 		{"missing", "ca /nonexistent/ca.pem", "no such file"},
-		{"a directory", "ca " + t.TempDir(), "not a regular file, want a PEM file"},
-		{"a device that never ends", "ca /dev/zero", "not a regular file, want a PEM file"},
-		{"no certificate", "ca " + key, "holds no certificate, want PEM"},
+		{"a directory", "ca " + t.TempDir(), "(not a regular file); name a PEM file"},
+		{"a device that never ends", "ca /dev/zero", "(not a regular file); name a PEM file"},
+		{"no certificate", "ca " + key, "no certificate in "},
 		{"key missing", "cert " + cert + " /nonexistent/key.pem", "no such file"},
 		{"key of another", "cert " + cert + " " + cert, "rather than a key"},
-		{"key not given", "cert " + cert, "got 1 arguments, want two"},
+		{"key not given", "cert " + cert, "takes two arguments (got 1)"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			_, err := Parse(spec("443", "https://www.example.org:PORT", tc.option))

@@ -17,28 +17,28 @@ import (
 	"time"
 )
 
-// tlsOptions are the options of every check that speaks TLS.
+// tlsOptions are the options of every check that uses TLS.
 type tlsOptions struct {
 	config    *tls.Config
-	protocols []string // what may stand behind alpn; nil for anything
-	named     bool     // alpn was given
+	protocols []string // what alpn may name; nil for anything
+	alpnGiven bool     // alpn was given
 	minDays   int
-	digests   []string // of the files that were read, for the ID
+	digests   []string // of the files, for the ID
 }
 
 // maxMinDays is the most that min_days may ask for.
 const maxMinDays = 3650
 
-// named returns an error when l has no host to verify the certificate for.
+// requireHost returns an error if l has no host to verify the certificate for.
 func (l checkURL) requireHost() error {
 	if l.host == "" {
-		return fmt.Errorf("check %q: no host to verify the certificate for, want %s://HOST:%d", l.text, l.kind, l.port)
+		return fmt.Errorf("check %q: no host to verify the certificate for; write %s://HOST:%d", l.text, l.kind, l.port)
 	}
 	return nil
 }
 
-// newTLSOptions prepares the verification for the host of l. protocols lists the
-// protocols of the kind, which are offered by ALPN.
+// newTLSOptions verifies the certificate for the host of l. protocols lists the
+// protocols of the kind, which ALPN offers.
 func newTLSOptions(l checkURL, protocols ...string) tlsOptions {
 	return tlsOptions{
 		config:    &tls.Config{ServerName: l.host, MinVersion: tls.VersionTLS12, NextProtos: protocols},
@@ -46,7 +46,7 @@ func newTLSOptions(l checkURL, protocols ...string) tlsOptions {
 	}
 }
 
-// option takes one TLS option. It reports whether o was one.
+// option reads one TLS option. It reports whether o is one.
 func (t *tlsOptions) option(o Option, root string) (bool, error) {
 	switch o.Name {
 	case "alpn":
@@ -57,7 +57,7 @@ func (t *tlsOptions) option(o Option, root string) (bool, error) {
 		return true, t.certificate(o, root)
 	case "insecure":
 		if len(o.Args) != 0 {
-			return true, o.errorf("got %q, want no argument", o.Args[0])
+			return true, o.errorf("takes no argument (got %q); write insecure alone", o.Args[0])
 		}
 		t.config.InsecureSkipVerify = true // #nosec G402 -- asked for by name, warned of at start
 		return true, t.contradicted(o)
@@ -68,7 +68,7 @@ func (t *tlsOptions) option(o Option, root string) (bool, error) {
 		}
 		n, err := strconv.Atoi(text)
 		if err != nil || n < 1 || n > maxMinDays {
-			return true, o.errorf("got %q, want a number of days from 1 to %d", text, maxMinDays)
+			return true, o.errorf("invalid number of days (got %q); write 1 to %d", text, maxMinDays)
 		}
 		t.minDays = n
 		return true, nil
@@ -78,20 +78,20 @@ func (t *tlsOptions) option(o Option, root string) (bool, error) {
 
 func (t *tlsOptions) alpn(o Option) error {
 	if len(o.Args) == 0 {
-		return o.errorf("got no arguments, want protocol names such as h2 http/1.1")
+		return o.errorf("no protocol given; write names such as h2 http/1.1")
 	}
 	for i, name := range o.Args {
 		if slices.Contains(o.Args[:i], name) {
 			return o.errorf("given twice (got %q); write each protocol once", cut(name))
 		}
 		if len(name) == 0 || len(name) > 255 {
-			return o.errorf("got %q, want protocol names of 1 to 255 bytes", cut(name))
+			return o.errorf("invalid protocol (got %q); write names of 1 to 255 bytes", cut(name))
 		}
 		if t.protocols != nil && !slices.Contains(t.protocols, name) {
-			return o.errorf("got %q, want what this check can speak: %s", cut(name), list(t.protocols))
+			return o.errorf("unsupported protocol (got %q); use %s", cut(name), list(t.protocols))
 		}
 	}
-	t.config.NextProtos, t.named = o.Args, true
+	t.config.NextProtos, t.alpnGiven = o.Args, true
 	return nil
 }
 
@@ -106,12 +106,12 @@ func (t *tlsOptions) authorities(o Option, root string) error {
 	}
 	t.config.RootCAs = x509.NewCertPool()
 	if !t.config.RootCAs.AppendCertsFromPEM(pem) {
-		return o.errorf("%q holds no certificate, want PEM", file)
+		return o.errorf("no certificate in %q; name a PEM file", file)
 	}
 	return t.contradicted(o)
 }
 
-// contradicted returns an error when ca and insecure are both given.
+// contradicted returns an error if ca and insecure are both given.
 func (t *tlsOptions) contradicted(o Option) error {
 	if t.config.InsecureSkipVerify && t.config.RootCAs != nil {
 		return o.errorf("ca and insecure are both given, but insecure verifies nothing; leave one of them out")
@@ -121,7 +121,7 @@ func (t *tlsOptions) contradicted(o Option) error {
 
 func (t *tlsOptions) certificate(o Option, root string) error {
 	if len(o.Args) != 2 {
-		return o.errorf("got %d arguments, want two: the PEM files of certificate and key", len(o.Args))
+		return o.errorf("takes two arguments (got %d); write the PEM files of the certificate and of its key", len(o.Args))
 	}
 	cert, err := t.read(o, root, o.Args[0])
 	if err != nil {
@@ -133,14 +133,14 @@ func (t *tlsOptions) certificate(o Option, root string) error {
 	}
 	pair, err := tls.X509KeyPair(cert, key)
 	if err != nil {
-		return o.errorf("%v", err)
+		return o.errorf("%v; name a certificate and its key", err)
 	}
 	t.config.Certificates = []tls.Certificate{pair}
 	return nil
 }
 
-// exposedKeys is what to log of the files with private keys in s that the group
-// or all may read. Where modes say nothing about that, it is nothing.
+// exposedKeys returns warnings about files with private keys that their group or
+// all may read. On Windows there are none, since modes do not control that.
 func (s Spec) exposedKeys() []string {
 	var odd []string
 	for _, o := range s.Options {
@@ -155,20 +155,20 @@ func (s Spec) exposedKeys() []string {
 	return odd
 }
 
-// read returns what file holds. The content counts into the check's ID: after
-// a reload with new content the check is another one.
+// read returns the content of file. The content is part of the check's ID: after
+// a reload with new content it is another check.
 func (t *tlsOptions) read(o Option, root, file string) ([]byte, error) {
 	content, err := readFile(path(root, file))
 	if err != nil {
-		return nil, o.errorf("%q: %v, want a PEM file", path(root, file), plain(err))
+		return nil, o.errorf("cannot read %q (%v); name a PEM file", path(root, file), plain(err))
 	}
 	sum := sha256.Sum256(content)
 	t.digests = append(t.digests, hex.EncodeToString(sum[:]))
 	return content, nil
 }
 
-// readFile reads a regular file of a size that certificates may have. Anything
-// else, such as a device or a pipe, could keep the parser for ever.
+// readFile reads a regular file of at most 4 MiB. A device or a pipe could block
+// the parser forever.
 func readFile(name string) ([]byte, error) {
 	const most = 4 << 20
 	info, err := os.Stat(name)
@@ -190,13 +190,13 @@ func readFile(name string) ([]byte, error) {
 	return content, err
 }
 
-// id is the part of a Check.ID that the options make which no word shows.
+// id returns the part of a Check.ID for the content of files.
 func (t *tlsOptions) id() string { return id(t.digests...) }
 
-// agreed checks that one of the protocols that the Corefile named was agreed on.
+// checkALPN returns a failure if alpn names protocols and the server chose none.
 func (t *tlsOptions) checkALPN(kind string, target netip.AddrPort, state tls.ConnectionState) error {
-	if t.named && state.NegotiatedProtocol == "" {
-		return failed(kind, target, "no protocol agreed on, want one of %s", list(t.config.NextProtos))
+	if t.alpnGiven && state.NegotiatedProtocol == "" {
+		return failed(kind, target, "the server chose no protocol by ALPN, want one of %s", list(t.config.NextProtos))
 	}
 	return nil
 }
@@ -208,7 +208,7 @@ func path(root, file string) string {
 	return filepath.Join(root, file)
 }
 
-// lasting checks min_days against the certificates that the handshake showed.
+// checkExpiry returns a failure if the certificates expire within min_days.
 func (t *tlsOptions) checkExpiry(kind string, target netip.AddrPort, state tls.ConnectionState) error {
 	if t.minDays == 0 {
 		return nil
@@ -220,9 +220,9 @@ func (t *tlsOptions) checkExpiry(kind string, target netip.AddrPort, state tls.C
 	return nil
 }
 
-// expiry is when the chain that was shown stops being valid: the earliest end
-// in a chain, and of several verified chains the one that lasts longest. Where
-// nothing was verified, it is the end of the server's own certificate.
+// expiry returns when the server's chain expires: the earliest end in a chain, and
+// with several verified chains the latest of these. Without verification it is
+// the end of the server's own certificate.
 func expiry(state tls.ConnectionState) time.Time {
 	var latest time.Time
 	for _, chain := range state.VerifiedChains {

@@ -8,8 +8,8 @@ import (
 	"net/netip"
 )
 
-// parseUDP reads udp://[HOST]:PORT with the options send and expect, both of
-// which must be given: UDP by itself never says that anybody is there.
+// parseUDP reads udp://[HOST]:PORT with the options send and expect. Both are
+// required: without a reply, UDP does not show whether a server listens.
 func parseUDP(s Spec) (Check, error) {
 	l, err := parseURL(s, 0, false)
 	l.host = ""
@@ -18,7 +18,7 @@ func parseUDP(s Spec) (Check, error) {
 		return Check{}, err
 	}
 	if len(u.dialogue.send) == 0 || u.dialogue.expect == nil {
-		return Check{}, fmt.Errorf("check %q: want both options, send TEXT and expect REGEX: without a reply nobody knows whether anybody is there", l.text)
+		return Check{}, fmt.Errorf("check %q: send or expect is missing, but only a reply shows that a server listens; give both", l.text)
 	}
 	return Check{
 		Label: l.text,
@@ -27,7 +27,7 @@ func parseUDP(s Spec) (Check, error) {
 	}, nil
 }
 
-// maxDatagram is how much of a datagram is read.
+// maxDatagram is how many bytes of a datagram are read.
 const maxDatagram = 16 << 10
 
 type udp struct {
@@ -35,8 +35,8 @@ type udp struct {
 	dialogue dialogue
 }
 
-// probe passes when the first datagram that comes back matches. The socket is
-// connected: nobody but addr can answer, and a closed port is told by ICMP.
+// probe passes if the first datagram received matches. The socket is connected:
+// it receives from addr only, and ICMP reports a closed port.
 func (u *udp) probe(ctx context.Context, addr netip.Addr) error {
 	target := netip.AddrPortFrom(addr, u.port)
 	conn, done, err := dialUDP(ctx, "udp", target)
@@ -55,7 +55,7 @@ func (u *udp) probe(ctx context.Context, addr netip.Addr) error {
 	case u.dialogue.expect.Match(buf[:n]):
 		return nil
 	case n == 0:
-		return failed("udp", target, "an empty reply, want a match of %q", u.dialogue.expect)
+		return failed("udp", target, "empty reply, want a match of %q", u.dialogue.expect)
 	}
 	return failed("udp", target, "reply %s, want a match of %q", begins(buf[:n]), u.dialogue.expect)
 }

@@ -48,7 +48,7 @@ func udpRows(*testing.T) []row {
 		{name: "udp: rubbish", check: url, options: options, serve: answersUDP(always("\x00\x01\xff\xfe"))},
 		{name: "udp: a reply of many bytes", check: url, options: options, serve: answersUDP(always(string(make([]byte, 60000))))},
 		{name: "udp: silence", check: url, options: options, serve: answersUDP(func([]byte) []byte { return nil }), silent: true},
-		{name: "udp: nobody listens", check: url, options: options, serve: unused},
+		{name: "udp: closed port", check: url, options: options, serve: unused},
 		{name: "udp: an echo of the secret that was sent", check: url, options: []string{`send login:hunter2hunter2`, "expect ^welcome"}, serve: answersUDP(func(b []byte) []byte { return b })},
 	}
 }

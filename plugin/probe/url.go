@@ -9,25 +9,25 @@ import (
 	"strings"
 )
 
-// A location is the URL of a check, read and checked.
+// A checkURL is the URL of a check, parsed and valid.
 type checkURL struct {
 	kind string
-	host string // without brackets; "" when nothing is spoken
+	host string // without brackets; "" if there is none
 	port uint16
 	url  *url.URL
-	text string // as the Corefile has it, without the query
+	text string // as in the Corefile, without the query
 }
 
 // parseURL reads the one URL of a check line. A defaultPort of 0 means
-// that the port must be given. paths says whether the kind has a use for a path.
+// that the port must be given. paths is true if the kind uses a path.
 func parseURL(s Spec, defaultPort uint16, paths bool) (checkURL, error) {
 	text := s.Args[0]
 	if len(s.Args) > 1 {
-		return checkURL{}, fmt.Errorf("check %q: unexpected %q behind the URL, options stand in a block { ... }", shown(text), shown(s.Args[1]))
+		return checkURL{}, fmt.Errorf("check %q: unexpected word behind the URL (got %q); write options in a block { ... }", shown(text), shown(s.Args[1]))
 	}
 	u, err := url.Parse(text)
 	if err != nil || !printable(text) || u.Opaque != "" || !strings.Contains(text, "://") {
-		return checkURL{}, fmt.Errorf("check %q: not a URL, want KIND://[HOST][:PORT]%s", shown(text), pathHint(paths))
+		return checkURL{}, fmt.Errorf("check %q: not a URL; write KIND://[HOST][:PORT]%s", shown(text), pathHint(paths))
 	}
 	l := checkURL{kind: u.Scheme, host: u.Hostname(), port: defaultPort, url: u, text: shown(text)}
 	if u.User == nil && u.Fragment == "" {
@@ -35,27 +35,27 @@ func parseURL(s Spec, defaultPort uint16, paths bool) (checkURL, error) {
 	}
 	switch {
 	case u.User != nil:
-		return l, fmt.Errorf("check %q: a user in the URL, want none (header Authorization ... sets one)", l.text)
+		return l, fmt.Errorf("check %q: user in the URL; use header Authorization instead", l.text)
 	case u.Fragment != "":
-		return l, fmt.Errorf("check %q: a #fragment in the URL, want none: it is never sent", l.text)
+		return l, fmt.Errorf("check %q: #fragment in the URL, which is never sent; remove it", l.text)
 	case !paths && (u.Path != "" || u.RawQuery != ""):
-		return l, fmt.Errorf("check %q: a path in the URL, want %s://[HOST]:PORT", l.text, l.kind)
+		return l, fmt.Errorf("check %q: path in the URL; write %s://[HOST]:PORT", l.text, l.kind)
 	}
 	if p := u.Port(); p != "" {
 		n, err := strconv.ParseUint(p, 10, 16)
 		if err != nil || n == 0 {
-			return l, fmt.Errorf("check %q: port %q, want 1 to 65535", l.text, p)
+			return l, fmt.Errorf("check %q: invalid port (got %q); write 1 to 65535", l.text, p)
 		}
 		l.port = uint16(n)
 	}
 	if l.port == 0 {
-		return l, fmt.Errorf("check %q: no port, want %s://[HOST]:PORT", l.text, l.kind)
+		return l, fmt.Errorf("check %q: no port; write %s://[HOST]:PORT", l.text, l.kind)
 	}
 	if l.host == "" {
 		l.host = strings.TrimSuffix(s.Name, ".")
 	}
 	if l.host != "" && !validHost(l.host) {
-		return l, fmt.Errorf("check %q: host %q, want a host name or an IP address", l.text, l.host)
+		return l, fmt.Errorf("check %q: invalid host (got %q); write a host name or an IP address", l.text, l.host)
 	}
 	return l, nil
 }
@@ -67,10 +67,9 @@ func pathHint(paths bool) string {
 	return ""
 }
 
-// shown is a check as errors may show it before it is understood: without
-// whatever may be user, password, query or fragment, which are where people
-// keep their secrets. A password with a ?, # or / in it makes the parts hard to
-// tell apart: then more is left out.
+// shown returns a check for errors, before it is parsed: without user, password,
+// query and fragment, which may contain secrets. If a password contains ?, # or
+// /, the parts are ambiguous, and shown omits more.
 func shown(text string) string {
 	scheme, rest, ok := strings.Cut(text, "://")
 	if ok {
@@ -91,8 +90,8 @@ func shown(text string) string {
 	return scheme + kept
 }
 
-// firstWords is text up to the space behind its first n words, with "..." for
-// the rest: a command and its arguments, quoted as one, may end in a secret.
+// firstWords returns the first n words of text, with "..." for the rest: a command
+// and its arguments, quoted as one word, may end in a secret.
 func firstWords(text string, n int) string {
 	words := strings.Fields(text)
 	if len(words) <= n {
@@ -101,17 +100,17 @@ func firstWords(text string, n int) string {
 	return strings.Join(words[:n], " ") + " ..."
 }
 
-// authority is HOST:PORT, or :PORT where no host is spoken.
+// authority returns HOST:PORT, or :PORT without a host.
 func (l checkURL) authority() string {
 	return net.JoinHostPort(l.host, strconv.Itoa(int(l.port)))
 }
 
-// validHost reports whether host may be spoken to a server: an IP address, or
-// letters, digits, hyphens, underscores and dots. Anything else (a CRLF above
-// all, which net/http turns into an empty Host) has no business there.
+// validHost reports whether host may be sent to a server: an IP address, or
+// letters, digits, hyphens, underscores and dots. In particular it rejects CRLF,
+// which net/http turns into an empty Host.
 func validHost(host string) bool {
 	if addr, err := netip.ParseAddr(host); err == nil {
-		return addr.Zone() == "" // a zone means something here, but not there
+		return addr.Zone() == "" // a zone has no meaning on another machine
 	}
 	if len(host) > 253 {
 		return false
