@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"io/fs"
 	"os"
+	slashpath "path"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -16,7 +17,17 @@ const wordFile = "testdata/words.txt"
 
 type retiredWord struct {
 	is, use string
+	within  string // a pattern of folders; "" for the whole tree
 	at      *regexp.Regexp
+}
+
+// retiredIn reports whether w may not be used in file.
+func (w *retiredWord) retiredIn(file string) bool {
+	if w.within == "" {
+		return true
+	}
+	matches, err := slashpath.Match(w.within, slashpath.Dir(file))
+	return err == nil && matches
 }
 
 // An allowance lets lines with a text pass, in the files that match a pattern.
@@ -42,6 +53,12 @@ func retiredWords(t *testing.T) (words []retiredWord, allowed []allowance) {
 			allowed = append(allowed, allowance{file, text})
 			continue
 		}
+		var within string
+		if rest, ok := strings.CutPrefix(line, "in "); ok {
+			if within, line, ok = strings.Cut(rest, ": "); !ok {
+				t.Fatalf("%s: %q: want in FOLDERS: OLD -> NEW", wordFile, rest)
+			}
+		}
 		is, use, ok := strings.Cut(line, " -> ")
 		if !ok {
 			t.Fatalf("%s: %q: want OLD -> NEW", wordFile, line)
@@ -50,7 +67,7 @@ func retiredWords(t *testing.T) (words []retiredWord, allowed []allowance) {
 		if err != nil {
 			t.Fatalf("%s: %q: %v", wordFile, line, err)
 		}
-		words = append(words, retiredWord{is, use, at})
+		words = append(words, retiredWord{is, use, within, at})
 	}
 	return words, allowed
 }
@@ -121,7 +138,7 @@ func TestRetiredWords(t *testing.T) {
 		files[file] = true
 		for _, w := range words {
 			found := w.at.FindString(line)
-			if found == "" || slices.ContainsFunc(allowed, func(a allowance) bool {
+			if found == "" || !w.retiredIn(file) || slices.ContainsFunc(allowed, func(a allowance) bool {
 				matches, err := filepath.Match(a.file, file)
 				return err == nil && matches && strings.Contains(line, a.text)
 			}) {
@@ -158,6 +175,24 @@ func TestRetiredWordsAreFound(t *testing.T) {
 		i := slices.IndexFunc(words, func(w retiredWord) bool { return w.at.MatchString(text) })
 		if i < 0 && word != "" || i >= 0 && words[i].is != word {
 			t.Errorf("%q: found %d, want %q", text, i, word)
+		}
+	}
+}
+
+func TestARetiredWordMayBeThatOfSomeFolders(t *testing.T) {
+	for _, tc := range []struct {
+		within, file string
+		want         bool
+	}{
+		{"", "README.md", true},
+		{"plugin/*", "plugin/pool/pool.go", true},
+		{"plugin/*", "plugin/probe/testdata/peers.txt", false},
+		{"plugin/*", "README.md", false},
+		{"plugin/pool", "plugin/probe/dns.go", false},
+	} {
+		w := retiredWord{within: tc.within}
+		if got := w.retiredIn(tc.file); got != tc.want {
+			t.Errorf("in %q: %s: %t, want %t", tc.within, tc.file, got, tc.want)
 		}
 	}
 }

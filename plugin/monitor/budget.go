@@ -35,7 +35,7 @@ func (g *group) need() int {
 	return min(max(int(share*float64(g.size))+1, leastInFlight), g.size)
 }
 
-// floor is the part of its need that g gets whatever the other groups need.
+// floor is the part of its need that g gets independent of the other groups.
 // Without it, three backends beside 100,000 would have to take turns.
 func (g *group) floor() int { return min(g.need(), leastBudget) }
 

@@ -18,8 +18,8 @@ func TestNeed(t *testing.T) {
 		targets, want           int
 	}{
 		{"three targets", 10, 2, 3, 3, 3},
-		{"fast shorter than the time-out: all at once", 10, 2, 3, 5000, 5000},
-		{"fast longer than the time-out", 10, 5, 1, 9000, 2001},
+		{"fast shorter than the timeout: all at once", 10, 2, 3, 5000, 5000},
+		{"fast longer than the timeout", 10, 5, 1, 9000, 2001},
 		{"no fast", 10, 10, 1, 9000, 1001},
 		{"never less than 256", 60, 60, 1, 9000, leastInFlight},
 		{"none", 10, 2, 3, 0, 0},
@@ -35,21 +35,21 @@ func TestNeed(t *testing.T) {
 }
 
 // TestAFleetThatIsDownKeepsItsSchedule: all verdicts are on time although every probe
-// of every target runs to its time-out.
+// of every target runs to its timeout.
 func TestAFleetThatIsDownKeepsItsSchedule(t *testing.T) {
 	within(t, func(w *watch) {
 		const n = 2000
 		check := usual
 		check.Interval, check.Fast, check.Timeout = 20*time.Second, 5*time.Second, time.Second
-		var dead atomic.Bool
+		var failing atomic.Bool
 		w.acquire(0, n, check, func(ctx context.Context, addr netip.Addr) error {
-			if dead.Load() {
+			if failing.Load() {
 				return hang(ctx, addr)
 			}
 			return nil
 		})
 		w.wait(time.Minute)
-		dead.Store(true)
+		failing.Store(true)
 		w.wait(5 * time.Minute)
 		for _, r := range w.results {
 			if r.Late() {
@@ -74,7 +74,7 @@ func TestHangingCheckDelaysNoOther(t *testing.T) {
 		small.ID = "small"
 		w.acquire(2000, 3, small, hang)
 		hanging := w.acquire(0, 1000, bad, hang)
-		well := w.acquire(1000, 1000, good, func(context.Context, netip.Addr) error { time.Sleep(50 * time.Millisecond); return nil })
+		healthy := w.acquire(1000, 1000, good, func(context.Context, netip.Addr) error { time.Sleep(50 * time.Millisecond); return nil })
 		w.wait(5 * time.Minute)
 		late, skipped := 0, 0
 		for _, r := range w.results {
@@ -106,7 +106,7 @@ func TestHangingCheckDelaysNoOther(t *testing.T) {
 		if fewest < 3 {
 			t.Errorf("a target that was delayed had %d probes: the others went before it again and again", fewest)
 		}
-		for _, target := range well {
+		for _, target := range healthy {
 			if w.state(target).State != verdict.Up {
 				t.Fatalf("%s is not up", target.Addr)
 			}
@@ -115,7 +115,7 @@ func TestHangingCheckDelaysNoOther(t *testing.T) {
 }
 
 // TestLimitOfDescriptors: however many checks there are, each with a share of
-// less than one, the process's limit holds, and everybody gets a turn.
+// less than one, the process's limit holds, and every target gets a turn.
 func TestLimitOfDescriptors(t *testing.T) {
 	within(t, func(w *watch) {
 		w.limit(16)
@@ -129,7 +129,7 @@ func TestLimitOfDescriptors(t *testing.T) {
 		if w.most != 16 {
 			t.Errorf("%d in flight at most, want 16", w.most)
 		}
-		// Sixteen at a time, three seconds each: five turns for everybody.
+		// Sixteen at a time, three seconds each: five turns for all.
 		for _, target := range all {
 			if n := target.Count(Fail); n < 4 {
 				t.Errorf("%s had %d turns, want 5 or so", target.Addr, n)

@@ -53,7 +53,7 @@ func short(v verdict.Verdict) string {
 	return fmt.Sprintf("%c%d", "uUD"[v.State], v.Streak)
 }
 
-func TestChangesAreTold(t *testing.T) {
+func TestChangesAreReported(t *testing.T) {
 	within(t, func(w *watch) {
 		w.acquire(1, 1, usual, script("PPFPFFFXPP"))
 		w.wait(3 * time.Minute)
@@ -70,7 +70,7 @@ func TestChangesAreTold(t *testing.T) {
 	})
 }
 
-// TestLocalErrorsCountForNothing: whatever local error there is, no target goes down, and
+// TestLocalErrorsCountForNothing: no local error takes a target down, and
 // it is counted and named.
 func TestLocalErrorsCountForNothing(t *testing.T) {
 	wrapped := func(errno syscall.Errno) error {
@@ -204,7 +204,7 @@ func TestStale(t *testing.T) {
 					since = w.now()
 					return errHard
 				})[0]
-				w.acquire(2, 1, usual, pass) // somebody else's results do not put it off
+				w.acquire(2, 1, usual, pass) // results of other targets do not postpone it
 				w.wait(3 * interval)
 				faulty.Store(true)
 				w.wait(since + staleAfter*interval - w.now() - 1)
@@ -311,7 +311,7 @@ type model struct {
 	last    time.Duration // when the last one of them began
 }
 
-func (m *model) hear(passed bool, r verdict.Rule, at time.Duration) {
+func (m *model) result(passed bool, r verdict.Rule, at time.Duration) {
 	letter := "F"
 	if passed {
 		letter = "P"
@@ -357,14 +357,14 @@ func (m *model) forget() {
 	m.state, m.history = verdict.Unknown, ""
 }
 
-// hearUnknown is hear for a verdict that is unknown already: nothing says when
+// resultWhileUnknown is result for a verdict that is unknown already: no event shows when
 // its streak went stale. Within the time that a sweep may take either is right.
-func (m *model) hearUnknown(res Result, began, now time.Duration) {
+func (m *model) resultWhileUnknown(res Result, began, now time.Duration) {
 	limit := staleAfter * res.Target.group.Interval
 	if now-m.last >= limit {
 		forgetful := *m
 		forgetful.forget()
-		forgetful.hear(res.Class == Pass, res.Target.Rule(), began)
+		forgetful.result(res.Class == Pass, res.Target.Rule(), began)
 		v := res.Target.v
 		same := forgetful.state == v.State && (v.State != verdict.Unknown || int(v.Streak) == len(forgetful.history))
 		if same || now-m.last > limit+2*sweepEvery {
@@ -372,11 +372,11 @@ func (m *model) hearUnknown(res Result, began, now time.Duration) {
 			return
 		}
 	}
-	m.hear(res.Class == Pass, res.Target.Rule(), began)
+	m.result(res.Class == Pass, res.Target.Rule(), began)
 }
 
-// TestAnHourAgainstTheModel: a fleet of which some are well, some flap, some
-// hang, and now and then nothing of ours works, for an hour. After each result
+// TestAnHourAgainstTheModel: some targets are healthy, some flap, some
+// hang, and now and then every probe is a local error, for an hour. After each result
 // the verdict is the model's, and stale verdicts go when the manual says.
 func TestAnHourAgainstTheModel(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4)) // used under the lock of w
@@ -393,15 +393,15 @@ func TestAnHourAgainstTheModel(t *testing.T) {
 			steps++
 			began := w.now() - res.Duration
 			if m.state != verdict.Unknown && began-m.last > staleAfter*res.Target.group.Interval+2*sweepEvery+res.Duration {
-				t.Errorf("%s: a verdict lived for %v", res.Target.Addr, began-m.last)
+				t.Errorf("%s: a verdict was kept for %v", res.Target.Addr, began-m.last)
 			}
 			switch {
 			case res.Class == LocalError:
 				localErrors++
 			case m.state == verdict.Unknown:
-				m.hearUnknown(res, began, w.now())
+				m.resultWhileUnknown(res, began, w.now())
 			default:
-				m.hear(res.Class == Pass, res.Target.Rule(), began)
+				m.result(res.Class == Pass, res.Target.Rule(), began)
 			}
 			if m.state == verdict.Down {
 				downs++

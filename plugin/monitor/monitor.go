@@ -52,7 +52,7 @@ type Sink interface {
 type Monitor struct {
 	sink     Sink
 	epoch    time.Time // all other times are durations since then
-	most     int       // probes that may be in flight, whatever the budgets say
+	most     int       // probes that may be in flight, over all budgets
 	ctx      context.Context
 	cancel   context.CancelFunc
 	calls    chan func()

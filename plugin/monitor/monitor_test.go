@@ -53,7 +53,7 @@ type watch struct {
 	stacked bool
 	results []Result
 	changes []Change
-	probed  func(Result) // told of each result, too
+	probed  func(Result) // called for each result
 	changed func(Change) // of each change
 }
 
@@ -65,7 +65,7 @@ func newWatch(t *testing.T) *watch {
 	return w
 }
 
-// limit allows n probes in flight, whatever this process may open.
+// limit allows n probes in flight, independent of the limit of this process.
 func (w *watch) limit(n int) { w.Do(func() { w.Monitor.most = n }) }
 
 // within runs f in a bubble with a monitor, which it stops.
@@ -278,7 +278,7 @@ func TestReleaseWhileInFlight(t *testing.T) {
 		}
 		for _, r := range w.results {
 			if r.Target == old {
-				t.Error("the sink was told of a target that nobody watches")
+				t.Error("the sink received a result of a released target")
 			}
 		}
 		if w.Awaited() != 0 {
@@ -416,7 +416,7 @@ func TestStopCancelsProbes(t *testing.T) {
 			t.Errorf("Stop took %v although every probe obeys its context", d)
 		}
 		if len(w.results) != 0 {
-			t.Errorf("%d results told of probes that were called off", len(w.results))
+			t.Errorf("%d results received of canceled probes", len(w.results))
 		}
 	})
 }

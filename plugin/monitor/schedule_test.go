@@ -91,7 +91,7 @@ func TestFastAfterAContraryResult(t *testing.T) {
 	}
 }
 
-// TestOneProbeAtATime: where fast is shorter than a time-out, the next probe
+// TestOneProbeAtATime: where fast is shorter than a timeout, the next probe
 // follows at once, is not late by that, and never flies beside the last.
 func TestOneProbeAtATime(t *testing.T) {
 	within(t, func(w *watch) {
@@ -283,8 +283,8 @@ func TestStandstill(t *testing.T) {
 	}
 }
 
-// TestOverdueSkips: who was held up for five intervals is owed one probe, and
-// its lateness is told.
+// TestOverdueSkips: a target that was delayed for five intervals gets one probe, and
+// its delay is reported.
 func TestOverdueSkips(t *testing.T) {
 	within(t, func(w *watch) {
 		w.acquire(1, 1, usual, pass)

@@ -170,7 +170,7 @@ func TestNearestByCodes(t *testing.T) {
 		groups [][]int
 	}{
 		{"country, continent, the rest", Place{Continent: "EU", Country: "FR"}, [][]int{{1}, {0, 2}, {3, 4}}},
-		{"a country nobody is in", Place{Continent: "EU", Country: "IT"}, [][]int{{0, 1, 2}, {3, 4}}},
+		{"a country without a member", Place{Continent: "EU", Country: "IT"}, [][]int{{0, 1, 2}, {3, 4}}},
 		{"a country that shares a code with a continent", Place{Continent: "AF", Country: "NA"}, [][]int{{0, 1, 2, 3, 4}}},
 		{"a continent with one member", Place{Continent: "AS", Country: "JP"}, [][]int{{4}, {0, 1, 2, 3}}},
 		{"a continent without a country", Place{Continent: "EU"}, [][]int{{0, 1, 2}, {3, 4}}},

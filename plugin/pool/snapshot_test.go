@@ -100,14 +100,14 @@ func TestBuildDecidesWhatIsAnswered(t *testing.T) {
 		{"who is down is left out", "1 2 3", MinUp{}, "UDU", "served 1 3", "nodata"},
 		{"who is drained is left out", "1 2! 3", MinUp{}, "UUU", "served 1 3", "nodata"},
 		{"who is held down is left out", "1 2 3", MinUp{}, "UHU", "served 1 3", "nodata"},
-		{"who is held down is answered when nobody else is up", "1 2 3", MinUp{}, "DHD", "served 2", "nodata"},
+		{"a member that is held down is answered when no other is up", "1 2 3", MinUp{}, "DHD", "served 2", "nodata"},
 
 		{"the first tier is answered alone", "1 2 3@2", MinUp{}, "UUU", "served 1 2", "nodata"},
 		{"one up is enough of a tier", "1 2 3@2", MinUp{}, "UDU", "served 1", "nodata"},
 		{"the second tier when the first is down", "1 2 3@2 4@3", MinUp{}, "DDUU", "served 3", "nodata"},
 		{"the third tier when two are down", "1 2 3@2 4@3", MinUp{}, "DDDU", "served 4", "nodata"},
 		{"tiers need not be numbered without gaps, nor in order", "4@9 1@5 2@5", MinUp{}, "UDD", "served 4", "nodata"},
-		{"a tier without anybody in this family is no tier", "1@2 6:1@1", MinUp{}, "UU", "served 1", "served 6:1"},
+		{"a tier without a member of this family is skipped", "1@2 6:1@1", MinUp{}, "UU", "served 1", "served 6:1"},
 		{"a held-down tier is better than one that is down", "1 2@2", MinUp{}, "HD", "served 1", "nodata"},
 		{"the tier behind answers for a held-down one", "1 2@2", MinUp{}, "HU", "served 2", "nodata"},
 
@@ -125,7 +125,7 @@ func TestBuildDecidesWhatIsAnswered(t *testing.T) {
 		{"1% is at least one", "1 2", percent(1), "UD", "served 1", "nodata"},
 		{"a percentage counts who is not drained", "1 2 3! 4!", percent(100), "UUUU", "served 1 2", "nodata"},
 
-		{"one family down beside a living one is NODATA", "1 2 6:1", MinUp{}, "DDU", "nodata", "served 6:1"},
+		{"one family down beside one that is up is NODATA", "1 2 6:1", MinUp{}, "DDU", "nodata", "served 6:1"},
 		{"and the other way round", "1 2 6:1", MinUp{}, "UUD", "served 1 2", "nodata"},
 		{"families fail over apart", "1 2@2 6:1 6:2@2", MinUp{}, "DUUU", "served 2", "served 6:1"},
 		{"a family that is down goes through its tiers first", "1 2@2 6:1", MinUp{}, "DDU", "nodata", "served 6:1"},

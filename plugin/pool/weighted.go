@@ -19,8 +19,8 @@ import (
 // If the weights add up to N, then in any run of N queries each member is first
 // exactly as often as its weight. Since every node is even at any time, a
 // member's turns are also evenly spaced. The tree is Huffman's: one or two nodes
-// deal to a heavy member, whose share matters most. There is no table, whatever
-// the weights, and no state except the cursor, which a change of members does
+// deal to a heavy member, whose share matters most. There is no table, for any
+// weights, and no state except the cursor, which a change of members does
 // not reset.
 type weighted struct {
 	nodes []node // children before their parents: the last is the root

@@ -45,7 +45,7 @@ func vectors() [][]uint64 {
 	return all
 }
 
-// In any window as long as the weights add up to, wherever it begins, each
+// In any window as long as the weights add up to, from any start, each
 // member is first exactly as often as it weighs.
 func TestWeightedIsExactInEveryWindow(t *testing.T) {
 	for _, weights := range vectors() {

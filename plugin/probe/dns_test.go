@@ -18,7 +18,7 @@ func answersDNS(handle dns.HandlerFunc) func(*testing.T) string {
 			}
 			pc, err := net.ListenPacket("udp", l.Addr().String())
 			if err != nil {
-				_ = l.Close() // somebody has the port for UDP
+				_ = l.Close() // another process has the port for UDP
 				continue
 			}
 			for _, s := range []*dns.Server{{Listener: l, Handler: handle}, {PacketConn: pc, Handler: handle}} {

@@ -47,7 +47,7 @@ func execRows(t *testing.T) []row {
 		sh("explains on stderr, with other text on stdout", "echo working; echo 'cannot connect' >&2; exit 1"),
 		sh("writes a lot on stdout", `i=0; while [ $i -lt 2000 ]; do echo "$i 012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789"; i=$((i+1)); done; exit 3`),
 		sh("is killed", "kill -9 $$"),
-		sh("says rubbish", `printf '\033[31m\377\000' >&2; exit 1`),
+		sh("writes binary text", `printf '\033[31m\377\000' >&2; exit 1`),
 		sh("writes a lot", `i=0; while [ $i -lt 2000 ]; do echo "012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789" >&2; i=$((i+1)); done; exit 3`),
 		sh("writes one long line", `i=0; while [ $i -lt 2000 ]; do printf "0123456789" >&2; i=$((i+1)); done; exit 3`),
 		{name: "exec: shows a secret of its arguments", check: "exec sh " + script(t, "echo \"unrecognized option '$1'\"; exit 3") + " --token=hunter2hunter2"},
@@ -81,7 +81,7 @@ func TestTheWholeGroupIsKilled(t *testing.T) {
 		within    time.Duration
 		passes    bool
 	}{
-		{"at the time-out", "wait", briefs, false},
+		{"at the timeout", "wait", briefs, false},
 		{"when it has exited", "exit 0", enough, true},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -104,7 +104,7 @@ func TestTheWholeGroupIsKilled(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for deadline := time.Now().Add(enough); !dead(pid); {
+			for deadline := time.Now().Add(enough); !exited(pid); {
 				if time.Now().After(deadline) {
 					t.Fatalf("process %d still lives", pid)
 				}
@@ -113,8 +113,8 @@ func TestTheWholeGroupIsKilled(t *testing.T) {
 	}
 }
 
-// dead reports whether a process has ended, reaped or not.
-func dead(pid int) bool {
+// exited reports whether a process has ended, reaped or not.
+func exited(pid int) bool {
 	if errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
 		return true
 	}
@@ -122,8 +122,8 @@ func dead(pid int) bool {
 	return err != nil || strings.Contains(string(stat), ") Z ")
 }
 
-// TestWhoeverLeavesTheGroupIsNotWaitedFor has a grandchild hold stderr open.
-func TestWhoeverLeavesTheGroupIsNotWaitedFor(t *testing.T) {
+// TestProcessesThatLeaveTheGroupAreNotWaitedFor has a grandchild hold stderr open.
+func TestProcessesThatLeaveTheGroupAreNotWaitedFor(t *testing.T) {
 	pids := filepath.Join(t.TempDir(), "pid")
 	file := script(t, `setsid sh -c 'echo $$ > `+pids+`; exec sleep 1000' & 
 while ! [ -s `+pids+` ]; do :; done
@@ -140,9 +140,9 @@ echo gone >&2; exit 1`)
 	}
 }
 
-// TestWhoeverLeavesTheGroupIsKilledAtTheTimeout looks for what has a session of
+// TestProcessesThatLeaveTheGroupAreKilledAtTheTimeout looks for what has a session of
 // its own, a new parent, and no part in the command's output.
-func TestWhoeverLeavesTheGroupIsKilledAtTheTimeout(t *testing.T) {
+func TestProcessesThatLeaveTheGroupAreKilledAtTheTimeout(t *testing.T) {
 	if _, err := os.Stat("/proc/self/environ"); err != nil {
 		missing(t, "/proc: %v", err)
 	}
@@ -167,7 +167,7 @@ sleep 1000`)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for deadline := time.Now().Add(enough); !dead(pid); {
+		for deadline := time.Now().Add(enough); !exited(pid); {
 			if time.Now().After(deadline) {
 				_ = syscall.Kill(pid, syscall.SIGKILL)
 				t.Errorf("process %d is left", pid)
@@ -192,7 +192,7 @@ while ! [ -s `+pids+` ]; do :; done`)
 		t.Fatal(err)
 	}
 	defer func() { _ = syscall.Kill(pid, syscall.SIGKILL) }()
-	if dead(pid) {
+	if exited(pid) {
 		t.Errorf("process %d was killed, want it running", pid)
 	}
 }

@@ -30,7 +30,7 @@ func TestHardTellsWhatIsTheBackendsOwn(t *testing.T) {
 		{"timed out", broken("tcp", target, "connecting", context.DeadlineExceeded), false},
 		{"timed out in the kernel", broken("tcp", target, "connecting", syscall.ETIMEDOUT), false},
 		{"no way to the host", broken("tcp", target, "connecting", syscall.EHOSTUNREACH), false},
-		{"given up", broken("tcp", target, "reading", net.ErrClosed), false},
+		{"canceled", broken("tcp", target, "reading", net.ErrClosed), false},
 		{"something else", broken("tcp", target, "reading", errors.New("?")), false},
 	} {
 		var known interface{ Hard() bool }

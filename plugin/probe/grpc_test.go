@@ -14,7 +14,7 @@ import (
 	"google.golang.org/grpc/health"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/metadata"
-	whoever "google.golang.org/grpc/peer"
+	grpcpeer "google.golang.org/grpc/peer"
 	"google.golang.org/grpc/status"
 )
 
@@ -78,7 +78,7 @@ func grpcRows(t *testing.T) []row {
 		{name: "grpc: serving", check: url, serve: serves(nil, standard)},
 		{name: "grpc: service serving", check: url + "/shop.v1.Cart", serve: serves(nil, standard)},
 		{name: "grpc: service not serving", check: url + "/sick", serve: serves(nil, standard)},
-		{name: "grpc: service unknown", check: url + "/nobody", serve: serves(nil, standard)},
+		{name: "grpc: service unknown", check: url + "/unknown", serve: serves(nil, standard)},
 		{name: "grpc: a state that has no name", check: url, serve: serves(nil, healthFunc(func(context.Context, *healthpb.HealthCheckRequest) (*healthpb.HealthCheckResponse, error) {
 			return &healthpb.HealthCheckResponse{Status: 42}, nil
 		}).register)},
@@ -124,7 +124,7 @@ func TestTheCallIsWhatTheCorefileSays(t *testing.T) {
 	port := serves(&good, healthFunc(func(ctx context.Context, r *healthpb.HealthCheckRequest) (*healthpb.HealthCheckResponse, error) {
 		service = r.GetService()
 		authority = metadata.ValueFromIncomingContext(ctx, ":authority")
-		p, _ := whoever.FromContext(ctx)
+		p, _ := grpcpeer.FromContext(ctx)
 		_, secured = p.AuthInfo.(credentials.TLSInfo)
 		return &healthpb.HealthCheckResponse{Status: healthpb.HealthCheckResponse_SERVING}, nil
 	}).register)(t)

@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// needsEcho skips where nobody may send echo requests.
+// needsEcho skips the test if no process may send echo requests.
 func needsEcho(t *testing.T) {
 	t.Helper()
 	if err := mayEcho(); err != nil {

@@ -35,7 +35,7 @@ func TestAProbeTellsWhenTheCertificateExpires(t *testing.T) {
 			defer cancel()
 			_ = c.Probe(ctx, loopback)
 			if !o.CertificateExpiry.Equal(ends[tc.end]) {
-				t.Errorf("told %v, want %v", o.CertificateExpiry, ends[tc.end])
+				t.Errorf("expiry %v, want %v", o.CertificateExpiry, ends[tc.end])
 			}
 		})
 	}
@@ -50,6 +50,6 @@ func TestTheCertificateOfTheAuthorityMayExpireFirst(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !o.CertificateExpiry.Equal(a.cert.NotAfter) {
-		t.Errorf("told %v, want %v: then nobody trusts it any more", o.CertificateExpiry, a.cert.NotAfter)
+		t.Errorf("expiry %v, want %v: the authority expires first", o.CertificateExpiry, a.cert.NotAfter)
 	}
 }

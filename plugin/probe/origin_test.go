@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// What the local system reports is told from what routers report. Loopback has
+// Reports of the local system are distinguished from reports of routers. Loopback has
 // a route on every machine, a link-local address without a zone has none.
 func TestErrorsAreAttributed(t *testing.T) {
 	v4, v6, none := netip.MustParseAddr("127.0.0.1"), netip.MustParseAddr("::1"), netip.MustParseAddr("fe80::1")

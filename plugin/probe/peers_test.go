@@ -23,7 +23,7 @@ type peer struct {
 	program string
 	// start prepares dir, which is the server's own, and returns its command
 	// line and the checks. The first of them passes when the server is up, and
-	// is asked again when it is stopped, and when it is dead.
+	// is asked again when it is stopped, and after it was killed.
 	start func(t *testing.T, dir string) (command []string, asked []asked)
 }
 
@@ -43,7 +43,7 @@ var peers = []peer{
 }
 
 // TestRealServers asks servers that we have not written ourselves: up, wrong,
-// stopped (the kernel still accepts, nobody answers) and dead.
+// stopped (the kernel still accepts, no program answers) and killed.
 func TestRealServers(t *testing.T) {
 	reasons := make([]string, len(peers))
 	t.Run("all", func(t *testing.T) {
@@ -125,10 +125,10 @@ func find(t *testing.T, program string) string {
 	return ""
 }
 
-// nobody is who runs the servers when the tests run as root.
-const nobody = 65534
+// unprivilegedID is the user that runs the servers when the tests run as root.
+const unprivilegedID = 65534
 
-// mayEnter hands dir over to whoever runs the servers.
+// mayEnter gives dir to the user that runs the servers.
 func mayEnter(t *testing.T, dir string) {
 	t.Helper()
 	if os.Getuid() != 0 {
@@ -140,7 +140,7 @@ func mayEnter(t *testing.T, dir string) {
 	own(t, dir)
 }
 
-// own gives dir, and all that is in it, to whoever runs the servers.
+// own gives dir, and all that is in it, to the user that runs the servers.
 func own(t *testing.T, dir string) {
 	t.Helper()
 	if os.Getuid() != 0 {
@@ -150,7 +150,7 @@ func own(t *testing.T, dir string) {
 		if err != nil {
 			return err
 		}
-		return os.Chown(file, nobody, nobody)
+		return os.Chown(file, unprivilegedID, unprivilegedID)
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -189,7 +189,7 @@ func prepare(dir string, command ...string) *exec.Cmd {
 	cmd.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=" + dir, "LC_ALL=C"}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if os.Getuid() == 0 {
-		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: nobody, Gid: nobody}
+		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: unprivilegedID, Gid: unprivilegedID}
 	}
 	return cmd
 }
@@ -217,7 +217,7 @@ func write(t *testing.T, dir, name, text string) {
 	own(t, dir)
 }
 
-// quiet returns a port for a server. Nobody else gets it before the server
+// quiet returns a port for a server. No other process gets it before the server
 // listens, nor after it was killed.
 func quiet(t *testing.T) string {
 	t.Helper()
@@ -309,8 +309,8 @@ func startUnbound(t *testing.T, dir string) ([]string, []asked) {
 		{"an address", url + "/www.example.org", []string{`answer ^192\.0\.2\.7$`}},
 		{"another address", url + "/www.example.org", []string{`answer ^192\.0\.2\.8$`}},
 		{"an answer for which UDP is too small", url + "/big.example.org", []string{`answer ^192\.0\.2\.60$`}},
-		{"a name that is not there", url + "/nobody.example.org", nil},
-		{"a name that is not there, as it should be", url + "/nobody.example.org", []string{"rcode NXDOMAIN"}},
+		{"a name that is not there", url + "/missing.example.org", nil},
+		{"a name that is not there, as it should be", url + "/missing.example.org", []string{"rcode NXDOMAIN"}},
 		{"a name that is forbidden", url + "/forbidden.example", nil},
 		{"DNS by hand", "udp://:" + port, []string{`send \x12\x34\x01\0\0\x01\0\0\0\0\0\0\x03www\x07example\x03org\0\0\x01\0\x01`, `expect (?s)^\x124.*\x07$`}},
 	}

@@ -75,7 +75,7 @@ type secrets struct {
 // A gram is one fragment, in lower case.
 type gram [fragment]rune
 
-// secretsOf collects the secrets of a check, whatever its kind.
+// secretsOf collects the secrets of a check of any kind.
 func secretsOf(s Spec) *secrets {
 	var values []string
 	for _, o := range s.Options {

@@ -115,7 +115,7 @@ func TestWhatIsNoSecretIsShown(t *testing.T) {
 		{"a number of one digit", []string{"5"}, "load 5.55", `"load 5.55"`},
 		{"a line end", []string{"\r\n"}, "500 what?\r\n", `"500 what?\r\n"`},
 		{"three characters within a word", []string{"abc"}, "abcess abc", `"abcess ***"`},
-		{"three characters of more", []string{"secret"}, "sec ret", `"***"`}, // whatever stands between
+		{"three characters of more", []string{"secret"}, "sec ret", `"***"`}, // with any characters between
 		{"the beginning alone", []string{"secret"}, "sec", `"sec"`},
 		{"again and again", []string{"secret"}, "secret, SECRET; secretsecret", `"***, ***; ***"`},
 	} {
