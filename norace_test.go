@@ -1,0 +1,5 @@
+//go:build !race
+
+package rrhealth
+
+const raceEnabled = false
