@@ -3,6 +3,7 @@ package probe
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"regexp"
 	"strings"
@@ -65,13 +66,14 @@ func flood(c net.Conn, beginning string, block []byte) {
 	}
 }
 
-// dribbles says a byte at a time, with pauses, for ever.
-func dribbles(text string) func(*testing.T) string {
+// dribbles says a beginning, and then a byte at a time, with pauses, for ever.
+func dribbles(beginning, text string) func(*testing.T) string {
 	return func(t *testing.T) string {
 		t.Helper()
 		return serve(t, func(c net.Conn) {
 			tick := time.NewTicker(time.Millisecond)
 			defer tick.Stop()
+			_, _ = io.WriteString(c, beginning)
 			for i := 0; ; i++ {
 				if _, err := c.Write([]byte{text[i%len(text)]}); err != nil {
 					return
@@ -99,7 +101,7 @@ func tcpRows(*testing.T) []row {
 		{name: "tcp expect: closes without a reply", check: url, options: []string{"send PING", "expect PONG"}, serve: closes},
 		{name: "tcp expect: resets", check: url, options: []string{"send PING", "expect PONG"}, serve: resets},
 		{name: "tcp expect: talks without end", check: url, options: []string{"expect NEVER"}, serve: endless("", "blah ")},
-		{name: "tcp expect: dribbles without end", check: url, options: []string{"expect NEVER"}, serve: dribbles("drip "), silent: true},
+		{name: "tcp expect: dribbles without end", check: url, options: []string{"expect NEVER"}, serve: dribbles(strings.Repeat("drip ", 9), "drip "), silent: true},
 		{name: "tcp expect: binary rubbish", check: url, options: []string{"expect ^220"}, serve: handled(func(c net.Conn) { fmt.Fprint(c, "\x00\xff\x1b[31m\r\n\xc3") })},
 		{name: "tcp expect: repeats the password that was sent", check: url, options: []string{`send AUTH\x20hunter2hunter2\r\n`, `expect ^\+OK`}, serve: handled(func(c net.Conn) {
 			_, _ = c.Read(make([]byte, 100))
