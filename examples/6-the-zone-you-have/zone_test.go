@@ -227,13 +227,14 @@ func capped(m *dns.Msg) *dns.Msg {
 	return m
 }
 
-// probed reports whether rr names addresses of the machines.
+// probed reports whether rr names addresses of the machines, or services on
+// them: all that the zone has are.
 func probed(rr dns.RR) bool {
 	switch rr := rr.(type) {
 	case *dns.A:
 		return watched.Contains(netip.AddrFrom4([4]byte(rr.A.To4())))
-	case *dns.HTTPS:
-		return slices.ContainsFunc(rr.Value, func(kv dns.SVCBKeyValue) bool { return kv.Key() == dns.SVCB_IPV4HINT })
+	case *dns.HTTPS, *dns.SRV:
+		return true
 	}
 	return false
 }
@@ -250,13 +251,24 @@ func thinned(m *dns.Msg) *dns.Msg {
 	if referral(m) {
 		return m
 	}
-	m.Answer, m.Extra = alive(m.Answer, true), alive(m.Extra, false)
+	// A service whose target is down goes, with the addresses beside it.
+	up := map[string]bool{}
+	for _, rr := range m.Extra {
+		if a, ok := rr.(*dns.A); ok {
+			up[a.Hdr.Name] = up[a.Hdr.Name] || !isDead(a.A)
+		}
+	}
+	services := func(rr dns.RR) bool { srv, ok := rr.(*dns.SRV); return ok && !up[srv.Target] }
+	if slices.ContainsFunc(m.Answer, services) {
+		m.Answer = slices.DeleteFunc(m.Answer, services)
+		m.Extra = slices.DeleteFunc(m.Extra, func(rr dns.RR) bool { return !up[rr.Header().Name] })
+	}
+	m.Answer, m.Extra = alive(m.Answer), alive(m.Extra)
 	return m
 }
 
-// alive drops dead addresses from each set that has living ones, and, if it is
-// not the answer itself, from all: a client that wants them then asks.
-func alive(section []dns.RR, answer bool) []dns.RR {
+// alive drops dead addresses from each set that has living ones.
+func alive(section []dns.RR) []dns.RR {
 	living := map[string]bool{}
 	for _, rr := range section {
 		if a, ok := rr.(*dns.A); ok && !isDead(a.A) {
@@ -266,7 +278,7 @@ func alive(section []dns.RR, answer bool) []dns.RR {
 	return slices.DeleteFunc(section, func(rr dns.RR) bool {
 		switch rr := rr.(type) {
 		case *dns.A:
-			return isDead(rr.A) && (living[rr.Hdr.Name] || !answer)
+			return isDead(rr.A) && living[rr.Hdr.Name]
 		case *dns.HTTPS:
 			dropHints(&rr.SVCB)
 		}
