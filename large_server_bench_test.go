@@ -69,13 +69,13 @@ func newBenchClient(tb testing.TB, h plugin.Handler, network string, r *dns.Msg)
 	}
 	go func() { _ = s.ListenAndServe() }()
 	<-up
-	addr := ""
+	var addr net.Addr
 	if network == "udp" {
-		addr = s.PacketConn.LocalAddr().String()
+		addr = s.PacketConn.LocalAddr()
 	} else {
-		addr = s.Listener.Addr().String()
+		addr = s.Listener.Addr()
 	}
-	conn, err := net.Dial(network, addr)
+	conn, err := net.Dial(network, addr.String())
 	if err != nil {
 		tb.Fatal(err)
 	}

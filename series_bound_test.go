@@ -50,7 +50,7 @@ func TestOthersDoNotGoBackWhenStanzasLeave(t *testing.T) {
 	if before[others] == 0 {
 		t.Fatalf("nothing is counted under others: %v", before)
 	}
-	h = g.load(t, stanzas(2))
+	g.load(t, stanzas(2))
 	if after, _ := g.series(t); after[others] != before[others] {
 		t.Errorf("went from %v to %v", before[others], after[others])
 	}

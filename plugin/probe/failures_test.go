@@ -64,6 +64,7 @@ func TestEveryServerIsJudgedAndTheReasonCanBeRead(t *testing.T) {
 	// All timeouts at the same time, so that they can be long enough for a
 	// machine that is busy.
 	silent := func(t *testing.T) {
+		t.Helper()
 		for i, r := range all {
 			if r.silent {
 				t.Run(r.name, func(t *testing.T) {
