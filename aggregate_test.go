@@ -101,7 +101,7 @@ func manyNames(stanzas, names, from, backends int) string {
 		}
 		b.WriteString(" {\nbackend")
 		for j := range backends {
-			fmt.Fprintf(&b, " 10.%d.%d.%d", (from+i)/250%250, (from+i)%250, j+1)
+			fmt.Fprintf(&b, " 127.%d.%d.%d", (from+i)/250%250, (from+i)%250, j+1)
 		}
 		b.WriteString("\ncheck tcp://:1\n}\n")
 	}
@@ -241,11 +241,11 @@ func TestNamesOfAStanzaShareTheSeriesOfBackends(t *testing.T) {
 	hit(t, h, 0, 3, 2)
 	all, _ := g.series(t)
 	for name, want := range map[string]float64{
-		"pool_all_down{pool=n0.example.org.}":                              0,
-		"pool_backends{pool=n0.example.org.,state=up}":                     2,
-		"backend_up{backend=10.0.0.1,pool=n0.example.org.}":                1,
-		"answers_total{outcome=served,pool=n2.example.org.}":               2,
-		"transitions_total{backend=10.0.0.2,pool=n0.example.org.,to=down}": 0,
+		"pool_all_down{pool=n0.example.org.}":                               0,
+		"pool_backends{pool=n0.example.org.,state=up}":                      2,
+		"backend_up{backend=127.0.0.1,pool=n0.example.org.}":                1,
+		"answers_total{outcome=served,pool=n2.example.org.}":                2,
+		"transitions_total{backend=127.0.0.2,pool=n0.example.org.,to=down}": 0,
 		"aggregated_pools": 0,
 	} {
 		if v, ok := all[name]; !ok || v != want {
