@@ -201,7 +201,11 @@ func (w *filterWriter) keepSigned(m *dns.Msg, name string, p *served, f pool.Fam
 		return nil
 	}
 	i := w.answer.find(name, m.Question[0].Qtype, false)
-	if i == none || !w.keptSigned(&w.answer, i, p, f, nil) {
+	if i == none {
+		return nil
+	}
+	same := appendLowered(nil, &w.answer, w.answer.sets[i].at, signedTTL)
+	if _, kept := w.keepIfSigned(&w.answer, i, p, f, same); !kept {
 		return nil
 	}
 	out := *w.assemble(m)

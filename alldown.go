@@ -137,15 +137,12 @@ func (w *filterWriter) fallback(m *dns.Msg, i int) *dns.Msg {
 	if records == nil {
 		return w.empty(m, i) // the fallback is of the other family
 	}
-	if set.signed() && w.dnssec {
-		sigs := w.handler.signer.set(records, serverOf(w.ctx))
-		if !w.answer.signedBy(i, sigs) {
-			return nil
-		}
-		records = append(records, sigs...)
+	sigs, ok := w.resign(&w.answer, i, records)
+	if !ok {
+		return nil
 	}
 	out := *m
-	return w.explained(w.without(&out, i, records), "all addresses of this name and type are down: answered the fallback")
+	return w.explained(w.without(&out, i, append(records, sigs...)), "all addresses of this name and type are down: answered the fallback")
 }
 
 // fallback returns the filter's own addresses as records of the set, or nil where

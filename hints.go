@@ -177,16 +177,13 @@ func (w *filterWriter) applyHints(s *section, i int, places []int) {
 		w.keep(s, i, set.at)
 		return
 	}
-	if set.signed() && w.dnssec {
-		sigs := w.handler.signer.set(records, serverOf(w.ctx))
-		if !s.signedBy(i, sigs) {
-			w.countSigned(set)
-			w.keep(s, i, set.at)
-			return
-		}
-		records = append(records, sigs...)
+	sigs, ok := w.resign(s, i, records)
+	if !ok {
+		w.countSigned(set)
+		w.keep(s, i, set.at)
+		return
 	}
-	set.changed, set.withdrawn, set.records = true, true, records
+	set.changed, set.withdrawn, set.records = true, true, append(records, sigs...)
 	set.thinned = len(places) < len(set.at)
 	if set.filter != nil && !set.filter.dryRun {
 		set.filter.counts.filtered.add(set.leftOut())

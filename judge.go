@@ -39,7 +39,7 @@ func (w *filterWriter) filterOf(owner string) *filter {
 	return w.filter
 }
 
-// judgeAddresses does it for a set of A or AAAA records.
+// judgeAddresses finds out how the addresses in a set of A or AAAA records are.
 func (w *filterWriter) judgeAddresses(s *section, set *rrset) {
 	set.up = set.at // until one is found to be down
 	for i, place := range set.at {

@@ -192,7 +192,7 @@ func (s *signer) corrected(m *dns.Msg, server string) *dns.Msg {
 	return &mended
 }
 
-// correctedSection does it to the section that holds the record.
+// correctedSection returns rrs, the section that may hold the record, corrected.
 func (s *signer) correctedSection(rrs []dns.RR, q dns.Question, server string) []dns.RR {
 	at := slices.IndexFunc(rrs, func(rr dns.RR) bool { return madeUp(rr, q.Name) })
 	if at < 0 {

@@ -61,19 +61,15 @@ func (w *filterWriter) turn(owner string, rrtype uint16) uint64 {
 	return turns.next(owner, rrtype)
 }
 
-// keptSigned does that to the ith set of s, and reports whether it had to: where
-// records, or those that it has, cannot be signed by the key that signed the set.
-func (w *filterWriter) keptSigned(s *section, i int, p *served, f pool.Family, records []dns.RR) bool {
+// keepIfSigned keeps the records of the ith set of s, the addresses that p answers
+// first, where the signatures of records, which would be answered instead, would
+// not be by the key that signed the set. Else it returns those signatures.
+func (w *filterWriter) keepIfSigned(s *section, i int, p *served, f pool.Family, records []dns.RR) (sigs []dns.RR, kept bool) {
+	sigs, ok := w.resign(s, i, records)
+	if ok {
+		return sigs, false
+	}
 	set := &s.sets[i]
-	if !w.dnssec || !set.signed() {
-		return false
-	}
-	if records == nil {
-		records = appendLowered(nil, s, set.at, signedTTL)
-	}
-	if s.signedBy(i, w.handler.signer.set(records, serverOf(w.ctx))) {
-		return false
-	}
 	snapshot := p.Snapshot()
 	set.ttl = snapshot.TTL
 	var up, rest []int
@@ -87,7 +83,7 @@ func (w *filterWriter) keptSigned(s *section, i int, p *served, f pool.Family, r
 	}
 	p.signed.Add(uint64(len(rest)))
 	w.keep(s, i, append(up, rest...))
-	return true
+	return nil, true
 }
 
 // signed returns records with the signatures that the client asks for.
@@ -108,12 +104,11 @@ func (w *filterWriter) applyPool(s *section, i int) {
 	if len(choice.Members) > 0 {
 		order := set.pool.Aside(nil, snapshot, f, w.bystander(set.pool), w.turn(set.owner, set.rrtype))
 		records := choiceRecords(set.owner, snapshot, f, order)
-		if w.keptSigned(s, i, set.pool, f, records) {
+		sigs, kept := w.keepIfSigned(s, i, set.pool, f, records)
+		if kept {
 			return
 		}
-		if set.records = records; set.signed() {
-			set.records = w.signed(records)
-		}
+		set.records = append(records, sigs...)
 	}
 	set.changed, set.withdrawn = true, true
 }

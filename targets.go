@@ -74,9 +74,10 @@ type outlook struct {
 	ttl     uint32
 }
 
-// target returns how name is, for a record that is f's business. A pool knows. Of other names the additional section
-// has the addresses, or it has not: then nothing is known, and nothing is asked,
-// since that would cost every query as many lookups as there are targets.
+// target returns how name is, for a record that is f's business. A pool knows. Of
+// other names the additional section has the addresses, or it has not: then
+// nothing is known, and nothing is asked, since that would cost every query as
+// many lookups as there are targets.
 func (w *filterWriter) target(f *filter, name string) (o outlook) {
 	if name == "" {
 		return o

@@ -70,12 +70,11 @@ func (w *filterWriter) applyAllDown(s *section, i int) {
 		return
 	case set.outcome == pool.ServedFallback:
 		records := set.fallback()
-		if records == nil || !set.signed() || !w.dnssec {
-			set.records = records
+		if records == nil {
 			break
 		}
-		sigs := w.handler.signer.set(records, serverOf(w.ctx))
-		if !s.signedBy(i, sigs) {
+		sigs, ok := w.resign(s, i, records)
+		if !ok {
 			set.filter.counts.signed.add(set.down, 0)
 			w.keep(s, i, set.at)
 			return
@@ -129,13 +128,25 @@ func (w *filterWriter) keep(s *section, i int, places []int) {
 	}
 }
 
+// resign returns signatures of records, which are to leave instead of the ith set
+// of s: none where the set has none, or the client does not check them. It
+// returns false where they would be by another key than that of the set, since
+// clients that check would take the records for bogus.
+func (w *filterWriter) resign(s *section, i int, records []dns.RR) (sigs []dns.RR, ok bool) {
+	if !w.dnssec || !s.sets[i].signed() {
+		return nil, true
+	}
+	sigs = w.handler.signer.set(records, serverOf(w.ctx))
+	return sigs, s.signedBy(i, sigs)
+}
+
 // withdraw makes set the records at places only. A set that somebody else has
 // signed is left whole for clients that check: those that are up come first in it.
 func (w *filterWriter) withdraw(s *section, i int, places []int) {
 	set := &s.sets[i]
 	if set.signed() && w.dnssec {
-		sigs := w.handler.signer.set(appendLowered(nil, s, places, set.ttl), serverOf(w.ctx))
-		if !s.signedBy(i, sigs) {
+		sigs, ok := w.resign(s, i, appendLowered(nil, s, places, set.ttl))
+		if !ok {
 			w.countSigned(set)
 			w.keep(s, i, upFirst(s, set, places))
 			return
