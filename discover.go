@@ -220,7 +220,7 @@ func (d *discovery) sight(rr dns.RR, seen sightings) {
 	if rr == nil {
 		return
 	}
-	f := d.handler.rules.match(rr.Header().Name)
+	f := d.handler.filterOf(rr.Header().Name)
 	if f == nil || len(f.checks) == 0 {
 		return
 	}

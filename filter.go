@@ -2,9 +2,6 @@ package rrhealth
 
 import (
 	"net/netip"
-	"strings"
-
-	"github.com/miekg/dns"
 
 	"github.com/rrhealth/rrhealth/plugin/pool"
 	"github.com/rrhealth/rrhealth/plugin/verdict"
@@ -27,46 +24,6 @@ type filter struct {
 
 func newFilter(name string, s stanza) *filter {
 	return &filter{Config: s.pool, Name: name, dryRun: s.dryRun, scope: s.watch, checks: s.checks, watched: newWatchlist(), counts: newFilterRecord()}
-}
-
-// rules finds the filter for a name. It is fixed when the Corefile is parsed.
-type rules struct {
-	at    map[string]*filter // names at or below the key
-	below map[string]*filter // names below the key: written with "*."
-}
-
-func newRules() rules { return rules{make(map[string]*filter), make(map[string]*filter)} }
-
-func (r rules) add(f *filter) {
-	if name, ok := strings.CutPrefix(f.Name, "*."); ok {
-		r.below[name] = f
-		return
-	}
-	r.at[f.Name] = f
-}
-
-// match returns the filter for name, in whatever case, or nil. The longest
-// name wins.
-func (r rules) match(name string) *filter {
-	if len(r.at)+len(r.below) == 0 {
-		return nil
-	}
-	var room [256]byte // as in names.match
-	lower := appendLower(room[:0], name)
-	for off, end := 0, false; !end; off, end = dns.NextLabel(name, off) {
-		if off > 0 {
-			if f := r.below[string(lower[off:])]; f != nil {
-				return f
-			}
-		}
-		if f := r.at[string(lower[off:])]; f != nil {
-			return f
-		}
-	}
-	if f := r.below["."]; f != nil && name != "." {
-		return f
-	}
-	return r.at["."]
 }
 
 // A condition is what a query sees of one address.

@@ -32,7 +32,7 @@ func (w *filterWriter) judge(s *section, set *rrset) {
 // another filter than the name that was asked.
 func (w *filterWriter) filterOf(owner string) *filter {
 	if w.filter != nil && w.handler.several {
-		if own := w.handler.rules.match(owner); own != nil {
+		if own := w.handler.filterOf(owner); own != nil {
 			return own
 		}
 	}

@@ -18,7 +18,7 @@ func (w *filterWriter) poolOf(name string) *served {
 	if !w.pools || name == w.foreign {
 		return nil
 	}
-	return w.handler.names.match(name)
+	return w.handler.poolOf(name)
 }
 
 // concerned reports whether rrs have an address, or a hint, of a pool's name.

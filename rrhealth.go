@@ -21,6 +21,7 @@ import (
 	"github.com/coredns/coredns/plugin"
 	"github.com/miekg/dns"
 
+	"github.com/rrhealth/rrhealth/plugin/names"
 	"github.com/rrhealth/rrhealth/plugin/pool"
 )
 
@@ -29,12 +30,13 @@ type RRHealth struct {
 	Next plugin.Handler
 
 	zones    []string // of the server block
-	pools    []*served
-	bundles  []*bundle // of pools
-	names    names
+	slab     []served
+	pools    []*served   // all of slab
+	bundles  []*bundle   // of pools
+	names    names.Table // indices of slab
 	filters  []*filter
-	rules    rules
-	several  bool // filters
+	rules    names.Suffixes // indices of filters
+	several  bool           // filters
 	learned  chan sighting
 	instance *instance
 	identity string // of the server block, the same after a reload
@@ -72,22 +74,22 @@ type served struct {
 var _ plugin.Handler = (*RRHealth)(nil)
 
 func newHandler(zones []string, stanzas []stanza) *RRHealth {
-	h := &RRHealth{zones: zones, rules: newRules(), registry: live}
+	h := &RRHealth{zones: zones, rules: names.NewSuffixes(), registry: live}
 	n := 0
 	for _, s := range stanzas {
 		if !s.filters() {
 			n += len(s.names)
 		}
 	}
-	h.names, h.pools = newNames(n), newPools(n)
-	left := h.pools
+	h.makePools(n)
+	first := 0
 	for _, s := range stanzas {
 		if s.filters() {
 			h.judgeStanza(s)
 			continue
 		}
-		h.serveStanza(s, left[:len(s.names)])
-		left = left[len(s.names):]
+		h.serveStanza(s, first)
+		first += len(s.names)
 	}
 	if h.several = len(h.filters) > 1; len(h.filters) > 0 {
 		h.learned = make(chan sighting, sightingsAtOnce)
@@ -95,25 +97,25 @@ func newHandler(zones []string, stanzas []stanza) *RRHealth {
 	return h
 }
 
-// newPools returns n pools in one slab, each with a record of its own.
-func newPools(n int) []*served {
-	slab, records, all := make([]served, n), newRecords(n), make([]*served, n)
-	for i := range all {
-		all[i] = &slab[i]
-		all[i].record = records[i]
+// makePools makes n pools, in one slab, each with a record of its own.
+func (h *RRHealth) makePools(n int) {
+	h.names, h.slab, h.pools = names.NewTable(n), make([]served, n), make([]*served, n)
+	for i, record := range newRecords(n) {
+		h.pools[i] = &h.slab[i]
+		h.pools[i].record = record
 	}
-	return all
 }
 
-// serveStanza makes pools those of s, one for each name.
-func (h *RRHealth) serveStanza(s stanza, pools []*served) {
+// serveStanza makes the pools from index from on those of s, one for each name.
+func (h *RRHealth) serveStanza(s stanza, from int) {
+	pools := h.pools[from : from+len(s.names)]
 	b := newBundle(s, pools)
 	first := b.build(make([]pool.Health, len(b.members)))
 	for i, p := range pools {
 		p.bundle, p.Name, p.zone = b, s.names[i], h.zoneOf(s.names[i])
 		p.Init(&b.config, first)
 		p.count(p.record)
-		h.names.add(p)
+		h.names.Add(p.Name, int32(from+i)) // #nosec G115 -- memory holds fewer pools
 	}
 	h.bundles = append(h.bundles, b)
 }
@@ -122,8 +124,8 @@ func (h *RRHealth) serveStanza(s stanza, pools []*served) {
 func (h *RRHealth) judgeStanza(s stanza) {
 	for _, name := range s.names {
 		f := newFilter(name, s)
+		h.rules.Add(name, int32(len(h.filters))) // #nosec G115 -- memory holds fewer filters
 		h.filters = append(h.filters, f)
-		h.rules.add(f)
 	}
 }
 
@@ -146,7 +148,7 @@ func (h *RRHealth) Name() string { return pluginName }
 func (h *RRHealth) ServeDNS(ctx context.Context, w dns.ResponseWriter, r *dns.Msg) (int, error) {
 	p := h.match(r)
 	if p == nil {
-		if ordinary(r) && h.names.isAbove(r.Question[0].Name) {
+		if ordinary(r) && h.names.Above(r.Question[0].Name) {
 			return h.serveAbove(ctx, w, r)
 		}
 		return h.passOn(ctx, w, r)
@@ -198,7 +200,15 @@ func (h *RRHealth) match(r *dns.Msg) *served {
 	if !ordinary(r) {
 		return nil
 	}
-	return h.names.match(r.Question[0].Name)
+	return h.poolOf(r.Question[0].Name)
+}
+
+// poolOf returns the pool for name, in any case, or nil.
+func (h *RRHealth) poolOf(name string) *served {
+	if i, ok := h.names.Match(name); ok {
+		return &h.slab[i]
+	}
+	return nil
 }
 
 // filterFor returns the filter that judges the answer to r, or nil.
@@ -206,7 +216,15 @@ func (h *RRHealth) filterFor(r *dns.Msg) *filter {
 	if !ordinary(r) {
 		return nil
 	}
-	return h.rules.match(r.Question[0].Name)
+	return h.filterOf(r.Question[0].Name)
+}
+
+// filterOf returns the filter for name, in any case, or nil.
+func (h *RRHealth) filterOf(name string) *filter {
+	if i, ok := h.rules.Match(name); ok {
+		return h.filters[i]
+	}
+	return nil
 }
 
 // ordinary reports whether r may be our business at all: transfers, updates,

@@ -267,7 +267,7 @@ func FuzzParse(f *testing.F) {
 		// What is accepted can be served.
 		h := newHandler([]string{"example.org."}, stanzas)
 		for _, p := range h.pools {
-			if h.names.match(p.Name) != p {
+			if h.poolOf(p.Name) != p {
 				t.Errorf("pool %q is not found by its name", p.Name)
 			}
 			for _, c := range p.checks {

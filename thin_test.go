@@ -350,9 +350,8 @@ func pooling(h *RRHealth, bits uint8) {
 		},
 		TTL: 30, MinUp: pool.MinUp{N: 1}, AllDown: pool.Action(bits >> 2 % 6), Fallback: []netip.Addr{netip.MustParseAddr("192.0.2.99")},
 	}
-	h.pools = newPools(2)
-	h.names = newNames(2)
-	h.serveStanza(stanza{names: []string{"p.example.org.", "*.p.example.org."}, pool: config}, h.pools)
+	h.makePools(2)
+	h.serveStanza(stanza{names: []string{"p.example.org.", "*.p.example.org."}, pool: config}, 0)
 	health := make([]pool.Health, 2)
 	for i := range health {
 		if bits>>i&1 != 0 {
@@ -379,7 +378,7 @@ func poolsWord(t *testing.T, h *RRHealth, got, m *dns.Msg, do bool) {
 			if hints {
 				name = targetOf(rr)
 			}
-			p := h.names.match(name)
+			p := h.poolOf(name)
 			signed := do && slices.ContainsFunc(slices.Concat(m.Answer, m.Extra), func(o dns.RR) bool {
 				sig, ok := o.(*dns.RRSIG)
 				return ok && sig.TypeCovered == rr.Header().Rrtype && sameName(sig.Hdr.Name, rr.Header().Name)

@@ -211,26 +211,6 @@ func TestScopes(t *testing.T) {
 	}
 }
 
-func TestRulesFindTheLongestName(t *testing.T) {
-	r := newRules()
-	for _, name := range []string{".", "example.org.", "*.example.org.", "deep.example.org.", "*.net."} {
-		f := &filter{}
-		f.Name = name
-		r.add(f)
-	}
-	for name, want := range map[string]string{
-		".": ".", "com.": ".", "example.org.": "example.org.", "www.example.org.": "*.example.org.", "a.b.example.org.": "*.example.org.",
-		"deep.example.org.": "deep.example.org.", "x.deep.example.org.": "deep.example.org.", "net.": ".", "a.net.": "*.net.", "notexample.org.": ".",
-	} {
-		if got := r.match(name); got == nil || got.Name != want {
-			t.Errorf("%s: %+v, want the filter of %s", name, got, want)
-		}
-	}
-	if got := newRules().match("example.org."); got != nil {
-		t.Errorf("without rules: %v", got)
-	}
-}
-
 func TestTurnsCountEachNameAndTypeForItself(t *testing.T) {
 	r := newRotation()
 	a, b := r.next("www.example.org.", dns.TypeA), r.next("www.example.org.", dns.TypeAAAA)
