@@ -63,10 +63,22 @@ type discovery struct {
 	done     chan struct{}
 }
 
-// A sighting is an address that a filter should watch.
+// A sighting is an address that a filter is to watch.
 type sighting struct {
-	filter *filter
-	addr   netip.Addr
+	list *Watchlist
+	addr netip.Addr
+}
+
+// learn returns a function that has the discovery of h watch an address for w,
+// soon. If more addresses come than can be taken in, it drops some: they are
+// learned from a later answer.
+func (h *RRHealth) learn(w *Watchlist) func(netip.Addr) {
+	return func(addr netip.Addr) {
+		select {
+		case h.learned <- sighting{w, addr}:
+		default:
+		}
+	}
 }
 
 // startDiscovery starts the goroutine that stop ends.
@@ -146,7 +158,7 @@ func (d *discovery) run(ctx context.Context) {
 
 // gather waits for more sightings after the first, and has all of them watched.
 func (d *discovery) gather(ctx context.Context, first sighting) {
-	seen := sightings{first.filter: {first.addr: true}}
+	seen := sightings{first.list: {first.addr: true}}
 	enough := time.NewTimer(gatherFor)
 	defer enough.Stop()
 	for {
@@ -154,7 +166,7 @@ func (d *discovery) gather(ctx context.Context, first sighting) {
 		case <-ctx.Done():
 			return
 		case s := <-d.learned:
-			seen.add(s.filter, s.addr)
+			seen.add(s.list, s.addr)
 		case <-enough.C:
 			d.watch(ctx, seen)
 			return
@@ -221,15 +233,15 @@ func (d *discovery) sight(rr dns.RR, seen sightings) {
 		return
 	}
 	f := d.handler.filterOf(rr.Header().Name)
-	if f == nil || len(f.checks) == 0 {
+	if f == nil {
 		return
 	}
-	if addr := addrOf(rr); addr.IsValid() && f.scope.has(addr) {
-		seen.add(f, addr)
+	if addr := addrOf(rr); f.Wants(addr) {
+		seen.add(f.Watchlist, addr)
 	}
 	for addr := range hintAddrs(rr) {
-		if f.scope.has(addr) {
-			seen.add(f, addr)
+		if f.Wants(addr) {
+			seen.add(f.Watchlist, addr)
 		}
 	}
 }
@@ -238,10 +250,10 @@ func (d *discovery) sight(rr dns.RR, seen sightings) {
 func (d *discovery) watch(ctx context.Context, seen sightings) {
 	now := time.Now()
 	room := true
-	for f, addrs := range seen {
+	for list, addrs := range seen {
 		part := make([]netip.Addr, 0, batch)
 		flush := func() {
-			d.do(ctx, func() { room = d.registry.watch(f, part, now) && room })
+			d.do(ctx, func() { room = d.registry.watch(list, part, now) && room })
 			part = part[:0]
 		}
 		for addr := range addrs {
@@ -271,16 +283,16 @@ func (d *discovery) do(ctx context.Context, f func()) {
 func (d *discovery) sweep(ctx context.Context) {
 	now := time.Now()
 	for _, f := range d.handler.filters {
-		d.do(ctx, func() { d.registry.forget(f, expired(now)) })
+		d.do(ctx, func() { d.registry.forget(f.Watchlist, expired(now)) })
 	}
 }
 
-// sightings are addresses by the filter that should watch them.
-type sightings map[*filter]map[netip.Addr]bool
+// sightings are addresses by the list that is to watch them.
+type sightings map[*Watchlist]map[netip.Addr]bool
 
-func (s sightings) add(f *filter, addr netip.Addr) {
-	if s[f] == nil {
-		s[f] = make(map[netip.Addr]bool)
+func (s sightings) add(w *Watchlist, addr netip.Addr) {
+	if s[w] == nil {
+		s[w] = make(map[netip.Addr]bool)
 	}
-	s[f][addr] = true
+	s[w][addr] = true
 }

@@ -66,7 +66,7 @@ func (r *registry) exhibition() (all []prometheus.Metric) {
 	}
 	histograms := min(len(r.checkLabels()), maxDurations) + 1
 	counted, aggregated := r.counted(exhibits, r.maxSeries-len(all)-maxOfProcess-histograms*seriesOfDuration)
-	return append(append(all, counted...), gauge(aggregatedPools, float64(aggregated)))
+	return append(append(all, counted...), gauge(aggregatedPools, float64(aggregated)), counter(watchRejected, r.watchRejected.Load()))
 }
 
 // exhibits returns what is shown, in the order of the names.

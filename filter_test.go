@@ -422,7 +422,7 @@ func TestFilterMetrics(t *testing.T) {
 		t.Errorf("watched_addresses is %v, want 3", got)
 	}
 	for h := range live.handlers {
-		lines := strings.Join(h.filters[0].listing(), "\n")
+		lines := strings.Join(h.filters[0].Listing(), "\n")
 		for addr, state := range watchedStates() {
 			if !strings.Contains(lines, addr+" "+state.String()) {
 				t.Errorf("the listing lacks %s %s:\n%s", addr, state, lines)

@@ -27,7 +27,7 @@ func newRegistry() *registry {
 	return &registry{
 		handlers:   make(map[*RRHealth]bool),
 		records:    make(map[recordKey]*record),
-		filters:    make(map[recordKey]*filterRecord),
+		filters:    make(map[recordKey]*watchCounts),
 		watchLimit: watchLimit,
 		maxSeries:  maxSeries,
 		users:      make(map[*monitor.Target]*use),
@@ -45,7 +45,7 @@ type registry struct {
 	monitor  *monitor.Monitor
 	handlers map[*RRHealth]bool
 	records  map[recordKey]*record
-	filters  map[recordKey]*filterRecord
+	filters  map[recordKey]*watchCounts
 
 	aggregates map[seriesKey]*aggregate // by the first NAME of the stanza, as what follows
 	last       map[seriesKey]last
@@ -54,10 +54,11 @@ type registry struct {
 	aggregated bool   // once, which was logged
 	maxSeries  int
 
-	watchLimit   int
-	watchedCount atomic.Int64 // addresses that are watched
-	watchFull    atomic.Bool  // as many as watchLimit
-	walking      atomic.Int64 // handlers that have not walked their zones yet
+	watchLimit    int
+	watchedCount  atomic.Int64  // addresses that are watched
+	watchFull     atomic.Bool   // as many as watchLimit
+	watchRejected atomic.Uint64 // addresses that were not watched because it was
+	walking       atomic.Int64  // handlers that have not walked their zones yet
 
 	readyBy atomic.Int64                    // unix nanoseconds: when Ready waits no longer
 	running atomic.Pointer[monitor.Monitor] // monitor, for those who do not hold mu
@@ -169,7 +170,7 @@ func (r *registry) stopLocked(h *RRHealth) {
 		r.detach(h, p)
 	}
 	for _, f := range h.filters {
-		r.detachFilter(h, f)
+		r.detachList(h, f.Watchlist)
 	}
 	r.forgetAggregates()
 	r.monitor.Do(func() { r.forgetDurations(used) })
@@ -178,6 +179,36 @@ func (r *registry) stopLocked(h *RRHealth) {
 		r.monitor.Stop()
 		r.monitor = nil
 	}
+}
+
+// startFilters starts the watchlists of h and the discovery of addresses for them.
+// r.mu is held.
+func (r *registry) startFilters(h *RRHealth) {
+	if len(h.filters) == 0 {
+		return
+	}
+	for _, f := range h.filters {
+		before := r.attachList(h, f.Watchlist)
+		if before != nil {
+			r.monitor.Do(func() { r.inherit(f.Watchlist, before) })
+		}
+	}
+	h.discovery = startDiscovery(h, r)
+}
+
+// stopFilters releases the targets of h's watchlists. Queries find the addresses
+// in the states that they have now. r.mu is held.
+func (r *registry) stopFilters(h *RRHealth) {
+	if h.discovery == nil {
+		return
+	}
+	h.discovery.stop()
+	r.monitor.Do(func() {
+		for _, f := range h.filters {
+			f.watched.freeze()
+			r.forget(f.Watchlist, func(*address) bool { return true })
+		}
+	})
 }
 
 // leave undoes join for all of bundles. It runs on the monitor's loop. A target

@@ -49,6 +49,26 @@ func transition(c monitor.Change, moved []*member) string {
 	return text + " is " + m.state.String() + causeOf(c) + dryRunNote(m.bundle.dryRun)
 }
 
+// watched logs that a watched address has changed its state.
+func (l *limiter) watched(c monitor.Change, a *address) {
+	if !l.allowed(time.Now()) {
+		return
+	}
+	log.Info(fmt.Sprintf("backend %s below %s is %s", a.addr, a.list.Name, a.State()) + causeOf(c) + dryRunNote(a.list.dryRun))
+}
+
+// listWatched logs what is watched, and in which state, under debug.
+func (h *RRHealth) listWatched() {
+	if !clog.D.Value() {
+		return
+	}
+	for _, f := range h.filters {
+		for _, line := range f.Listing() {
+			log.Debug(line)
+		}
+	}
+}
+
 // causeOf words why a change came about.
 func causeOf(c monitor.Change) string {
 	text := ""

@@ -59,7 +59,7 @@ func TestAWatchlistIsSmall(t *testing.T) {
 	for _, n := range []int{1 << 15, 40_000, 100_000} {
 		addresses := make([]address, n)
 		before := heap()
-		w := newWatchlist()
+		w := newTable()
 		for i := range addresses {
 			addresses[i].addr = numberedAddr(i)
 			w.add(&addresses[i])

@@ -26,10 +26,6 @@ var (
 		Namespace: plugin.Namespace, Subsystem: pluginName, Name: "probes_late_total",
 		Help: "Counter of probes that started more than 200 ms after they were due.",
 	})
-	watchRejected = promauto.NewCounter(prometheus.CounterOpts{
-		Namespace: plugin.Namespace, Subsystem: pluginName, Name: "watch_rejected_total",
-		Help: "Counter of addresses, each time that they are found, that are not watched because too many others are.",
-	})
 )
 
 // Metrics of pools and backends. They are read from the live pools at each
@@ -54,11 +50,12 @@ var (
 	dryRunAddresses   = ofPoolOrFilter("dry_run_addresses_total", "Counter of addresses that would have been left out of answers, were it not for dry_run.")
 	dryRunTargets     = ofPoolOrFilter("dry_run_targets_total", "Counter of SRV, HTTPS and SVCB records that would have been left out of answers, were it not for dry_run.")
 	watchedAddresses  = desc("watched_addresses", "Number of addresses that are watched because other plugins answer them.")
+	watchRejected     = desc("watch_rejected_total", "Counter of addresses, each time that they are found, that are not watched because too many others are.")
 	aggregatedPools   = desc("aggregated_pools", "Number of pools whose answers are counted together with those of others, as there would be too many series.")
 
 	collected = []*prometheus.Desc{
 		backendUp, backendState, poolBackends, poolAllDown, probesTotal, transitions, answersTotal, firstAnswers, certExpiry, insecureCheck, backendHeldDown, nearestUnlocated,
-		filteredAddresses, filteredTargets, signedAddresses, signedTargets, dryRunAddresses, dryRunTargets, watchedAddresses, aggregatedPools,
+		filteredAddresses, filteredTargets, signedAddresses, signedTargets, dryRunAddresses, dryRunTargets, watchedAddresses, watchRejected, aggregatedPools,
 	}
 )
 

@@ -45,7 +45,6 @@ type RRHealth struct {
 	metadata bool   // the metadata plugin is in the server block
 
 	// Set when the handler starts, before it serves.
-	registry  *registry
 	signer    *signer
 	sources   []transfers // plugins below whose zones can be walked
 	discovery *discovery
@@ -74,7 +73,7 @@ type served struct {
 var _ plugin.Handler = (*RRHealth)(nil)
 
 func newHandler(zones []string, stanzas []stanza) *RRHealth {
-	h := &RRHealth{zones: zones, rules: names.NewSuffixes(), registry: live}
+	h := &RRHealth{zones: zones, rules: names.NewSuffixes()}
 	n := 0
 	for _, s := range stanzas {
 		if !s.filters() {
@@ -123,8 +122,9 @@ func (h *RRHealth) serveStanza(s stanza, from int) {
 // judgeStanza adds a filter for each name of s.
 func (h *RRHealth) judgeStanza(s stanza) {
 	for _, name := range s.names {
-		f := newFilter(name, s)
+		f := newFilter(name, &s)
 		h.rules.Add(name, int32(len(h.filters))) // #nosec G115 -- memory holds fewer filters
+		f.Learn = h.learn(f.Watchlist)
 		h.filters = append(h.filters, f)
 	}
 }

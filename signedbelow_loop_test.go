@@ -38,7 +38,7 @@ func TestInspectionsEndTogether(t *testing.T) {
 		var handlers []*RRHealth
 		for range 50 {
 			h := handler(t, "rrhealth www.a.example.org www.b.example.org www.c.example.org {\nbackend 192.0.2.1\n}")
-			h.registry, h.instance, h.Next = r, i, silent
+			h.instance, h.Next = i, silent
 			r.start(h)
 			handlers = append(handlers, h)
 		}

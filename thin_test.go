@@ -31,7 +31,7 @@ func filtering(config pool.Config, m *dns.Msg, states map[string]verdict.State) 
 // judge gives f's addresses their verdicts.
 func judge(f *filter, states map[string]verdict.State) {
 	for text, state := range states {
-		a := &address{addr: netip.MustParseAddr(text), filter: f}
+		a := &address{addr: netip.MustParseAddr(text), list: f.Watchlist}
 		a.state.Store(uint32(state))
 		f.watched.add(a)
 	}

@@ -1,206 +1,217 @@
 package rrhealth
 
 import (
-	"encoding/binary"
-	"iter"
-	"math/bits"
-	"math/rand/v2"
+	"fmt"
+	"maps"
 	"net/netip"
+	"slices"
+	"strings"
 	"sync/atomic"
+	"time"
+
+	"github.com/rrhealth/rrhealth/plugin/monitor"
+	"github.com/rrhealth/rrhealth/plugin/pool"
+	"github.com/rrhealth/rrhealth/plugin/verdict"
 )
-
-// A watchlist holds the addresses that a filter watches. The monitor's loop
-// alone writes to it; queries read it meanwhile, without a lock.
-//
-// It is a hash table with open addressing whose slots are written one at a
-// time. When it is too full, or much too large, a table of another size takes
-// its place, and what the old one holds is copied bit by bit, with every
-// address that comes or goes: names of strangers bring new addresses ten times
-// a second, and a copy of a hundred thousand would keep the loop from its
-// schedule each time.
-type watchlist struct {
-	table atomic.Pointer[slots]
-
-	// What follows belongs to the monitor's loop.
-	live   int  // addresses
-	used   int  // slots of table that hold something, gone included
-	next   int  // slot of table.old that is copied next
-	frozen bool // what queries see stays as it is
-	copied int  // addresses, ever: for tests
-}
-
-// slots is a table of a watchlist. What is not in it may still be in old.
-type slots struct {
-	at  []atomic.Pointer[address] // a power of two; at least half are nil
-	old atomic.Pointer[slots]
-}
 
 const (
-	// fewSlots is the size of the smallest table.
-	fewSlots = 8
-	// slotsAtOnce is how many slots of the old table are looked through with
-	// each address that comes or goes. The table is full again after a
-	// sixteenth as many as the old one has slots, at the earliest.
-	slotsAtOnce = 16
+	// watchLimit is how many addresses the process watches at the most.
+	watchLimit = 100_000
+	// forgetAfter is how long an address is watched after it was last seen.
+	forgetAfter = 10 * time.Minute
 )
 
-// gone stands in slots whose address was removed.
-var gone = new(address)
+// A Watchlist has the addresses that one filter has probed, and what the filter
+// counts. Queries call Health; the monitor's loop does everything else.
+type Watchlist struct {
+	// Learn is called with an address that is to be watched and is not yet, by
+	// queries: it must not block. Set before the list serves; nil to learn none.
+	Learn func(netip.Addr)
 
-// addrSeeds keep strangers from choosing addresses that collide.
-var addrSeeds = [2]uint64{rand.Uint64(), rand.Uint64()}
+	// Fixed when the Corefile is parsed.
+	Name   string // of the filter: in lower case, with the final dot; may start with "*."
+	dryRun bool
+	scope  scope
+	checks []check
 
-func hashAddr(addr netip.Addr) int {
-	b := addr.As16()
-	hi, lo := bits.Mul64(binary.LittleEndian.Uint64(b[:8])^addrSeeds[0], binary.LittleEndian.Uint64(b[8:])^addrSeeds[1])
-	return int((hi ^ lo) >> 1) // #nosec G115 -- 63 bits
+	// Set when the registry starts the list, before it serves.
+	registry *registry
+	counts   *watchCounts
+
+	watched table
 }
 
-func newWatchlist() *watchlist {
-	w := new(watchlist)
-	w.table.Store(newSlots(fewSlots))
+func newWatchlist(name string, s *stanza) *Watchlist {
+	w := &Watchlist{Name: name, dryRun: s.dryRun, scope: s.watch, checks: s.checks, counts: new(watchCounts)}
+	w.watched.init()
 	return w
 }
 
-func newSlots(n int) *slots { return &slots{at: make([]atomic.Pointer[address], n)} }
-
-// find returns what is known of addr, or nil.
-func (w *watchlist) find(addr netip.Addr) *address {
-	if !addr.IsValid() {
-		return nil
-	}
-	s := w.table.Load()
-	// Before s is searched: what is moved after that is still in old.
-	old := s.old.Load()
-	hash := hashAddr(addr)
-	if a := s.find(addr, hash); a != nil || old == nil {
-		return a
-	}
-	return old.find(addr, hash)
+// Wants reports whether addr is to be watched: it is inside the networks of
+// watch, and there is a check.
+func (w *Watchlist) Wants(addr netip.Addr) bool {
+	return len(w.checks) > 0 && addr.IsValid() && w.scope.has(addr)
 }
 
-func (s *slots) find(addr netip.Addr, hash int) *address {
-	mask := len(s.at) - 1
-	for i := hash & mask; ; i = (i + 1) & mask {
-		if a := s.at[i].Load(); a == nil || a.addr == addr {
-			return a
+// Health returns the health of addr. known reports whether addr is watched, and
+// inScope whether the filter is concerned with it at all. An address in the scope
+// that is not watched yet is passed to Learn.
+func (w *Watchlist) Health(addr netip.Addr) (h pool.Health, known, inScope bool) {
+	if a := w.watched.find(addr); a != nil {
+		if !a.seen.Load() { // writing to a cache line that many queries read is slow
+			a.seen.Store(true)
+		}
+		return pool.Health{State: a.State(), Changing: a.changing.Load()}, true, true
+	}
+	if !addr.IsValid() || !w.scope.has(addr) {
+		return pool.Health{}, false, false
+	}
+	if len(w.checks) > 0 {
+		w.learn(addr)
+	}
+	return pool.Health{}, false, true
+}
+
+// learn passes addr to Learn, unless no more addresses can be watched.
+func (w *Watchlist) learn(addr netip.Addr) {
+	switch {
+	case w.Learn == nil:
+	case w.registry != nil && w.registry.watchFull.Load():
+		w.registry.watchRejected.Add(1)
+	default:
+		w.Learn(addr)
+	}
+}
+
+// An address is one of a Watchlist.
+type address struct {
+	// Read by queries, in one cache line. Queries write seen, the loop the rest.
+	addr     netip.Addr
+	state    atomic.Uint32 // a verdict.State
+	changing atomic.Bool   // the next result may change the state
+	seen     atomic.Bool   // in an answer or in a zone, since last was set
+
+	// Written and read by the loop.
+	known   bool // has had a state other than unknown
+	list    *Watchlist
+	targets []*monitor.Target
+	last    time.Time // when it was last seen, as of the last sweep
+}
+
+// State returns the address's state.
+func (a *address) State() verdict.State { return verdict.State(a.state.Load()) } // #nosec G115 -- stored from one
+
+// update takes over the state of a's targets, and reports whether the change is
+// news. A first result that is a pass is not.
+func (a *address) update() bool {
+	state, changing := combine(a.targets)
+	a.changing.Store(changing)
+	if state == a.State() {
+		return false
+	}
+	news := a.known || state != verdict.Up
+	a.state.Store(uint32(state))
+	a.known = true
+	return news
+}
+
+// watch adds addrs to w, as far as the limit permits, and reports whether it
+// permitted all. It runs on the monitor's loop.
+func (r *registry) watch(w *Watchlist, addrs []netip.Addr, seen time.Time) bool {
+	room := true
+	for _, addr := range addrs {
+		if a := w.watched.find(addr); a != nil {
+			a.seen.Store(true)
+			continue
+		}
+		if r.watched[addr] == 0 && len(r.watched) >= r.watchLimit {
+			room = false
+			r.watchRejected.Add(1)
+			continue
+		}
+		a := &address{addr: addr, list: w, last: seen}
+		for _, c := range w.checks {
+			t, u := r.acquire(addr, c)
+			a.targets = append(a.targets, t)
+			u.addresses = append(u.addresses, a)
+		}
+		a.update()
+		a.known = a.State() != verdict.Unknown
+		w.watched.add(a)
+		r.watched[addr]++
+	}
+	r.countWatched()
+	return room
+}
+
+// forget removes the addresses of w that expired picks. It runs on the monitor's
+// loop.
+func (r *registry) forget(w *Watchlist, expired func(*address) bool) {
+	for a := range w.watched.all() {
+		if !expired(a) {
+			continue
+		}
+		for i, t := range a.targets {
+			u := r.users[t]
+			u.addresses = slices.DeleteFunc(u.addresses, func(o *address) bool { return o == a })
+			r.release(t, w.checks[i])
+		}
+		w.watched.remove(a)
+		if r.watched[a.addr]--; r.watched[a.addr] == 0 {
+			delete(r.watched, a.addr)
+		}
+	}
+	r.countWatched()
+}
+
+// countWatched publishes how many addresses are watched. It runs on the
+// monitor's loop.
+func (r *registry) countWatched() {
+	r.watchedCount.Store(int64(len(r.watched)))
+	r.watchFull.Store(len(r.watched) >= r.watchLimit)
+}
+
+// inherit adds the addresses of from, which w replaces in a reload, to w. It runs
+// on the monitor's loop.
+func (r *registry) inherit(w, from *Watchlist) {
+	for a := range from.watched.all() {
+		if w.scope.has(a.addr) {
+			r.watch(w, []netip.Addr{a.addr}, a.last)
 		}
 	}
 }
 
-// all yields all addresses to the loop, which may remove them meanwhile.
-func (w *watchlist) all() iter.Seq[*address] {
-	s := w.table.Load()
-	if old := s.old.Load(); old != nil {
-		w.copy(len(old.at))
-	}
-	return func(yield func(*address) bool) {
-		for i := range s.at {
-			if a := s.at[i].Load(); a != nil && a != gone && !yield(a) {
-				return
-			}
+// expired returns a function that picks the addresses that were last seen
+// longer than forgetAfter before now.
+func expired(now time.Time) func(*address) bool {
+	return func(a *address) bool {
+		if a.seen.Swap(false) {
+			a.last = now
 		}
+		return now.Sub(a.last) > forgetAfter
 	}
 }
 
-// listed returns all addresses to anyone. Some that come or go meanwhile may be
-// in it or not.
-func (w *watchlist) listed() map[*address]bool {
-	all := make(map[*address]bool)
-	s := w.table.Load()
-	for _, s := range [...]*slots{s, s.old.Load()} {
-		for i := 0; s != nil && i < len(s.at); i++ {
-			if a := s.at[i].Load(); a != nil && a != gone {
-				all[a] = true
-			}
+// The bounds of Listing: addresses in a line, and in all.
+const (
+	listedPerLine = 50
+	listedAtMost  = 1000
+)
+
+// Listing returns lines with the addresses that w watches and their states,
+// sorted by address.
+func (w *Watchlist) Listing() []string {
+	addrs := slices.SortedFunc(maps.Keys(w.watched.listed()), func(a, b *address) int { return a.addr.Compare(b.addr) })
+	lines := []string{fmt.Sprintf("watching %d addresses below %s, of %s", len(addrs), w.Name, w.scope)}
+	for part := range slices.Chunk(addrs[:min(len(addrs), listedAtMost)], listedPerLine) {
+		words := make([]string, len(part))
+		for i, a := range part {
+			words[i] = a.addr.String() + " " + a.State().String()
 		}
+		lines = append(lines, "below "+w.Name+": "+strings.Join(words, ", "))
 	}
-	return all
+	if more := len(addrs) - listedAtMost; more > 0 {
+		lines = append(lines, fmt.Sprintf("below %s: and %d more", w.Name, more))
+	}
+	return lines
 }
-
-// add adds a, the address of which must not be in w.
-func (w *watchlist) add(a *address) {
-	if w.frozen {
-		return
-	}
-	if s := w.table.Load(); 2*(w.used+1) > len(s.at) {
-		w.resize(max(4*w.live, len(s.at)/4, fewSlots))
-	}
-	w.copy(slotsAtOnce)
-	w.put(a)
-	w.live++
-}
-
-// put stores a in the first free slot of the table.
-func (w *watchlist) put(a *address) {
-	s := w.table.Load()
-	mask := len(s.at) - 1
-	i := hashAddr(a.addr) & mask
-	for s.at[i].Load() != nil {
-		i = (i + 1) & mask
-	}
-	s.at[i].Store(a)
-	w.used++
-}
-
-// remove removes a.
-func (w *watchlist) remove(a *address) {
-	if w.frozen {
-		return
-	}
-	s := w.table.Load()
-	s.remove(a)
-	if old := s.old.Load(); old != nil {
-		old.remove(a)
-	}
-	w.live--
-	if w.copy(slotsAtOnce); len(s.at) > 8*fewSlots && 16*w.live < len(s.at) && s.old.Load() == nil {
-		w.resize(len(s.at) / 4)
-	}
-}
-
-func (s *slots) remove(a *address) {
-	mask := len(s.at) - 1
-	for i := hashAddr(a.addr) & mask; ; i = (i + 1) & mask {
-		switch s.at[i].Load() {
-		case nil:
-			return
-		case a:
-			s.at[i].Store(gone)
-			return
-		}
-	}
-}
-
-// resize puts an empty table of at least n slots before the one that there is.
-func (w *watchlist) resize(n int) {
-	old := w.table.Load()
-	w.copy(len(old.at))                     // never anything: see slotsAtOnce
-	s := newSlots(1 << bits.Len(uint(n-1))) // #nosec G115 -- positive
-	s.old.Store(old)
-	w.used, w.next = 0, 0
-	w.table.Store(s)
-}
-
-// copy copies what the next n slots of the old table hold, and lets go of it
-// at its end.
-func (w *watchlist) copy(n int) {
-	s := w.table.Load()
-	old := s.old.Load()
-	if old == nil {
-		return
-	}
-	for end := min(w.next+n, len(old.at)); w.next < end; w.next++ {
-		if a := old.at[w.next].Load(); a != nil && a != gone {
-			w.put(a)
-			w.copied++
-		}
-	}
-	if w.next == len(old.at) {
-		s.old.Store(nil)
-	}
-}
-
-// freeze keeps what queries see as it is, whatever is added and removed from
-// now on.
-func (w *watchlist) freeze() { w.frozen = true }

@@ -25,7 +25,7 @@ func numberedAddr(n int) netip.Addr {
 // Names of strangers bring new addresses all the time. What one of them costs
 // the monitor's loop must not depend on how many others are watched.
 func TestTheWorkOfAnAddressDoesNotGrowWithTheTable(t *testing.T) {
-	w := newWatchlist()
+	w := newTable()
 	const n = 200_000
 	work := func(what string, i int, change func()) {
 		before := w.copied
@@ -49,15 +49,15 @@ func TestTheWorkOfAnAddressDoesNotGrowWithTheTable(t *testing.T) {
 			work("went", i, func() { w.remove(w.find(numberedAddr(i - 10))) })
 		}
 	}
-	if size := len(w.table.Load().at); w.live != 10 || size > 16*fewSlots {
-		t.Errorf("%d addresses in a table of %d slots, want 10 in at most %d", w.live, size, 16*fewSlots)
+	if size := len(w.current.Load().at); w.size != 10 || size > 16*fewSlots {
+		t.Errorf("%d addresses in a table of %d slots, want 10 in at most %d", w.size, size, 16*fewSlots)
 	}
 }
 
 // The list must hold what a map would.
-func TestAWatchlistIsAMap(t *testing.T) {
+func TestATableIsAMap(t *testing.T) {
 	random := rand.New(rand.NewPCG(14, 1))
-	w, want := newWatchlist(), make(map[netip.Addr]*address)
+	w, want := newTable(), make(map[netip.Addr]*address)
 	for round := range 60_000 {
 		addr := numberedAddr(random.IntN(1 + round%7000))
 		if a := want[addr]; a == nil {
@@ -87,7 +87,7 @@ func TestAWatchlistIsAMap(t *testing.T) {
 	}
 }
 
-func sameAddresses(t *testing.T, w *watchlist, want map[netip.Addr]*address) {
+func sameAddresses(t *testing.T, w *table, want map[netip.Addr]*address) {
 	t.Helper()
 	n := 0
 	for a := range w.listed() {
@@ -100,15 +100,15 @@ func sameAddresses(t *testing.T, w *watchlist, want map[netip.Addr]*address) {
 			t.Errorf("%s is not found", addr)
 		}
 	}
-	if n != len(want) || w.live != len(want) {
-		t.Errorf("%d addresses are listed and %d counted, want %d", n, w.live, len(want))
+	if n != len(want) || w.size != len(want) {
+		t.Errorf("%d addresses are listed and %d counted, want %d", n, w.size, len(want))
 	}
 }
 
 // All may be removed while they are listed: a filter that stops does it.
 func TestAddressesAreRemovedWhileTheyAreListed(t *testing.T) {
 	for _, n := range []int{0, 1, 3, 100, 5000, 8200} {
-		w, seen := newWatchlist(), make(map[netip.Addr]bool)
+		w, seen := newTable(), make(map[netip.Addr]bool)
 		for i := range n {
 			w.add(&address{addr: numberedAddr(i)})
 		}
@@ -119,8 +119,8 @@ func TestAddressesAreRemovedWhileTheyAreListed(t *testing.T) {
 			seen[a.addr] = true
 			w.remove(a)
 		}
-		if len(seen) != n || w.live != 0 {
-			t.Errorf("%d of %d addresses were listed, %d are left", len(seen), n, w.live)
+		if len(seen) != n || w.size != 0 {
+			t.Errorf("%d of %d addresses were listed, %d are left", len(seen), n, w.size)
 		}
 	}
 }
@@ -128,7 +128,7 @@ func TestAddressesAreRemovedWhileTheyAreListed(t *testing.T) {
 // An address that is watched all the time is found all the time, whatever comes
 // and goes beside it: a query that missed it would answer it although it is down.
 func TestQueriesMissNoAddressWhileOthersComeAndGo(t *testing.T) {
-	w := newWatchlist()
+	w := newTable()
 	const kept = 50
 	for i := range kept {
 		w.add(&address{addr: numberedAddr(i)})
@@ -164,7 +164,7 @@ func TestQueriesMissNoAddressWhileOthersComeAndGo(t *testing.T) {
 func BenchmarkNewAddresses(b *testing.B) {
 	for _, n := range []int{1000, 10_000, 100_000} {
 		b.Run(fmt.Sprintf("watched=%d", n), func(b *testing.B) {
-			w := newWatchlist()
+			w := newTable()
 			for i := range n {
 				w.add(&address{addr: numberedAddr(i)})
 			}
@@ -188,7 +188,7 @@ func BenchmarkNewAddresses(b *testing.B) {
 func BenchmarkFindAddress(b *testing.B) {
 	for _, n := range []int{3, 1000, 10_000, 100_000} {
 		b.Run(fmt.Sprintf("watched=%d", n), func(b *testing.B) {
-			w, addrs := newWatchlist(), make([]netip.Addr, n)
+			w, addrs := newTable(), make([]netip.Addr, n)
 			for i := range n {
 				addrs[i] = numberedAddr(2 * i)
 				w.add(&address{addr: addrs[i]})
