@@ -7,6 +7,7 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/rrhealth/rrhealth/plugin/pool"
+	"github.com/rrhealth/rrhealth/plugin/reply"
 )
 
 // maxAliases is how many aliases are followed at the most. The file plugin stops
@@ -44,7 +45,7 @@ func followed(m *dns.Msg) iter.Seq[*dns.CNAME] {
 		}
 		name := m.Question[0].Name
 		for range all {
-			i := slices.IndexFunc(all, func(alias *dns.CNAME) bool { return sameName(alias.Hdr.Name, name) })
+			i := slices.IndexFunc(all, func(alias *dns.CNAME) bool { return reply.SameName(alias.Hdr.Name, name) })
 			if i < 0 || !yield(all[i]) {
 				return
 			}
@@ -72,7 +73,7 @@ func aliases(m *dns.Msg, end string) []dns.RR {
 		return slices.ContainsFunc(passed, func(name string) bool {
 			switch rrtype {
 			case dns.TypeCNAME:
-				return sameName(rr.Header().Name, name)
+				return reply.SameName(rr.Header().Name, name)
 			case dns.TypeDNAME:
 				return dns.IsSubDomain(rr.Header().Name, name)
 			}
@@ -99,7 +100,7 @@ func (w *filterWriter) ledToPool(m *dns.Msg) (out *dns.Msg, ok bool) {
 	if f, ok := familyOf(m.Question[0].Qtype); ok {
 		return w.answerOf(m, name, p, f), true
 	}
-	return exists(m, p.zone), true
+	return reply.Exists(m, p.zone), true
 }
 
 // answerOf returns m with what p answers for its addresses of one family, as the
@@ -119,9 +120,9 @@ func (w *filterWriter) answerOf(m *dns.Msg, name string, p *served, f pool.Famil
 	case pool.Dropped:
 		return nil
 	case pool.Servfail:
-		out = failure(w.request, dns.RcodeServerFailure)
+		out = reply.Failure(w.request, dns.RcodeServerFailure)
 	case pool.Refused:
-		out = failure(w.request, dns.RcodeRefused)
+		out = reply.Failure(w.request, dns.RcodeRefused)
 	case pool.NoData:
 		if out = w.keepSigned(m, name, p, f); out == nil {
 			out = w.behindAliases(m, name, nil)
@@ -129,12 +130,13 @@ func (w *filterWriter) answerOf(m *dns.Msg, name string, p *served, f pool.Famil
 		}
 	default:
 		if out = w.keepSigned(m, name, p, f); out == nil {
-			out = w.behindAliases(m, name, w.signed(choiceRecords(name, s, f, w.order(p, s, f, ecs))))
+			out = w.behindAliases(m, name, w.signed(reply.Records(name, s.TTL, choice.Members, w.order(p, s, f, ecs))))
 		}
 	}
-	scope := ownExtra(out)
+	reply.OwnExtra(out)
+	scope := reply.TakeSubnet(out)
 	p.explain(out, w.request, choice.Outcome, f)
-	echo(out, w.request, ecs, max(scope, p.scope(choice, ecs)))
+	reply.EchoSubnet(out, w.request, ecs, max(scope, p.scope(choice, ecs)))
 	return out
 }
 
@@ -151,7 +153,7 @@ func (w *filterWriter) order(p *served, s *pool.Snapshot, f pool.Family, ecs *dn
 // subnet returns the client subnet option of the query, or nil where it has none
 // that is well-formed.
 func (w *filterWriter) subnet() *dns.EDNS0_SUBNET {
-	if ecs, ok := subnetOf(w.request); ok {
+	if ecs, ok := reply.Subnet(w.request); ok {
 		return ecs
 	}
 	return nil
@@ -189,7 +191,7 @@ func (w *filterWriter) behindAliases(m *dns.Msg, end string, records []dns.RR) *
 // answered reports whether m has a record of name and the type asked for.
 func answered(m *dns.Msg, name string) bool {
 	return slices.ContainsFunc(m.Answer, func(rr dns.RR) bool {
-		return rr != nil && rr.Header().Rrtype == m.Question[0].Qtype && sameName(rr.Header().Name, name)
+		return rr != nil && rr.Header().Rrtype == m.Question[0].Qtype && reply.SameName(rr.Header().Name, name)
 	})
 }
 
@@ -204,32 +206,10 @@ func (w *filterWriter) keepSigned(m *dns.Msg, name string, p *served, f pool.Fam
 	if i == none {
 		return nil
 	}
-	same := appendLowered(nil, &w.answer, w.answer.sets[i].at, signedTTL)
+	same := reply.AppendWithTTL(nil, w.answer.rrs, w.answer.sets[i].at, signedTTL)
 	if _, kept := w.keepIfSigned(&w.answer, i, p, f, same); !kept {
 		return nil
 	}
 	out := *w.assemble(m)
 	return &out
-}
-
-// ownExtra makes the additional section of m one that may be written to, its OPT
-// record included. It takes the client subnet out, and returns its scope.
-func ownExtra(m *dns.Msg) (scope int) {
-	m.Extra = slices.Clone(m.Extra)
-	for i, rr := range m.Extra {
-		opt, ok := rr.(*dns.OPT)
-		if !ok {
-			continue
-		}
-		opt = dns.Copy(opt).(*dns.OPT)
-		opt.Option = slices.DeleteFunc(opt.Option, func(o dns.EDNS0) bool {
-			subnet, ok := o.(*dns.EDNS0_SUBNET)
-			if ok {
-				scope = max(scope, int(subnet.SourceScope))
-			}
-			return ok
-		})
-		m.Extra[i] = opt
-	}
-	return scope
 }

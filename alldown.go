@@ -7,6 +7,7 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/rrhealth/rrhealth/plugin/pool"
+	"github.com/rrhealth/rrhealth/plugin/reply"
 )
 
 // replace returns what is answered instead of m, whose i-th set is asked for
@@ -56,7 +57,7 @@ func (w *filterWriter) otherFamilyUp(set *rrset) bool {
 		return false
 	}
 	return slices.ContainsFunc(m.Answer, func(rr dns.RR) bool {
-		return rr != nil && rr.Header().Rrtype == other && !w.handler.health(set.filter, addrOf(rr)).down
+		return rr != nil && rr.Header().Rrtype == other && !w.handler.health(set.filter, reply.Addr(rr)).down
 	})
 }
 
@@ -100,7 +101,7 @@ func (w *filterWriter) empty(m *dns.Msg, i int) *dns.Msg {
 	if start == nil {
 		return nil
 	}
-	start.Hdr.Ttl = min(start.Hdr.Ttl, start.Minttl, set.ttl, negativeTTL)
+	start.Hdr.Ttl = min(start.Hdr.Ttl, start.Minttl, set.ttl, reply.NegativeTTL)
 	out := *m
 	out.Ns = []dns.RR{start}
 	if set.signed() && w.dnssec {
@@ -149,12 +150,8 @@ func (w *filterWriter) fallback(m *dns.Msg, i int) *dns.Msg {
 // there is none of its type.
 func (set *rrset) fallback() (records []dns.RR) {
 	for _, addr := range set.filter.Fallback {
-		header := dns.RR_Header{Name: set.owner, Rrtype: set.rrtype, Class: dns.ClassINET, Ttl: set.ttl}
-		switch {
-		case addr.Is4() && set.rrtype == dns.TypeA:
-			records = append(records, &dns.A{Hdr: header, A: addr.AsSlice()})
-		case addr.Is6() && set.rrtype == dns.TypeAAAA:
-			records = append(records, &dns.AAAA{Hdr: header, AAAA: addr.AsSlice()})
+		if f, ok := familyOf(set.rrtype); ok && f == pool.FamilyOf(addr) {
+			records = append(records, reply.Record(set.owner, set.ttl, addr))
 		}
 	}
 	return records
@@ -178,29 +175,19 @@ func (w *filterWriter) without(m *dns.Msg, i int, records []dns.RR) *dns.Msg {
 
 // failure answers with rcode because all of set is down.
 func (w *filterWriter) failure(set *rrset, rcode int) *dns.Msg {
-	m := new(reply).start(w.request)
-	m.Authoritative = false
-	m.Rcode = rcode
-	return w.explained(m, set.whyAllDown())
+	m := reply.Failure(w.request, rcode)
+	reply.Explain(m, w.request, set.whyAllDown())
+	return m
 }
 
-// explained returns m with a word on why it is as it is, for clients that
-// speak EDNS. m is not changed.
+// explained returns a copy of m with the extended error why, if the client uses
+// EDNS.
 func (w *filterWriter) explained(m *dns.Msg, why string) *dns.Msg {
 	if w.request.IsEdns0() == nil {
 		return m
 	}
 	out := *m
-	out.Extra = slices.Clip(slices.Clone(m.Extra))
-	for i, rr := range out.Extra {
-		if opt, ok := rr.(*dns.OPT); ok {
-			opt = dns.Copy(opt).(*dns.OPT)
-			opt.Option = append(opt.Option, &dns.EDNS0_EDE{InfoCode: dns.ExtendedErrorCodeOther, ExtraText: why})
-			out.Extra[i] = opt
-			return &out
-		}
-	}
-	opt := ownOPT(&out, w.request)
-	opt.Option = append(opt.Option, &dns.EDNS0_EDE{InfoCode: dns.ExtendedErrorCodeOther, ExtraText: why})
+	reply.OwnExtra(&out)
+	reply.Explain(&out, w.request, why)
 	return &out
 }

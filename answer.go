@@ -8,110 +8,17 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/rrhealth/rrhealth/plugin/pool"
+	"github.com/rrhealth/rrhealth/plugin/reply"
 )
 
-// A reply is a message with room for what usually goes into it, so that the
-// usual answer takes one allocation. Nothing in it is shared, not even the bytes
-// of addresses: plugins above us may write to what we hand them (rewrite does).
-type reply struct {
-	msg      dns.Msg
-	question [1]dns.Question
-	answer   [usual]dns.RR
-	extra    [1]dns.RR // for the OPT record that the server adds
-}
-
-// usual is how many records an answer has room for without allocating.
-const usual = 8
-
-// answer builds the answer to r: the members at the places in order.
-func answer(r *dns.Msg, ttl uint32, members []pool.Member, order []int, f pool.Family) *dns.Msg {
-	// The owner is the name as it was asked, letter by letter: resolvers that
-	// randomise case (0x20) check it.
-	header := dns.RR_Header{Name: r.Question[0].Name, Class: dns.ClassINET, Ttl: ttl}
-	if f == pool.V4 {
-		a := &struct {
-			reply
-			records [usual]recordA
-		}{}
-		header.Rrtype = dns.TypeA
-		return place(a.start(r), a.records[:0], order, func(rec *recordA, i int) dns.RR {
-			rec.addr = members[i].Addr.As4()
-			rec.rr = dns.A{Hdr: header, A: rec.addr[:]}
-			return &rec.rr
-		})
-	}
-	a := &struct {
-		reply
-		records [usual]recordAAAA
-	}{}
-	header.Rrtype = dns.TypeAAAA
-	return place(a.start(r), a.records[:0], order, func(rec *recordAAAA, i int) dns.RR {
-		rec.addr = members[i].Addr.As16()
-		rec.rr = dns.AAAA{Hdr: header, AAAA: rec.addr[:]}
-		return &rec.rr
-	})
-}
-
-// A recordA is an A record with the bytes that it points to.
-type recordA struct {
-	rr   dns.A
-	addr [4]byte
-}
-
-// A recordAAAA is the same for the other family.
-type recordAAAA struct {
-	rr   dns.AAAA
-	addr [16]byte
-}
-
-// place answers with a record for each place in order. The records lie in room
-// as far as that goes.
-func place[T any](m *dns.Msg, room []T, order []int, fill func(*T, int) dns.RR) *dns.Msg {
-	if len(order) > cap(room) {
-		room = make([]T, 0, len(order))
-		m.Answer = make([]dns.RR, 0, len(order))
-	}
-	room = room[:len(order)]
-	for k, i := range order {
-		m.Answer = append(m.Answer, fill(&room[k], i))
-	}
-	return m
-}
-
-// start makes the message of a an authoritative reply to r, without records.
-func (a *reply) start(r *dns.Msg) *dns.Msg {
-	m := &a.msg
-	m.Id = r.Id
-	m.Response = true
-	m.Authoritative = true
-	m.RecursionDesired = r.RecursionDesired
-	m.CheckingDisabled = r.CheckingDisabled
-	a.question[0] = r.Question[0]
-	m.Question = a.question[:]
-	m.Answer = a.answer[:0]
-	m.Extra = a.extra[:0]
-	return m
-}
-
-// failure answers r with rcode and nothing else.
-func failure(r *dns.Msg, rcode int) *dns.Msg {
-	m := new(reply).start(r)
-	m.Authoritative = false
-	m.Rcode = rcode
-	return m
-}
-
-// explain tells why m is as it is (RFC 8914), to clients that speak EDNS.
+// explain adds to m why it is as it is, as an extended error (RFC 8914).
 func (p *served) explain(m, r *dns.Msg, o pool.Outcome, f pool.Family) {
 	if o == pool.Served || r.IsEdns0() == nil {
 		return
 	}
-	why := p.why(o, f)
-	if why == "" {
-		return
+	if why := p.why(o, f); why != "" {
+		reply.Explain(m, r, why)
 	}
-	opt := ownOPT(m, r)
-	opt.Option = append(opt.Option, &dns.EDNS0_EDE{InfoCode: dns.ExtendedErrorCodeOther, ExtraText: why})
 }
 
 // why words what led to the outcome o for the addresses of one family, or
@@ -141,10 +48,10 @@ func (p *served) why(o pool.Outcome, f pool.Family) string {
 // sees to it that the name exists and that its hints are alive.
 func (h *RRHealth) serveOther(ctx context.Context, w dns.ResponseWriter, r *dns.Msg, p *served) (int, error) {
 	if ownQuestion(r) {
-		return write(w, failure(r, dns.RcodeRefused))
+		return write(w, reply.Failure(r, dns.RcodeRefused))
 	}
 	if h.Next != nil {
-		other := &otherWriter{ResponseWriter: w, handler: h, pool: p, ctx: ctx, dnssec: wantsDNSSEC(r)}
+		other := &otherWriter{ResponseWriter: w, handler: h, pool: p, ctx: ctx, dnssec: reply.WantsDNSSEC(r)}
 		rcode, err := h.below(ctx, other, r, p, nil)
 		if other.wrote || !nothingBelow(rcode, err) {
 			return rcode, err
@@ -152,16 +59,16 @@ func (h *RRHealth) serveOther(ctx context.Context, w dns.ResponseWriter, r *dns.
 	}
 	p.record.answers[pool.NoData].Add(1)
 	if q := r.Question[0]; q.Qtype == dns.TypeSOA && strings.EqualFold(q.Name, p.zone) {
-		m := noData(r, p.zone)
+		m := reply.NoData(r, p.zone, reply.NegativeTTL)
 		m.Answer, m.Ns = m.Ns, nil
-		if h.signer != nil && wantsDNSSEC(r) {
+		if h.signer != nil && reply.WantsDNSSEC(r) {
 			m.Answer = append(m.Answer, h.signer.set(m.Answer, serverOf(ctx))...)
 		}
 		return write(w, m)
 	}
 	m := h.noData(ctx, r, p.zone)
-	ecs, _ := subnetOf(r)
-	echo(m, r, ecs, 0)
+	ecs, _ := reply.Subnet(r)
+	reply.EchoSubnet(m, r, ecs, 0)
 	return write(w, m)
 }
 
@@ -191,7 +98,7 @@ func (w *otherWriter) WriteMsg(m *dns.Msg) error {
 		return w.ResponseWriter.WriteMsg(m)
 	}
 	if m.Rcode == dns.RcodeNameError {
-		m = exists(m, w.pool.zone)
+		m = reply.Exists(m, w.pool.zone)
 	}
 	if w.dnssec {
 		m = w.handler.signer.corrected(m, serverOf(w.ctx))
@@ -230,7 +137,7 @@ type aboveWriter struct {
 func (w *aboveWriter) WriteMsg(m *dns.Msg) error {
 	w.wrote = true
 	if m != nil && m.Rcode == dns.RcodeNameError && len(m.Answer) == 0 {
-		m = exists(m, w.zone)
+		m = reply.Exists(m, w.zone)
 	}
 	return w.ResponseWriter.WriteMsg(m)
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/rrhealth/rrhealth/plugin/pool"
+	"github.com/rrhealth/rrhealth/plugin/reply"
 )
 
 // client returns what p's policy wants to know of whoever asks.
@@ -29,7 +30,7 @@ func (p *served) client(ctx context.Context, w dns.ResponseWriter, ecs *dns.EDNS
 // do is to get the liar the addresses that somebody else gets.
 func (p *served) network(w dns.ResponseWriter, ecs *dns.EDNS0_SUBNET) (addr netip.Addr, length int) {
 	if ecs != nil && ecs.SourceNetmask > 0 {
-		addr, length = subnetAddr(ecs), int(ecs.SourceNetmask)
+		addr, length = reply.SubnetAddr(ecs), int(ecs.SourceNetmask)
 	} else {
 		// A source length of 0 is how a client asks not to be told apart:
 		// the resolver is the client then (RFC 7871, section 7.1.2).
@@ -37,15 +38,6 @@ func (p *served) network(w dns.ResponseWriter, ecs *dns.EDNS0_SUBNET) (addr neti
 		length = addr.BitLen()
 	}
 	return addr, min(length, p.Networks[pool.FamilyOf(addr)])
-}
-
-// subnetAddr returns the address in ecs.
-func subnetAddr(ecs *dns.EDNS0_SUBNET) netip.Addr {
-	addr, _ := netip.AddrFromSlice(ecs.Address)
-	if ecs.Family == 1 {
-		return addr.Unmap() // the library stores both families in 16 bytes
-	}
-	return addr
 }
 
 // remoteAddr returns the address of whoever sent the query.
@@ -98,45 +90,6 @@ func degrees(text string) (float64, bool) {
 	return d, err == nil
 }
 
-// subnetOf returns the client subnet option of r, or nil if r has none. It
-// reports whether the option is well-formed: RFC 7871, sections 6 and 7.1.2,
-// asks for a FORMERR where a query gives a scope, or bits beyond its length.
-func subnetOf(r *dns.Msg) (ecs *dns.EDNS0_SUBNET, ok bool) {
-	opt := r.IsEdns0()
-	if opt == nil {
-		return nil, true
-	}
-	for _, o := range opt.Option {
-		if subnet, is := o.(*dns.EDNS0_SUBNET); is {
-			return subnet, subnet.SourceScope == 0 && masked(subnet)
-		}
-	}
-	return nil, true
-}
-
-// masked reports whether the address in ecs has no bits beyond its length.
-func masked(ecs *dns.EDNS0_SUBNET) bool {
-	if ecs.Family == 0 { // how dig opts out; the library lets it have no length
-		return true
-	}
-	addr := subnetAddr(ecs)
-	prefix, err := addr.Prefix(int(ecs.SourceNetmask))
-	return err == nil && prefix.Addr() == addr
-}
-
-// echo puts the client subnet option into the answer m to r, with the length
-// of the network that m is good for: 0 is for everybody. A query that has the
-// option must be answered with it (RFC 7871, section 7.2.1).
-func echo(m, r *dns.Msg, ecs *dns.EDNS0_SUBNET, scope int) {
-	if ecs == nil {
-		return
-	}
-	echoed := *ecs                    // r's own may be shared with plugins above us
-	echoed.SourceScope = uint8(scope) // #nosec G115 -- at most the source length
-	opt := ownOPT(m, r)
-	opt.Option = append(opt.Option, &echoed)
-}
-
 // scope returns the length of the network that the answer to ecs, out of
 // choice, is good for.
 func (p *served) scope(choice *pool.Choice, ecs *dns.EDNS0_SUBNET) int {
@@ -148,23 +101,10 @@ func (p *served) scope(choice *pool.Choice, ecs *dns.EDNS0_SUBNET) int {
 	case source == 0:
 		return 0
 	case p.Policy == pool.Sticky:
-		return min(source, p.Networks[pool.FamilyOf(subnetAddr(ecs))])
+		return min(source, p.Networks[pool.FamilyOf(reply.SubnetAddr(ecs))])
 	case p.Policy == pool.Nearest:
 		// How much of the address the database looked at is not told.
 		return source
 	}
 	return 0
-}
-
-// ownOPT returns the OPT record of the answer m to r, made if there is none.
-// Only queries with such a record may be answered with one (RFC 6891, section
-// 6.1.1); the server fills in flags and size.
-func ownOPT(m, r *dns.Msg) *dns.OPT {
-	if opt := m.IsEdns0(); opt != nil {
-		return opt
-	}
-	opt := &dns.OPT{Hdr: dns.RR_Header{Name: ".", Rrtype: dns.TypeOPT}}
-	opt.SetUDPSize(r.IsEdns0().UDPSize())
-	m.Extra = append(m.Extra, opt)
-	return opt
 }

@@ -6,6 +6,7 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/rrhealth/rrhealth/plugin/pool"
+	"github.com/rrhealth/rrhealth/plugin/reply"
 )
 
 // A name with ten thousand addresses does not fit a reply over UDP: the server
@@ -34,8 +35,8 @@ func (w *filterWriter) judgePart(m *dns.Msg) (part *dns.Msg, ok bool) {
 	if w.filter == nil || len(m.Answer) <= dns.MinMsgSize/shortestRecord || qtype != dns.TypeA && qtype != dns.TypeAAAA {
 		return nil, false
 	}
-	b, ok := w.fits()
-	full := b.most/shortestRecord + 1
+	limits, ok := w.fits()
+	full := limits.Most/shortestRecord + 1
 	if !ok || len(m.Answer) <= full {
 		return nil, false
 	}
@@ -65,7 +66,7 @@ func oneSet(rrs []dns.RR) (start, end int, ok bool) {
 		if rrs[end] == nil {
 			break
 		}
-		if h := rrs[end].Header(); h.Rrtype != rrtype || h.Name != owner && !sameName(h.Name, owner) {
+		if h := rrs[end].Header(); h.Rrtype != rrtype || h.Name != owner && !reply.SameName(h.Name, owner) {
 			break
 		}
 	}
@@ -157,7 +158,7 @@ func (w *filterWriter) leaving(rest []dns.RR) (n int, ok bool) {
 func isOf(rr dns.RR, sets []*rrset) bool {
 	h := rr.Header()
 	for _, set := range sets {
-		if set.rrtype == h.Rrtype && sameName(set.owner, h.Name) {
+		if set.rrtype == h.Rrtype && reply.SameName(set.owner, h.Name) {
 			return true
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/rrhealth/rrhealth/plugin/pool"
+	"github.com/rrhealth/rrhealth/plugin/reply"
 	"github.com/rrhealth/rrhealth/plugin/verdict"
 )
 
@@ -243,7 +244,7 @@ func onlyWhatIsUp(t *testing.T, h *RRHealth, m *dns.Msg, part, whole []byte) {
 	if (got.Unpack(part) == nil) != (want.Unpack(whole) == nil) || got.Truncated != want.Truncated || got.Rcode != want.Rcode {
 		t.Fatalf("part\n%v\nwhole\n%v", got, want)
 	}
-	isDown := func(rr dns.RR) bool { return h.health(h.filters[0], addrOf(rr)).down }
+	isDown := func(rr dns.RR) bool { return h.health(h.filters[0], reply.Addr(rr)).down }
 	if slices.ContainsFunc(want.Answer, isDown) {
 		return
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/rrhealth/rrhealth/plugin/monitor"
+	"github.com/rrhealth/rrhealth/plugin/reply"
 )
 
 const (
@@ -236,10 +237,10 @@ func (d *discovery) sight(rr dns.RR, seen sightings) {
 	if f == nil {
 		return
 	}
-	if addr := addrOf(rr); f.Wants(addr) {
+	if addr := reply.Addr(rr); f.Wants(addr) {
 		seen.add(f.Watchlist, addr)
 	}
-	for addr := range hintAddrs(rr) {
+	for addr := range reply.Hints(rr) {
 		if f.Wants(addr) {
 			seen.add(f.Watchlist, addr)
 		}

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/miekg/dns"
+
+	"github.com/rrhealth/rrhealth/plugin/reply"
 )
 
 // newKey writes a signing key for example.org the way the dnssec plugin reads
@@ -136,7 +138,7 @@ func survey(t *testing.T, resolver *asker, ask []string, f *farm) map[string]loo
 			}
 			// A set holds dead addresses only if it holds no other ones.
 			if slices.ContainsFunc(r.Answer, f.isDead) && slices.ContainsFunc(r.Answer, func(rr dns.RR) bool {
-				return rr.Header().Rrtype == qtype && addrOf(rr).IsValid() && !f.isDead(rr)
+				return rr.Header().Rrtype == qtype && reply.Addr(rr).IsValid() && !f.isDead(rr)
 			}) {
 				t.Errorf("%s %s: dead addresses beside living ones: %v", name, dns.TypeToString[qtype], r.Answer)
 			}
@@ -243,7 +245,7 @@ func TestASetSignedByOthersIsOnlyReorderedForThoseWhoCheck(t *testing.T) {
 		}
 		dead := false
 		for _, rr := range got.Answer {
-			if dead && addrOf(rr).IsValid() && !f.isDead(rr) {
+			if dead && reply.Addr(rr).IsValid() && !f.isDead(rr) {
 				t.Errorf("%s with DO: a living address behind a dead one: %v", name, got.Answer)
 			}
 			if dead = dead || f.isDead(rr); dead {

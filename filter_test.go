@@ -12,6 +12,7 @@ import (
 	"github.com/miekg/dns"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/rrhealth/rrhealth/plugin/reply"
 	"github.com/rrhealth/rrhealth/plugin/verdict"
 )
 
@@ -238,8 +239,8 @@ func TestAFamilyThatIsDownIsNoDataBesideOneThatIsUp(t *testing.T) {
 			if m.Rcode != dns.RcodeSuccess || len(addrs(m)) > 0 || len(m.Ns) != 1 || m.Ns[0].Header().Rrtype != dns.TypeSOA {
 				t.Errorf("all_down %s, AAAA of %s: want NODATA with an SOA, got\n%v", allDown, name, m)
 			}
-			if m.Ns[0].Header().Ttl > negativeTTL {
-				t.Errorf("NODATA for %d s, want at most %d", m.Ns[0].Header().Ttl, negativeTTL)
+			if m.Ns[0].Header().Ttl > reply.NegativeTTL {
+				t.Errorf("NODATA for %d s, want at most %d", m.Ns[0].Header().Ttl, reply.NegativeTTL)
 			}
 			if got := addrs(s.ask(name, dns.TypeA)); !slices.Equal(got, f.all[:1]) {
 				t.Errorf("all_down %s, A of %s: %v, want %v", allDown, name, got, f.all[:1])

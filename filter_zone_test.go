@@ -13,6 +13,7 @@ import (
 
 	"github.com/miekg/dns"
 
+	"github.com/rrhealth/rrhealth/plugin/reply"
 	"github.com/rrhealth/rrhealth/plugin/verdict"
 )
 
@@ -200,7 +201,7 @@ func (f *farm) stanza(more string) string {
 
 // isDead reports whether rr is an address record of a dead address.
 func (f *farm) isDead(rr dns.RR) bool {
-	addr := addrOf(rr)
+	addr := reply.Addr(rr)
 	return addr.IsValid() && f.dead[addr.String()]
 }
 
@@ -288,8 +289,8 @@ func (f *farm) expectTargets(m *dns.Msg) {
 	alive, beside := make(map[string]bool), make(map[string]bool)
 	for _, rr := range m.Extra {
 		owner := rr.Header().Name
-		beside[owner] = beside[owner] || addrOf(rr).IsValid()
-		alive[owner] = alive[owner] || addrOf(rr).IsValid() && !f.isDead(rr)
+		beside[owner] = beside[owner] || reply.Addr(rr).IsValid()
+		alive[owner] = alive[owner] || reply.Addr(rr).IsValid() && !f.isDead(rr)
 	}
 	dead := func(rr dns.RR) bool {
 		name := targetOf(rr)
@@ -301,7 +302,7 @@ func (f *farm) expectTargets(m *dns.Msg) {
 	m.Extra = slices.DeleteFunc(m.Extra, func(rr dns.RR) bool {
 		owner := rr.Header().Name
 		named := slices.ContainsFunc(m.Answer, func(rr dns.RR) bool { return targetOf(rr) == owner })
-		return addrOf(rr).IsValid() && (!named || alive[owner] && f.isDead(rr))
+		return reply.Addr(rr).IsValid() && (!named || alive[owner] && f.isDead(rr))
 	})
 }
 
@@ -309,7 +310,7 @@ func (f *farm) expectTargets(m *dns.Msg) {
 func (f *farm) allDead(rrs []dns.RR, qtype uint16) string {
 	owner := ""
 	for _, rr := range rrs {
-		if rr.Header().Rrtype != qtype || !addrOf(rr).IsValid() {
+		if rr.Header().Rrtype != qtype || !reply.Addr(rr).IsValid() {
 			continue
 		}
 		if !f.isDead(rr) {
@@ -329,7 +330,14 @@ func (f *farm) expectHints(rr dns.RR) {
 	var kept []dns.SVCBKeyValue
 	emptied := false // only ever a hint that the record calls mandatory
 	for _, v := range *values {
-		if ips := hintsOf(v); ips != nil {
+		var ips *[]net.IP
+		switch v := v.(type) {
+		case *dns.SVCBIPv4Hint:
+			ips = &v.Hint
+		case *dns.SVCBIPv6Hint:
+			ips = &v.Hint
+		}
+		if ips != nil {
 			*ips = slices.DeleteFunc(*ips, func(ip net.IP) bool { return f.dead[ip.String()] })
 			if len(*ips) == 0 {
 				emptied = true
@@ -433,5 +441,5 @@ func setID(rr dns.RR) string {
 }
 
 func sameSet(a, b dns.RR) bool {
-	return a.Header().Name == b.Header().Name && a.Header().Rrtype == b.Header().Rrtype && addrOf(a).IsValid()
+	return a.Header().Name == b.Header().Name && a.Header().Rrtype == b.Header().Rrtype && reply.Addr(a).IsValid()
 }

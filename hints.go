@@ -8,105 +8,15 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/rrhealth/rrhealth/plugin/pool"
+	"github.com/rrhealth/rrhealth/plugin/reply"
 )
-
-// Clients connect to the hints in SVCB and HTTPS records before they have asked
-// for the addresses (RFC 9460, section 7.3): one that is down there undoes what
-// leaving it out of A and AAAA did. The records may belong to the plugin that
-// wrote them: they are never changed.
-
-// withoutDownHints returns a copy of rr without its hints that are down, or nil
-// where rr has none.
-func withoutDownHints(rr dns.RR, down func(netip.Addr) bool) dns.RR {
-	values := svcbValues(rr)
-	if values == nil || !slices.ContainsFunc(*values, func(v dns.SVCBKeyValue) bool { return hasDownHint(v, down) }) {
-		return nil
-	}
-	return mendHints(rr, func(_ pool.Family, ips []net.IP) []net.IP {
-		return slices.DeleteFunc(ips, func(ip net.IP) bool { return isHintDown(ip, down) })
-	})
-}
-
-// mendHints returns a copy of rr, an SVCB or HTTPS record, with what change makes
-// of its hints of each family. change may write to what it is given. Hints of
-// which nothing is left go, and with them what calls them mandatory.
-func mendHints(rr dns.RR, change func(pool.Family, []net.IP) []net.IP) dns.RR {
-	rr = dns.Copy(rr)
-	values := svcbValues(rr)
-	if values == nil {
-		return rr
-	}
-	var emptied []dns.SVCBKey
-	*values = slices.DeleteFunc(*values, func(v dns.SVCBKeyValue) bool {
-		ips := hintsOf(v)
-		if ips == nil {
-			return false
-		}
-		f := pool.V4
-		if v.Key() == dns.SVCB_IPV6HINT {
-			f = pool.V6
-		}
-		*ips = change(f, *ips)
-		if len(*ips) == 0 {
-			emptied = append(emptied, v.Key())
-		}
-		return len(*ips) == 0
-	})
-	forget(values, emptied)
-	return rr
-}
-
-// forget takes keys that are gone out of the list of mandatory ones, which
-// would otherwise make the record malformed (RFC 9460, section 8).
-func forget(values *[]dns.SVCBKeyValue, keys []dns.SVCBKey) {
-	*values = slices.DeleteFunc(*values, func(v dns.SVCBKeyValue) bool {
-		mandatory, ok := v.(*dns.SVCBMandatory)
-		if !ok {
-			return false
-		}
-		mandatory.Code = slices.DeleteFunc(mandatory.Code, func(k dns.SVCBKey) bool { return slices.Contains(keys, k) })
-		return len(mandatory.Code) == 0
-	})
-}
-
-// svcbValues returns the parameters of an SVCB or HTTPS record, else nil.
-func svcbValues(rr dns.RR) *[]dns.SVCBKeyValue {
-	switch rr := rr.(type) {
-	case *dns.SVCB:
-		return &rr.Value
-	case *dns.HTTPS:
-		return &rr.Value
-	}
-	return nil
-}
-
-// hintsOf returns the addresses of an ipv4hint or ipv6hint, else nil.
-func hintsOf(v dns.SVCBKeyValue) *[]net.IP {
-	switch v := v.(type) {
-	case *dns.SVCBIPv4Hint:
-		return &v.Hint
-	case *dns.SVCBIPv6Hint:
-		return &v.Hint
-	}
-	return nil
-}
-
-func hasDownHint(v dns.SVCBKeyValue, down func(netip.Addr) bool) bool {
-	ips := hintsOf(v)
-	return ips != nil && slices.ContainsFunc(*ips, func(ip net.IP) bool { return isHintDown(ip, down) })
-}
-
-func isHintDown(ip net.IP, down func(netip.Addr) bool) bool {
-	addr, ok := netip.AddrFromSlice(ip)
-	return ok && down(addr.Unmap())
-}
 
 // judgeHints does it for a set of HTTPS or SVCB records.
 func (w *filterWriter) judgeHints(s *section, set *rrset) {
 	for _, place := range set.at {
 		rr := s.rrs[place]
 		p := w.poolOf(targetOf(rr))
-		for addr := range hintAddrs(rr) {
+		for addr := range reply.Hints(rr) {
 			switch {
 			case p != nil:
 				w.judgePoolHint(set, p, addr)
@@ -136,7 +46,7 @@ func (w *filterWriter) judgePoolHint(set *rrset, p *served, addr netip.Addr) {
 func (w *filterWriter) poolHints(rr dns.RR, p *served, step uint64, signed bool) dns.RR {
 	s := p.Snapshot()
 	same := true
-	mended := mendHints(rr, func(f pool.Family, ips []net.IP) []net.IP {
+	mended := reply.EditHints(rr, func(f pool.Family, ips []net.IP) []net.IP {
 		order := p.Aside(nil, s, f, w.bystander(p), step)
 		if signed {
 			slices.Sort(order) // one signature for all orders
@@ -171,7 +81,7 @@ func (w *filterWriter) applyHints(s *section, i int, places []int) {
 		if record := hinted(rr); record != nil {
 			rr, same = record, false
 		}
-		records = append(records, withHeader(rr, rr.Header().Name, set.ttl))
+		records = append(records, reply.Copy(rr, rr.Header().Name, set.ttl))
 	}
 	if same {
 		w.keep(s, i, set.at)
@@ -210,6 +120,6 @@ func (w *filterWriter) hinter(set *rrset) func(dns.RR) dns.RR {
 		if p := w.poolOf(targetOf(rr)); p != nil {
 			return w.poolHints(rr, p, step, set.signed() && w.dnssec)
 		}
-		return withoutDownHints(rr, down)
+		return reply.DropHints(rr, down)
 	}
 }

@@ -1,9 +1,10 @@
 package rrhealth
 
 import (
-	"hash/maphash"
 	"math/bits"
 	"math/rand/v2"
+
+	"github.com/rrhealth/rrhealth/plugin/reply"
 )
 
 // fewSets is how many sets are found by comparing with each.
@@ -18,10 +19,7 @@ type setIndex struct {
 	size  int     // slots to have once they are needed, a power of two
 }
 
-var (
-	nameSeed  = maphash.MakeSeed()
-	nameSeeds = [2]uint64{rand.Uint64(), rand.Uint64() | 1}
-)
+var nameSeeds = [2]uint64{rand.Uint64(), rand.Uint64() | 1}
 
 // reset makes x the index for a section of so many records.
 func (x *setIndex) reset(records int) {
@@ -33,7 +31,7 @@ func (x *setIndex) reset(records int) {
 func (x *setIndex) find(sets []rrset, owner string, rrtype uint16) (set, slot int) {
 	if len(x.slots) == 0 {
 		for i := range sets {
-			if sets[i].rrtype == rrtype && sameName(sets[i].owner, owner) {
+			if sets[i].rrtype == rrtype && reply.SameName(sets[i].owner, owner) {
 				return i, 0
 			}
 		}
@@ -42,7 +40,7 @@ func (x *setIndex) find(sets []rrset, owner string, rrtype uint16) (set, slot in
 	mask := len(x.slots) - 1
 	for slot = x.hash(owner, rrtype) & mask; x.slots[slot] != 0; slot = (slot + 1) & mask {
 		i := int(x.slots[slot]) - 1
-		if sets[i].rrtype == rrtype && sameName(sets[i].owner, owner) {
+		if sets[i].rrtype == rrtype && reply.SameName(sets[i].owner, owner) {
 			return i, slot
 		}
 	}
@@ -93,28 +91,4 @@ func load(s string) uint64 {
 func mix(h uint64) uint64 {
 	hi, lo := bits.Mul64(h, nameSeeds[1])
 	return hi ^ lo
-}
-
-// sameName reports whether a and b are one name (RFC 4343: the case of ASCII
-// letters does not matter).
-func sameName(a, b string) bool {
-	if a == b {
-		return true
-	}
-	if len(a) != len(b) {
-		return false
-	}
-	for i := range len(a) {
-		if a[i] != b[i] && lowerOf(a[i]) != lowerOf(b[i]) {
-			return false
-		}
-	}
-	return true
-}
-
-func lowerOf(c byte) byte {
-	if c >= 'A' && c <= 'Z' {
-		return c + 'a' - 'A'
-	}
-	return c
 }

@@ -4,6 +4,8 @@ import (
 	"math"
 
 	"github.com/miekg/dns"
+
+	"github.com/rrhealth/rrhealth/plugin/reply"
 )
 
 // judge finds out how the addresses in set are, and what follows from it.
@@ -43,7 +45,7 @@ func (w *filterWriter) filterOf(owner string) *filter {
 func (w *filterWriter) judgeAddresses(s *section, set *rrset) {
 	set.up = set.at // until one is found to be down
 	for i, place := range set.at {
-		switch h := w.handler.health(set.filter, addrOf(s.rrs[place])); {
+		switch h := w.handler.health(set.filter, reply.Addr(s.rrs[place])); {
 		case set.take(h):
 			if set.down == 1 {
 				set.up = append(s.room(len(set.at))[:0], set.at[:i]...)

@@ -6,30 +6,20 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/rrhealth/rrhealth/plugin/pool"
+	"github.com/rrhealth/rrhealth/plugin/reply"
 )
 
-// negativeTTL is how long resolvers may remember that there is no such record,
-// in seconds. RFC 2308, section 5: the lesser of the SOA's TTL and minimum.
-const negativeTTL = 30
-
-// noData says that there is no record of the type asked for. Never NXDOMAIN:
-// that would deny the name's other types and everything below it (RFC 8020).
-func noData(r *dns.Msg, zone string) *dns.Msg {
-	m := new(reply).start(r)
-	m.Ns = []dns.RR{soa(zone)}
-	return m
-}
-
-// noData is the same, with a proof for clients that ask for one.
+// noData answers that there is no record of the type asked for, with a proof for
+// clients that ask for one.
 func (h *RRHealth) noData(ctx context.Context, r *dns.Msg, zone string) *dns.Msg {
-	return h.noDataFor(ctx, r, zone, negativeTTL)
+	return h.noDataFor(ctx, r, zone, reply.NegativeTTL)
 }
 
 // noAddress says that p has no address of one family to answer. Where it has
 // backends of the family, all of them are down, and resolvers must not remember
 // that for longer than they would remember addresses.
 func (h *RRHealth) noAddress(ctx context.Context, r *dns.Msg, p *served, s *pool.Snapshot, f pool.Family) *dns.Msg {
-	ttl := uint32(negativeTTL)
+	ttl := uint32(reply.NegativeTTL)
 	if p.Has(f) {
 		ttl = min(ttl, s.TTL)
 	}
@@ -38,9 +28,8 @@ func (h *RRHealth) noAddress(ctx context.Context, r *dns.Msg, p *served, s *pool
 
 // noDataFor is noData with a TTL in seconds.
 func (h *RRHealth) noDataFor(ctx context.Context, r *dns.Msg, zone string, ttl uint32) *dns.Msg {
-	m := noData(r, zone)
-	m.Ns[0].Header().Ttl = ttl
-	if h.signer == nil || !wantsDNSSEC(r) {
+	m := reply.NoData(r, zone, ttl)
+	if h.signer == nil || !reply.WantsDNSSEC(r) {
 		return m
 	}
 	q := r.Question[0]
@@ -71,35 +60,4 @@ func (h *RRHealth) answerProof(ctx context.Context, m *dns.Msg, ttl uint32) {
 		}
 	}
 	m.Ns = nil
-}
-
-// soa returns an SOA record for a zone of which we know nothing but the name.
-// Its names are in that zone, unless they would be too long: no client could
-// read the answer.
-func soa(zone string) *dns.SOA {
-	mname, rname := "ns.dns."+zone, "hostmaster."+zone
-	if zone == "." || !fits(rname) {
-		mname, rname = zone, zone
-	}
-	return &dns.SOA{
-		Hdr: dns.RR_Header{Name: zone, Rrtype: dns.TypeSOA, Class: dns.ClassINET, Ttl: negativeTTL},
-		Ns:  mname, Mbox: rname,
-		// A serial that never changes: replicas agree on it, and nobody
-		// transfers a zone that is not there.
-		Serial: 1, Refresh: 7200, Retry: 1800, Expire: 86400, Minttl: negativeTTL,
-	}
-}
-
-// exists returns m, which denies the name, as one that only denies the type.
-// zone owns the SOA where m has none.
-func exists(m *dns.Msg, zone string) *dns.Msg {
-	mended := *m
-	mended.Rcode = dns.RcodeSuccess
-	for _, rr := range m.Ns {
-		if rr.Header().Rrtype == dns.TypeSOA {
-			return &mended
-		}
-	}
-	mended.Ns = append([]dns.RR{soa(zone)}, m.Ns...)
-	return &mended
 }

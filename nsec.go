@@ -5,116 +5,9 @@ import (
 	"strings"
 
 	"github.com/miekg/dns"
+
+	"github.com/rrhealth/rrhealth/plugin/reply"
 )
-
-// anyType lists, in their order, the types that a name may have as far as we
-// can say. Which of them it has, only the plugins below know, and an NSEC record
-// that leaves one out denies it: resolvers that make use of such records
-// (RFC 8198; unbound does by default) answer the type as absent from then on. A
-// type too many costs one query, which gets the answer that is due.
-//
-// The list does not hold the types that change what the others mean: a CNAME
-// would make the denial bogus, NS alone is a zone cut (RFC 6840, sections 4.1
-// and 4.3), and below a DNAME there is nothing.
-var anyType = func() []uint16 {
-	var types []uint16
-	for t := range dns.TypeToString {
-		meta := t == dns.TypeNone || t == dns.TypeOPT || t >= 128 && t < 256 || t == dns.TypeReserved
-		if !meta && !slices.Contains(apexTypes, t) && !slices.Contains(noTypes, t) {
-			types = append(types, t)
-		}
-	}
-	slices.Sort(types)
-	return types
-}()
-
-var (
-	// apexTypes are those that every zone has at its apex, and nobody elsewhere.
-	apexTypes = []uint16{dns.TypeNS, dns.TypeSOA, dns.TypeDNSKEY}
-	// noTypes are those that no name of ours has.
-	noTypes = []uint16{dns.TypeCNAME, dns.TypeDNAME, dns.TypeDS, dns.TypeNXT, dns.TypeNSEC3, dns.TypeNSEC3PARAM}
-)
-
-// nsec returns the NSEC record which says that name has no record of the type
-// denied, and nothing else: it denies no other type, and, since the next name
-// is the first one possible, no other name. It returns nil where no name can
-// follow. apex tells whether name is that of a zone.
-func nsec(name string, denied uint16, apex bool, ttl uint32) *dns.NSEC {
-	name = strings.ToLower(name)
-	next := successor(name)
-	if next == "" {
-		return nil
-	}
-	types := slices.Clone(anyType)
-	if apex {
-		types = append(types, apexTypes...)
-		slices.Sort(types)
-	}
-	if denied != dns.TypeNSEC { // the record itself
-		types = slices.DeleteFunc(types, func(t uint16) bool { return t == denied })
-	}
-	return &dns.NSEC{
-		Hdr:        dns.RR_Header{Name: name, Rrtype: dns.TypeNSEC, Class: dns.ClassINET, Ttl: ttl},
-		NextDomain: next, TypeBitMap: types,
-	}
-}
-
-// maxName is how many octets a name may have, the root's included.
-const maxName = 255
-
-// fits reports whether name is short enough to be sent.
-func fits(name string) bool {
-	if len(name) < maxName { // written out, it is never shorter than sent
-		return true
-	}
-	var wire [maxName]byte
-	_, err := dns.PackDomainName(name, wire[:], 0, nil, false)
-	return err == nil
-}
-
-// successor returns the name that follows name, which is in lower case, in the
-// canonical order, if nothing is left out: RFC 4471, section 3.1.1. It returns
-// "" where that would be a name further up, which nobody will ever ask us for.
-func successor(name string) string {
-	if name == "." {
-		return `\000.`
-	}
-	if next := `\000.` + name; fits(next) {
-		return next
-	}
-	var room [maxName]byte
-	n, err := dns.PackDomainName(name, room[:], 0, nil, false)
-	if err != nil {
-		return ""
-	}
-	label, rest := room[1:1+room[0]], room[1+room[0]:n]
-	if len(label) < 63 && n < maxName {
-		label = append(slices.Clone(label), 0)
-	} else if label = increment(label); len(label) == 0 {
-		return ""
-	}
-	wire := slices.Concat([]byte{byte(len(label))}, label, rest) // #nosec G115 -- at most 63
-	next, _, err := dns.UnpackDomainName(wire, 0)
-	if err != nil {
-		return ""
-	}
-	return next
-}
-
-// increment returns the first label behind all that begin with label, or an
-// empty one where there is none.
-func increment(label []byte) []byte {
-	for i, c := range slices.Backward(label) {
-		if c == 0xff {
-			continue
-		}
-		if c++; c == 'A' {
-			c = 'Z' + 1 // capitals are sorted as small letters
-		}
-		return append(slices.Clone(label[:i]), c)
-	}
-	return nil
-}
 
 // nsec returns the NSEC record that denies a type at name and nothing else, with
 // its signatures, and the zone of the plugin's in which it is. It returns none
@@ -124,7 +17,7 @@ func increment(label []byte) []byte {
 // MX, HTTPS and others (docs/upstream/dnssec-nsec-bitmap.md).
 func (s *signer) nsec(name string, denied uint16, ttl uint32, server string) (proof []dns.RR, zone string) {
 	for _, apex := range [...]bool{false, true} {
-		record := nsec(name, denied, apex, ttl)
+		record := reply.NSEC(name, denied, apex, ttl)
 		if s == nil || record == nil {
 			return nil, ""
 		}
@@ -163,9 +56,7 @@ func (s *signer) denial(name string, qtype uint16, start *dns.SOA, strict bool, 
 		if strict {
 			return nil
 		}
-		ttl := start.Hdr.Ttl
-		start = soa(zone)
-		start.Hdr.Ttl = ttl
+		start = reply.SOA(zone, start.Hdr.Ttl)
 	}
 	authority := []dns.RR{start}
 	authority = append(authority, s.set(authority, server)...)

@@ -6,6 +6,7 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/rrhealth/rrhealth/plugin/pool"
+	"github.com/rrhealth/rrhealth/plugin/reply"
 )
 
 // A pool's name is the pool's wherever it stands in an answer from below: at the
@@ -75,7 +76,7 @@ func (w *filterWriter) keepIfSigned(s *section, i int, p *served, f pool.Family,
 	var up, rest []int
 	for _, place := range set.at {
 		set.ttl = min(set.ttl, s.rrs[place].Header().Ttl)
-		if snapshot.Chosen(f, addrOf(s.rrs[place])) {
+		if snapshot.Chosen(f, reply.Addr(s.rrs[place])) {
 			up = append(up, place)
 		} else {
 			rest = append(rest, place)
@@ -103,7 +104,7 @@ func (w *filterWriter) applyPool(s *section, i int) {
 	choice := &snapshot.Choices[f]
 	if len(choice.Members) > 0 {
 		order := set.pool.Aside(nil, snapshot, f, w.bystander(set.pool), w.turn(set.owner, set.rrtype))
-		records := choiceRecords(set.owner, snapshot, f, order)
+		records := reply.Records(set.owner, snapshot.TTL, choice.Members, order)
 		sigs, kept := w.keepIfSigned(s, i, set.pool, f, records)
 		if kept {
 			return
@@ -144,23 +145,6 @@ func (w *filterWriter) unemptied(out, m *dns.Msg) *dns.Msg {
 		zone = name // a plugin below answers another question
 	}
 	return w.handler.noData(w.ctx, w.questionFor(name), zone)
-}
-
-// choiceRecords returns records of name for what s has chosen of one family, in
-// the order given.
-func choiceRecords(name string, s *pool.Snapshot, f pool.Family, order []int) []dns.RR {
-	records := make([]dns.RR, 0, len(order)+1)
-	for _, i := range order {
-		addr := s.Choices[f].Members[i].Addr
-		header := dns.RR_Header{Name: name, Rrtype: dns.TypeA, Class: dns.ClassINET, Ttl: s.TTL}
-		if f == pool.V4 {
-			records = append(records, &dns.A{Hdr: header, A: addr.AsSlice()})
-			continue
-		}
-		header.Rrtype = dns.TypeAAAA
-		records = append(records, &dns.AAAA{Hdr: header, AAAA: addr.AsSlice()})
-	}
-	return records
 }
 
 // lookForPools makes w look for the names of pools in the answer to a question

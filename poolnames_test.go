@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/miekg/dns"
+
+	"github.com/rrhealth/rrhealth/plugin/reply"
 )
 
 // aliasZone has names that lead to the pool's in every way, and for the pool's
@@ -40,7 +42,7 @@ func (f *farm) pool(names, more string) string {
 
 // beside returns the addresses of name in the additional section, sorted.
 func beside(m *dns.Msg, name string) []string {
-	all := addrs(&dns.Msg{Answer: slices.DeleteFunc(slices.Clone(m.Extra), func(rr dns.RR) bool { return !sameName(rr.Header().Name, name) })})
+	all := addrs(&dns.Msg{Answer: slices.DeleteFunc(slices.Clone(m.Extra), func(rr dns.RR) bool { return !reply.SameName(rr.Header().Name, name) })})
 	slices.Sort(all)
 	return all
 }
@@ -49,7 +51,7 @@ func beside(m *dns.Msg, name string) []string {
 func hintsIn(m *dns.Msg) []string {
 	var all []string
 	for _, rr := range m.Answer {
-		for addr := range hintAddrs(rr) {
+		for addr := range reply.Hints(rr) {
 			all = append(all, addr.String())
 		}
 	}

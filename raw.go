@@ -8,9 +8,11 @@ import (
 
 	"github.com/coredns/coredns/plugin/pkg/dnstest"
 	"github.com/coredns/coredns/plugin/pkg/edns"
+	"github.com/coredns/coredns/request"
 	"github.com/miekg/dns"
 
 	"github.com/rrhealth/rrhealth/plugin/pool"
+	"github.com/rrhealth/rrhealth/plugin/reply"
 )
 
 // The usual answer is written as bytes that are put together by hand, without
@@ -19,16 +21,10 @@ import (
 // become (tests hold the two against each other), and they are only written
 // where nobody above us has a use for the message: see straight.
 
-// packets keeps room for answers that are being written. A new one has room for
-// the usual answer at once.
-var packets = sync.Pool{New: func() any {
-	p := new(struct {
-		packet
-		room [2048]byte
-	})
-	p.buf = p.room[:0]
-	return &p.packet
-}}
+// maxRaw is the largest answer of a pool that is written as bytes. The server
+// compresses what is larger than 1220 or 1480 bytes, depending on the address
+// family, and what does not fit the client; such answers take the slow path.
+const maxRaw = 1220
 
 // wroteRaw is called in tests when an answer is written as bytes.
 var wroteRaw func()
@@ -40,63 +36,61 @@ func writeRaw(w dns.ResponseWriter, r *dns.Msg, ttl uint32, members []pool.Membe
 	if _, ok := w.RemoteAddr().(*net.UDPAddr); !ok {
 		return false
 	}
-	p := packets.Get().(*packet)
-	defer packets.Put(p)
-	return p.answer(r, ttl, members, order) && p.send(w)
+	if handsBack(r) {
+		return false
+	}
+	p := reply.Get()
+	defer p.Put()
+	return p.Answer(r, ttl, members, order, min(maxRaw, int(edns.Size("udp", sizeOf(r))))) && send(w, p)
 }
 
 // writeRaw writes m as assemble would make it, as bytes, and reports whether it
 // could.
 func (w *filterWriter) writeRaw(m *dns.Msg) bool {
-	if w.emptied() {
+	if w.emptied() || handsBack(w.request) {
 		return false
 	}
-	b, ok := w.fits()
+	limits, ok := w.fits()
 	if !ok {
 		return false
 	}
-	p := packets.Get().(*packet)
-	defer packets.Put(p)
-	return w.pack(p, m, b) && p.send(w.ResponseWriter)
+	p := reply.Get()
+	defer p.Put()
+	return w.pack(p, m, limits) && send(w.ResponseWriter, p)
 }
 
 // sending is what is known of the way that an answer takes.
 type sending struct {
-	bounds
+	limits          reply.Limits
 	straight, known bool
 }
 
-// fits returns the bounds of the answer, and whether bytes may be written.
-func (w *filterWriter) fits() (bounds, bool) {
+// fits returns the limits of the answer, and whether bytes may be written.
+func (w *filterWriter) fits() (reply.Limits, bool) {
 	if s := &w.sent; !s.known {
 		s.known = true
 		if straight(w.ResponseWriter, w.request) {
-			s.bounds, s.straight = boundsOf(w.RemoteAddr(), w.request)
+			s.limits, s.straight = limitsOf(w.RemoteAddr(), w.request)
 		}
 	}
-	return w.sent.bounds, w.sent.straight
+	return w.sent.limits, w.sent.straight
 }
 
-// bounds are what request.ScrubWriter holds an answer against.
-type bounds struct {
-	plain int // a larger answer is compressed
-	most  int // of a larger one that is compressed, records are left out
-}
-
-// boundsOf returns the bounds of an answer to r that is sent to addr. It
-// reports false for an addr that is neither UDP's nor TCP's.
-func boundsOf(addr net.Addr, r *dns.Msg) (bounds, bool) {
+// limitsOf returns the limits of an answer to r that is sent to addr: those of
+// request.ScrubWriter. It reports false for an addr that is neither UDP's nor
+// TCP's.
+func limitsOf(addr net.Addr, r *dns.Msg) (reply.Limits, bool) {
 	switch addr := addr.(type) {
 	case *net.TCPAddr:
-		return bounds{dns.MaxMsgSize, dns.MaxMsgSize}, true
+		return reply.Limits{Plain: dns.MaxMsgSize, Most: dns.MaxMsgSize}, true
 	case *net.UDPAddr:
 		most, whole := int(edns.Size("udp", sizeOf(r))), 1480
 		if addr.IP.To4() == nil {
 			whole = 1220
 		}
-		return bounds{min(most, whole), most}, true
+		return reply.Limits{Plain: min(most, whole), Most: most}, true
 	}
-	return bounds{}, false
+	return reply.Limits{}, false
 }
 
 // sizeOf returns what the client that sent r says it can take, or 0.
@@ -107,23 +101,39 @@ func sizeOf(r *dns.Msg) uint16 {
 	return 0
 }
 
+// handsBack reports whether the reply to r has to have options of r's, by what
+// CoreDNS does for the plugins that support them.
+func handsBack(r *dns.Msg) bool {
+	o := r.IsEdns0()
+	return o != nil && slices.ContainsFunc(o.Option, func(option dns.EDNS0) bool {
+		code := option.Option()
+		return edns.SupportedOption(code) || slices.Contains(handedBack, code)
+	})
+}
+
+// handedBack are the options that this CoreDNS hands back to clients although no
+// plugin has said that it supports them: five of them before 1.15, now none. It
+// is asked, since it does not tell.
+var handedBack = func() (codes []uint16) {
+	r := new(dns.Msg).SetQuestion(".", dns.TypeA).SetEdns0(dns.MinMsgSize, false)
+	for _, code := range []uint16{dns.EDNS0NSID, dns.EDNS0EXPIRE, dns.EDNS0COOKIE, dns.EDNS0TCPKEEPALIVE, dns.EDNS0PADDING} {
+		m := new(dns.Msg)
+		r.IsEdns0().Option = []dns.EDNS0{&dns.EDNS0_LOCAL{Code: code}}
+		(&request.Request{Req: r}).SizeAndDo(m)
+		if o := m.IsEdns0(); o != nil && len(o.Option) > 0 {
+			codes = append(codes, code)
+		}
+	}
+	return codes
+}()
+
 // pack makes p what the server would make of what assemble makes of m. It
 // reports false where that has more to it than is written as bytes.
-func (w *filterWriter) pack(p *packet, m *dns.Msg, b bounds) bool {
-	if !p.begin(w.request, &m.Question[0], b.plain, false) {
-		return false
-	}
-	if w.packSections(p, m); p.full { // once more, with names compressed
-		p.begin(w.request, &m.Question[0], b.most, true)
-		w.packSections(p, m)
-	}
-	if p.full && slices.ContainsFunc(m.Extra, special) {
-		return false
-	}
+func (w *filterWriter) pack(p *reply.Packet, m *dns.Msg, l reply.Limits) bool {
 	header := m.MsgHdr
 	header.AuthenticatedData = header.AuthenticatedData && !w.withdrawn()
-	header.Truncated = header.Truncated || p.full
-	return p.finish(&header)
+	ok := p.Encode(w.request, &m.Question[0], header, l, func(p *reply.Packet) { w.packSections(p, m) })
+	return ok && !(p.Full() && slices.ContainsFunc(m.Extra, special))
 }
 
 // special reports whether the server keeps rr when it leaves out others.
@@ -133,24 +143,24 @@ func special(rr dns.RR) bool {
 	return opt || tsig
 }
 
-func (w *filterWriter) packSections(p *packet, m *dns.Msg) {
+func (w *filterWriter) packSections(p *reply.Packet, m *dns.Msg) {
 	w.answer.pack(p)
-	p.section = inAuthority
-	p.records(m.Ns...)
-	p.section = inAdditional
+	p.Next()
+	p.Records(m.Ns...)
+	p.Next()
 	if w.additional.changed() {
 		w.additional.pack(p)
 	} else {
-		p.records(m.Extra...)
+		p.Records(m.Extra...)
 	}
 }
 
 // send writes what p holds, and reports true.
-func (p *packet) send(w dns.ResponseWriter) bool {
+func send(w dns.ResponseWriter, p *reply.Packet) bool {
 	if wroteRaw != nil {
 		wroteRaw()
 	}
-	_, _ = w.Write(p.buf)
+	_, _ = w.Write(p.Bytes())
 	return true
 }
 

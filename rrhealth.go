@@ -23,6 +23,7 @@ import (
 
 	"github.com/rrhealth/rrhealth/plugin/names"
 	"github.com/rrhealth/rrhealth/plugin/pool"
+	"github.com/rrhealth/rrhealth/plugin/reply"
 )
 
 // RRHealth is the handler of one server block. It holds all its stanzas.
@@ -153,8 +154,8 @@ func (h *RRHealth) ServeDNS(ctx context.Context, w dns.ResponseWriter, r *dns.Ms
 		}
 		return h.passOn(ctx, w, r)
 	}
-	if _, ok := subnetOf(r); !ok {
-		return write(w, failure(r, dns.RcodeFormatError))
+	if _, ok := reply.Subnet(r); !ok {
+		return write(w, reply.Failure(r, dns.RcodeFormatError))
 	}
 	switch qtype := r.Question[0].Qtype; qtype {
 	case dns.TypeA:
@@ -241,8 +242,8 @@ func ordinary(r *dns.Msg) bool {
 func (h *RRHealth) serve(ctx context.Context, w dns.ResponseWriter, r *dns.Msg, p *served, f pool.Family) (int, error) {
 	s := p.Snapshot()
 	choice := &s.Choices[f]
-	ecs, _ := subnetOf(r)
-	signing := h.signer != nil && wantsDNSSEC(r)
+	ecs, _ := reply.Subnet(r)
+	signing := h.signer != nil && reply.WantsDNSSEC(r)
 	raw := choice.Outcome == pool.Served && ecs == nil && !signing && r.Question[0].Qtype != dns.TypeANY && straight(w, r)
 	nested := !raw && h.nested(ctx)
 	if !nested {
@@ -273,18 +274,18 @@ func (h *RRHealth) serve(ctx context.Context, w dns.ResponseWriter, r *dns.Msg, 
 	case pool.NoData:
 		m = h.noAddress(ctx, r, p, s, f)
 	case pool.Servfail:
-		m = failure(r, dns.RcodeServerFailure)
+		m = reply.Failure(r, dns.RcodeServerFailure)
 	case pool.Refused:
-		m = failure(r, dns.RcodeRefused)
+		m = reply.Failure(r, dns.RcodeRefused)
 	default:
 		tellOrdered(ctx)
-		m = answer(r, s.TTL, choice.Members, order, f)
+		m = reply.Answer(r, s.TTL, choice.Members, order, f)
 		if signing {
 			m.Answer = append(m.Answer, h.signer.set(m.Answer, serverOf(ctx))...)
 		}
 	}
 	p.explain(m, r, choice.Outcome, f)
-	echo(m, r, ecs, p.scope(choice, ecs))
+	reply.EchoSubnet(m, r, ecs, p.scope(choice, ecs))
 	return write(w, m)
 }
 

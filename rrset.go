@@ -7,6 +7,7 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/rrhealth/rrhealth/plugin/pool"
+	"github.com/rrhealth/rrhealth/plugin/reply"
 )
 
 // An rrset is the records of one owner and type in a section, and what is to
@@ -262,29 +263,29 @@ func (s *section) appendTo(dst []dns.RR) []dns.RR {
 		case set == nil:
 			dst = append(dst, rr)
 		case first:
-			dst = append(appendLowered(dst, s, set.kept, set.ttl), set.records...)
+			dst = append(reply.AppendWithTTL(dst, s.rrs, set.kept, set.ttl), set.records...)
 		}
 	}
 	return dst
 }
 
 // pack appends what appendTo does to p, as far as that takes it.
-func (s *section) pack(p *packet) {
+func (s *section) pack(p *reply.Packet) {
 	for i, rr := range s.rrs {
-		if p.bad || p.full {
-			return
-		}
-		set, first := s.changedAt(i)
-		switch {
+		fits := true
+		switch set, first := s.changedAt(i); {
 		case set == nil:
-			p.records(rr)
+			fits = p.Records(rr)
 		case first:
 			for _, place := range set.kept {
-				if p.record(s.rrs[place], set.ttl); p.bad || p.full {
+				if fits = p.Record(s.rrs[place], set.ttl); !fits {
 					return
 				}
 			}
-			p.records(set.records...)
+			fits = p.Records(set.records...)
+		}
+		if !fits {
+			return
 		}
 	}
 }

@@ -12,6 +12,8 @@ import (
 	"github.com/coredns/coredns/plugin"
 	"github.com/coredns/coredns/request"
 	"github.com/miekg/dns"
+
+	"github.com/rrhealth/rrhealth/plugin/reply"
 )
 
 // A signer signs what we made or changed with the keys of the dnssec plugin,
@@ -57,13 +59,6 @@ func zonesOfSigner(d signs) (zones []string) {
 // cache below us, there would be a new signature every second.
 const signedTTL = 3600
 
-// wantsDNSSEC reports whether the client that sent r asks for signatures. Ask
-// before r is answered: the server clears the bit when it writes.
-func wantsDNSSEC(r *dns.Msg) bool {
-	o := r.IsEdns0()
-	return o != nil && o.Do()
-}
-
 // serverOf names the server that handles a query, for the plugin's metrics.
 func serverOf(ctx context.Context) string {
 	if s, ok := ctx.Value(dnsserver.Key{}).(*dnsserver.Server); ok {
@@ -86,7 +81,7 @@ func (s *signer) set(rrs []dns.RR, server string) []dns.RR {
 	owner := strings.ToLower(header.Name)
 	canonical := make([]dns.RR, len(rrs))
 	for i, rr := range rrs {
-		canonical[i] = withHeader(rr, owner, signedTTL)
+		canonical[i] = reply.Copy(rr, owner, signedTTL)
 	}
 	slices.SortStableFunc(canonical, func(a, b dns.RR) int { return bytes.Compare(addressOf(a), addressOf(b)) })
 	m := &dns.Msg{
@@ -102,7 +97,7 @@ func (s *signer) set(rrs []dns.RR, server string) []dns.RR {
 	var sigs []dns.RR
 	for _, rr := range signed.Answer {
 		if rr.Header().Rrtype == dns.TypeRRSIG {
-			sigs = append(sigs, withHeader(rr, header.Name, header.Ttl))
+			sigs = append(sigs, reply.Copy(rr, header.Name, header.Ttl))
 		}
 	}
 	return sigs
@@ -114,27 +109,6 @@ func sameKey(have *dns.RRSIG, sigs []dns.RR) bool {
 		sig, ok := rr.(*dns.RRSIG)
 		return ok && sig.KeyTag == have.KeyTag && sig.Algorithm == have.Algorithm && strings.EqualFold(sig.SignerName, have.SignerName)
 	})
-}
-
-// withHeader returns a copy of rr with another owner and TTL. What the header
-// does not hold is shared with rr.
-func withHeader(rr dns.RR, owner string, ttl uint32) dns.RR {
-	switch r := rr.(type) {
-	case *dns.A:
-		c := *r
-		rr = &c
-	case *dns.AAAA:
-		c := *r
-		rr = &c
-	case *dns.RRSIG:
-		c := *r
-		rr = &c
-	default:
-		rr = dns.Copy(rr)
-	}
-	h := rr.Header()
-	h.Name, h.Ttl = owner, ttl
-	return rr
 }
 
 // addressOf returns the address in an A or AAAA record, else nil.

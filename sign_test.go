@@ -9,6 +9,8 @@ import (
 	"github.com/coredns/coredns/request"
 	"github.com/miekg/dns"
 
+	"github.com/rrhealth/rrhealth/plugin/reply"
+
 	"github.com/rrhealth/rrhealth/plugin/pool"
 )
 
@@ -80,7 +82,7 @@ func TestWithoutThePluginNothingIsSigned(t *testing.T) {
 	if sigs := s.set(rrs(t, "www.example.org. 30 IN A 192.0.2.1"), ""); sigs != nil {
 		t.Errorf("signatures %v", sigs)
 	}
-	if proof := s.denial("www.example.org.", dns.TypeA, soa("example.org."), false, ""); proof != nil {
+	if proof := s.denial("www.example.org.", dns.TypeA, reply.SOA("example.org.", reply.NegativeTTL), false, ""); proof != nil {
 		t.Errorf("proof %v", proof)
 	}
 	if sigs := (&signer{dnssec: new(pen)}).set(rrs(t, "www.example.net. 30 IN A 192.0.2.1"), ""); sigs != nil {

@@ -11,6 +11,8 @@ import (
 
 	"github.com/coredns/coredns/plugin"
 	"github.com/miekg/dns"
+
+	"github.com/rrhealth/rrhealth/plugin/reply"
 )
 
 const (
@@ -209,7 +211,7 @@ func (i *inspection) zoneIn(m *dns.Msg, name string) foundZone {
 			// What stands beside a referral is signed by the zone above.
 			about := rr.TypeCovered == dns.TypeSOA || strings.EqualFold(rr.Hdr.Name, name) && len(m.Answer) > 0
 			if about && dns.IsSubDomain(rr.SignerName, name) {
-				ours := i.handler.signer.set([]dns.RR{soa(name)}, "")
+				ours := i.handler.signer.set([]dns.RR{reply.SOA(name, reply.NegativeTTL)}, "")
 				return foundZone{name: strings.ToLower(rr.SignerName), foreign: !sameKey(rr, ours)}
 			}
 		}

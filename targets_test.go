@@ -9,6 +9,7 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/rrhealth/rrhealth/plugin/pool"
+	"github.com/rrhealth/rrhealth/plugin/reply"
 	"github.com/rrhealth/rrhealth/plugin/verdict"
 )
 
@@ -200,7 +201,7 @@ func TestWhatIsKnownOfATargetDecides(t *testing.T) {
 			got := written(t, filtering(config, m, states), r)
 			var side []string
 			for _, rr := range got.Extra {
-				if addr := addrOf(rr); addr.IsValid() {
+				if addr := reply.Addr(rr); addr.IsValid() {
 					side = append(side, addr.String())
 				}
 			}

@@ -6,6 +6,8 @@ import (
 	"sync"
 
 	"github.com/miekg/dns"
+
+	"github.com/rrhealth/rrhealth/plugin/reply"
 )
 
 // A filterWriter judges the answer that a plugin below writes, and sees to it
@@ -40,7 +42,7 @@ var drafts = sync.Pool{New: func() any { return new(draft) }}
 // judging returns a writer that judges what plugins below answer to r, for f,
 // which may be nil.
 func (h *RRHealth) judging(ctx context.Context, w dns.ResponseWriter, r *dns.Msg, f *filter) *filterWriter {
-	return &filterWriter{ResponseWriter: w, handler: h, filter: f, ctx: ctx, request: r, dnssec: wantsDNSSEC(r)}
+	return &filterWriter{ResponseWriter: w, handler: h, filter: f, ctx: ctx, request: r, dnssec: reply.WantsDNSSEC(r)}
 }
 
 // WriteMsg implements dns.ResponseWriter.
@@ -182,6 +184,9 @@ func pointsElsewhere(rr dns.RR) bool {
 	}
 	return false
 }
+
+// usual is how many records a changed answer has room for without allocating.
+const usual = 8
 
 // assemble returns m with the sections as they have become.
 func (w *filterWriter) assemble(m *dns.Msg) *dns.Msg {

@@ -14,6 +14,7 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/rrhealth/rrhealth/plugin/pool"
+	"github.com/rrhealth/rrhealth/plugin/reply"
 	"github.com/rrhealth/rrhealth/plugin/verdict"
 )
 
@@ -381,17 +382,17 @@ func poolsWord(t *testing.T, h *RRHealth, got, m *dns.Msg, do bool) {
 			p := h.poolOf(name)
 			signed := do && slices.ContainsFunc(slices.Concat(m.Answer, m.Extra), func(o dns.RR) bool {
 				sig, ok := o.(*dns.RRSIG)
-				return ok && sig.TypeCovered == rr.Header().Rrtype && sameName(sig.Hdr.Name, rr.Header().Name)
+				return ok && sig.TypeCovered == rr.Header().Rrtype && reply.SameName(sig.Hdr.Name, rr.Header().Name)
 			})
 			if p == nil || signed || i == 1 && (hints || refers(m)) {
 				continue
 			}
-			for addr := range hintAddrs(rr) {
+			for addr := range reply.Hints(rr) {
 				if s := p.Snapshot(); !s.Chosen(pool.FamilyOf(addr), addr) || s.Down(p.Config, addr) {
 					t.Fatalf("the hint %v of a pool's name leaves:\n%v\nfrom\n%v", addr, got, m)
 				}
 			}
-			if f, ok := familyOf(rr.Header().Rrtype); ok && !p.Snapshot().Chosen(f, addrOf(rr)) {
+			if f, ok := familyOf(rr.Header().Rrtype); ok && !p.Snapshot().Chosen(f, reply.Addr(rr)) {
 				t.Fatalf("%v of a pool's name leaves:\n%v\nfrom\n%v", rr, got, m)
 			}
 		}
@@ -419,4 +420,15 @@ func stemsFrom(got, from dns.RR) bool {
 		*values, *svcbValues(got) = nil, nil
 	}
 	return got.String() == from.String()
+}
+
+// svcbValues returns the parameters of an SVCB or HTTPS record, else nil.
+func svcbValues(rr dns.RR) *[]dns.SVCBKeyValue {
+	switch rr := rr.(type) {
+	case *dns.SVCB:
+		return &rr.Value
+	case *dns.HTTPS:
+		return &rr.Value
+	}
+	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/rrhealth/rrhealth/plugin/pool"
+	"github.com/rrhealth/rrhealth/plugin/reply"
 )
 
 // apply makes of a set what judge found. In the additional section no order is
@@ -123,7 +124,7 @@ func (w *filterWriter) keep(s *section, i int, places []int) {
 	set.changed, set.kept = true, places
 	if set.signed() {
 		for sig := range s.signatures(i) {
-			set.records = append(set.records, withHeader(sig, sig.Hdr.Name, min(set.ttl, sig.Hdr.Ttl)))
+			set.records = append(set.records, reply.Copy(sig, sig.Hdr.Name, min(set.ttl, sig.Hdr.Ttl)))
 		}
 	}
 }
@@ -145,7 +146,7 @@ func (w *filterWriter) resign(s *section, i int, records []dns.RR) (sigs []dns.R
 func (w *filterWriter) withdraw(s *section, i int, places []int) {
 	set := &s.sets[i]
 	if set.signed() && w.dnssec {
-		sigs, ok := w.resign(s, i, appendLowered(nil, s, places, set.ttl))
+		sigs, ok := w.resign(s, i, reply.AppendWithTTL(nil, s.rrs, places, set.ttl))
 		if !ok {
 			w.countSigned(set)
 			w.keep(s, i, upFirst(s, set, places))
@@ -202,38 +203,4 @@ func (w *filterWriter) note(set *rrset) {
 		return
 	}
 	set.filter.counts.dryRun.add(set.down, set.downTargets)
-}
-
-// appendLowered appends the records at places with the TTL given: the records
-// themselves where they have it, else copies.
-func appendLowered(records []dns.RR, s *section, places []int, ttl uint32) []dns.RR {
-	var v4 []dns.A // all copies in one allocation
-	var v6 []dns.AAAA
-	for _, place := range places {
-		rr := s.rrs[place]
-		if rr.Header().Ttl == ttl {
-			records = append(records, rr)
-			continue
-		}
-		switch r := rr.(type) {
-		case *dns.A:
-			if v4 == nil {
-				v4 = make([]dns.A, 0, len(places))
-			}
-			v4 = append(v4, *r)
-			rr = &v4[len(v4)-1]
-			rr.Header().Ttl = ttl
-		case *dns.AAAA:
-			if v6 == nil {
-				v6 = make([]dns.AAAA, 0, len(places))
-			}
-			v6 = append(v6, *r)
-			rr = &v6[len(v6)-1]
-			rr.Header().Ttl = ttl
-		default:
-			rr = withHeader(rr, rr.Header().Name, ttl)
-		}
-		records = append(records, rr)
-	}
-	return records
 }

@@ -1,28 +1,39 @@
-package rrhealth
+package reply
 
-import "hash/maphash"
+import (
+	"encoding/binary"
+	"hash/maphash"
+)
 
 // maxPointer is the first offset that the fourteen bits of a pointer do not
 // reach (RFC 1035, section 4.1.4).
 const maxPointer = 1 << 14
 
-// suffixes are the names, and the ends of names, that stand in a message that is
-// being put together, by where they begin. They are compared as they are
-// written, in their case: that is what dns.Msg's Pack does.
+// appendPointer appends a pointer to the name at an offset below maxPointer.
+func appendPointer(b []byte, offset int) []byte {
+	return binary.BigEndian.AppendUint16(b, 0xc000|uint16(offset)) // #nosec G115 -- 14 bits
+}
+
+// suffixes is a hash table of the names in a packet, and of the ends of names,
+// with the offset at which each begins. As in dns.Msg's Pack, names in different
+// case are different.
 type suffixes struct {
-	slots []suffix // a power of two, half of them free
+	slots []suffix // a power of two, at least half of them free
 	used  int
 }
 
 type suffix struct {
 	name string
 	hash uint32
-	at   uint16 // 0 in a free slot: a header stands there
+	at   uint16 // 0 in a free slot: the header is there
 }
 
 const fewSuffixes = 64
 
-// reset empties s. It keeps its room.
+// suffixSeed makes the slots of names unpredictable for those who choose names.
+var suffixSeed = maphash.MakeSeed()
+
+// reset empties s and keeps its memory.
 func (s *suffixes) reset() {
 	if s.used = 0; cap(s.slots) < fewSuffixes {
 		s.slots = make([]suffix, fewSuffixes)
@@ -32,10 +43,10 @@ func (s *suffixes) reset() {
 	clear(s.slots)
 }
 
-// point returns where name stands. Where it stood nowhere until now it returns
-// 0, and notes that it stands at offset, unless pointers do not reach that.
+// point returns the offset of name. If name is new, point returns 0 and records
+// that it is at offset, unless that is out of a pointer's reach.
 func (s *suffixes) point(name string, offset int) int {
-	hash := uint32(maphash.String(nameSeed, name)) // #nosec G115 -- any 32 bits
+	hash := uint32(maphash.String(suffixSeed, name)) // #nosec G115 -- any 32 bits
 	i := s.slot(name, hash)
 	if at := s.slots[i].at; at > 0 || offset >= maxPointer {
 		return int(at)
@@ -47,7 +58,7 @@ func (s *suffixes) point(name string, offset int) int {
 	return 0
 }
 
-// slot returns the slot in which name is or belongs.
+// slot returns the slot that name is in, or the free one that it belongs in.
 func (s *suffixes) slot(name string, hash uint32) int {
 	mask := len(s.slots) - 1
 	i := int(hash) & mask
@@ -57,7 +68,7 @@ func (s *suffixes) slot(name string, hash uint32) int {
 	return i
 }
 
-// grow doubles the slots.
+// grow doubles the number of slots.
 func (s *suffixes) grow() {
 	old, n := s.slots, 2*len(s.slots)
 	s.slots = make([]suffix, n)
