@@ -12,7 +12,7 @@ import (
 
 const (
 	// logPerSecond is how many transitions are logged in a second. When a
-	// whole data centre goes, the first hundred lines tell as much as the
+	// whole data center goes, the first hundred lines tell as much as the
 	// next ten thousand, which would cost the disk and whoever reads it.
 	logPerSecond = 100
 	// logLocalErrorEvery is how often each local error is logged.

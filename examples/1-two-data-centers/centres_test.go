@@ -57,7 +57,7 @@ func TestTheOtherDataCentreServes(t *testing.T) {
 	}
 	t.Logf("back after %v; before detection, %d of %d requests failed, the slowest took %v", recovery, len(lost), len(during), lab.Slowest(during))
 	lab.Report(t, lab.Row{
-		Scenario: "1 two data centres", Killed: "a data centre: proxy and servers, packets dropped",
+		Scenario: "1 two data centers", Killed: "a data center: proxy and servers, packets dropped",
 		Detection: detection, Bound: bound, Failed: len(failed), Of: len(all),
 	})
 }
