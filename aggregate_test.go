@@ -10,6 +10,8 @@ import (
 	"github.com/coredns/caddy"
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
+
+	"github.com/rrhealth/rrhealth/internal/harness"
 )
 
 // A gallery is a registry of its own with its metrics.
@@ -65,7 +67,7 @@ func (g *gallery) series(tb testing.TB) (all map[string]float64, n int) {
 	all = make(map[string]float64)
 	for _, f := range families {
 		for _, m := range f.GetMetric() {
-			all[strings.TrimPrefix(f.GetName(), "coredns_rrhealth_")+labels(m)] = value(m)
+			all[strings.TrimPrefix(f.GetName(), "coredns_rrhealth_")+harness.Labels(m)] = harness.Value(m)
 			n += seriesOf(m)
 		}
 	}
@@ -131,7 +133,7 @@ func TestMetricsOfManyNamesAreBounded(t *testing.T) {
 	for what, block := range blocks {
 		t.Run(what, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				logged := captureLog(t)
+				logged := harness.CaptureLog(t)
 				g := newGallery(t)
 				g.maxSeries = most
 				h := g.load(t, block)

@@ -8,6 +8,8 @@ import (
 
 	"github.com/coredns/coredns/request"
 	"github.com/miekg/dns"
+
+	"github.com/rrhealth/rrhealth/internal/harness"
 )
 
 // The server goes by the query it has received. A plugin that hands us another,
@@ -56,7 +58,7 @@ func TestAnAnswerIsNobodyElses(t *testing.T) {
 			if _, err := h.ServeDNS(t.Context(), k, m); err != nil {
 				t.Fatal(err)
 			}
-			if got := addrs(k.msg); !slices.Equal(got, want) {
+			if got := harness.Addrs(k.msg); !slices.Equal(got, want) {
 				t.Errorf("got %v, want %v", got, want)
 			}
 			for _, rr := range k.msg.Answer {
@@ -79,8 +81,8 @@ func TestPoolsThatShareATargetLeaveItTogether(t *testing.T) {
 	}
 	const pools = "rrhealth %s {\nbackend 127.0.0.1 127.0.0.2\ncheck tcp://:1\ncheck tcp://:2\n}\n"
 	stays, go1, go2 := fmt.Sprintf(pools, "stays.example.org"), fmt.Sprintf(pools, "a.example.org b.example.org c.example.org"), fmt.Sprintf(pools, "d.example.org")
-	s := start(t, block("0", stays+go1+go2))
-	if err := s.reload(block("0", stays)); err != nil {
+	s := harness.Start(t, block("0", stays+go1+go2))
+	if err := s.Reload(block("0", stays)); err != nil {
 		t.Fatal(err)
 	}
 	h := handlerOf(t, s)
@@ -94,10 +96,10 @@ func TestPoolsThatShareATargetLeaveItTogether(t *testing.T) {
 			}
 		}
 	})
-	if err := s.reload(block("0", go1)); err != nil {
+	if err := s.Reload(block("0", go1)); err != nil {
 		t.Fatal(err)
 	}
-	s.stop()
+	s.Stop()
 	if len(live.users) != 0 {
 		t.Errorf("%d targets are left, want none", len(live.users))
 	}
@@ -106,19 +108,19 @@ func TestPoolsThatShareATargetLeaveItTogether(t *testing.T) {
 // Resolvers that minimise names ask for eu.example.org before they ask for
 // www.eu.example.org, and believe a denial.
 func TestNamesAboveOursExist(t *testing.T) {
-	zone := tempZone(t, soaLine)
+	zone := harness.Zone(t, soaLine)
 	const stanza = "rrhealth www.eu.example.org *.wild.example.org {\nbackend 192.0.2.1\n}\n"
 	for _, below := range []string{"", "file " + zone + " example.org", "rrhealth {\nwatch 127.0.0.0/8\n}\nfile " + zone + " example.org"} {
-		s := start(t, corefile(stanza+below))
+		s := harness.Start(t, harness.Corefile(stanza+below))
 		for _, name := range []string{"eu.example.org.", "eU.example.org.", "wild.example.org."} {
-			m := s.ask(name, dns.TypeA)
+			m := s.Ask(name, dns.TypeA)
 			if m.Rcode != dns.RcodeSuccess || len(m.Answer) != 0 || len(m.Ns) != 1 || m.Ns[0].Header().Name != "example.org." {
 				t.Errorf("below %q: %s: want NODATA, got\n%v", below, name, m)
 			}
 		}
-		if m := s.ask("us.example.org.", dns.TypeA); m.Rcode == dns.RcodeSuccess {
+		if m := s.Ask("us.example.org.", dns.TypeA); m.Rcode == dns.RcodeSuccess {
 			t.Errorf("below %q: us.example.org. exists", below)
 		}
-		s.stop()
+		s.Stop()
 	}
 }

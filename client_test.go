@@ -9,6 +9,9 @@ import (
 	"testing"
 
 	"github.com/miekg/dns"
+
+	"github.com/rrhealth/rrhealth/internal/harness"
+	"github.com/rrhealth/rrhealth/internal/lease"
 )
 
 // from returns a query for name's addresses on behalf of the client network,
@@ -53,7 +56,7 @@ func subnet(t *testing.T, m *dns.Msg) string {
 // RFC 7871, section 7.2.1: whoever sends the option gets it back, with a scope
 // of 0 where the answer is the same for everybody.
 func TestTheScopeOfAnAnswer(t *testing.T) {
-	s := start(t, corefile(`
+	s := harness.Start(t, harness.Corefile(`
 	metadata
 	rrhealth sticky.example.org {
 		backend 192.0.2.1 192.0.2.2 192.0.2.3
@@ -100,31 +103,31 @@ func TestTheScopeOfAnAnswer(t *testing.T) {
 	} {
 		m := from(tc.name+".example.org.", tc.network)
 		m.Question[0].Qtype = tc.qtype
-		r := s.exchange(m, "udp")
+		r := s.Exchange(m, "udp")
 		if got := subnet(t, r); got != tc.want || r.Rcode != dns.RcodeSuccess {
 			t.Errorf("%s, type %s, %q: %s, option %q, want %q", tc.name, dns.TypeToString[tc.qtype], tc.network, dns.RcodeToString[r.Rcode], got, tc.want)
 		}
 	}
 	// Without EDNS there is no place for an option.
-	if r := s.ask("sticky.example.org.", dns.TypeA); r.IsEdns0() != nil {
+	if r := s.Ask("sticky.example.org.", dns.TypeA); r.IsEdns0() != nil {
 		t.Errorf("OPT for a client without EDNS: %v", r)
 	}
 	// What dig sends for +subnet=0.
 	m := from("sticky.example.org.", "0.0.0.0/0")
 	m.IsEdns0().Option[0].(*dns.EDNS0_SUBNET).Family = 0
-	if r := s.exchange(m, "udp"); r.Rcode != dns.RcodeSuccess || len(r.Answer) != 3 {
+	if r := s.Exchange(m, "udp"); r.Rcode != dns.RcodeSuccess || len(r.Answer) != 3 {
 		t.Errorf("family 0: %v", r)
 	}
 	// The flags of the query's OPT come back beside the option.
 	m = from("sticky.example.org.", "198.51.100.0/24")
 	m.IsEdns0().SetDo()
-	if r := s.exchange(m, "udp"); !r.IsEdns0().Do() || subnet(t, r) == "" {
+	if r := s.Exchange(m, "udp"); !r.IsEdns0().Do() || subnet(t, r) == "" {
 		t.Errorf("DO and the option: %v", r)
 	}
 }
 
 func TestAMalformedClientSubnetIsAFormErr(t *testing.T) {
-	s := start(t, corefile("rrhealth www.example.org {\n"+tenBackends+"policy sticky\n}"))
+	s := harness.Start(t, harness.Corefile("rrhealth www.example.org {\n"+tenBackends+"policy sticky\n}"))
 	scoped := from("www.example.org.", "198.51.100.0/24")
 	scoped.IsEdns0().Option[0].(*dns.EDNS0_SUBNET).SourceScope = 24
 	// The library zeroes the bits beyond the length, so their bytes are put in.
@@ -141,7 +144,7 @@ func TestAMalformedClientSubnetIsAFormErr(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, query := range map[string][]byte{"a scope": packed, "bits beyond the length": beyond} {
-		r := exchangeBytes(t, s.addr, query)
+		r := exchangeBytes(t, s.Addr, query)
 		if r.Rcode != dns.RcodeFormatError || len(r.Answer) != 0 || subnet(t, r) != "" {
 			t.Errorf("%s: %v\nwant FORMERR", name, r)
 		}
@@ -168,22 +171,22 @@ func exchangeBytes(t *testing.T, addr string, query []byte) *dns.Msg {
 // An extended error and a client subnet share the one OPT record that a message
 // may have.
 func TestOneOPTRecordHoldsAllThatIsToSay(t *testing.T) {
-	s := start(t, corefile(fmt.Sprintf(`rrhealth www.example.org {
+	s := harness.Start(t, harness.Corefile(fmt.Sprintf(`rrhealth www.example.org {
 		backend 127.0.63.1 127.0.63.2
 		check tcp://:%s
 		%s
 		policy sticky
-	}`, closedPort(t), quick)))
-	eventually(t, "all is down", func() bool { return allDown(s) })
-	r := s.exchange(from("www.example.org.", "198.51.100.0/24"), "udp")
+	}`, lease.Closed(t), harness.Quick)))
+	harness.Eventually(t, "all is down", func() bool { return allDown(s) })
+	r := s.Exchange(from("www.example.org.", "198.51.100.0/24"), "udp")
 	opts := 0
 	for _, rr := range r.Extra {
 		if rr.Header().Rrtype == dns.TypeOPT {
 			opts++
 		}
 	}
-	if opts != 1 || subnet(t, r) != "198.51.100.0/24/24" || ede(r) == "" {
-		t.Errorf("%d OPT records, option %q, extended error %q in\n%v", opts, subnet(t, r), ede(r), r)
+	if opts != 1 || subnet(t, r) != "198.51.100.0/24/24" || harness.EDE(r) == "" {
+		t.Errorf("%d OPT records, option %q, extended error %q in\n%v", opts, subnet(t, r), harness.EDE(r), r)
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/coredns/coredns/request"
 	"github.com/miekg/dns"
 
+	"github.com/rrhealth/rrhealth/internal/harness"
 	"github.com/rrhealth/rrhealth/plugin/pool"
 	"github.com/rrhealth/rrhealth/plugin/reply"
 	"github.com/rrhealth/rrhealth/plugin/verdict"
@@ -27,7 +28,7 @@ type crowd struct {
 // newCrowd returns a crowd of n, of which isDown are down.
 func newCrowd(t *testing.T, network string, n int, config pool.Config, isDown func(int) bool) *crowd {
 	t.Helper()
-	m := answerTo(question("www.example.org.", dns.TypeA, false))
+	m := answerTo(harness.Query("www.example.org.", dns.TypeA, false))
 	states := make(map[string]verdict.State)
 	for i := range n {
 		a := &dns.A{Hdr: dns.RR_Header{Name: "www.example.org.", Rrtype: dns.TypeA, Class: dns.ClassINET, Ttl: 300}, A: net.IPv4(10, 0, byte(i>>8), byte(i)).To4()}
@@ -207,7 +208,7 @@ func TestAPartSaysWhatTheWholeDoes(t *testing.T) {
 
 // randomCrowd returns an answer of one name or many, in pieces now and then.
 func randomCrowd(random *rand.Rand) (m *dns.Msg, scattered bool) {
-	m = answerTo(question("www.example.org.", dns.TypeA, false))
+	m = answerTo(harness.Query("www.example.org.", dns.TypeA, false))
 	n := []int{20, 90, 300, 1000, 3000}[random.IntN(5)]
 	owners := []int{1, 1, 2, 7, n}[random.IntN(5)]
 	owner := "www.example.org."

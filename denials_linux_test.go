@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/miekg/dns"
+
+	"github.com/rrhealth/rrhealth/internal/harness"
 )
 
 // otherTypes are what the names below have besides addresses.
@@ -45,7 +47,7 @@ func (n *network) zones() string {
 		n.t.Fatal(err)
 	}
 	n.t.Cleanup(func() { _ = l.Close() })
-	go letIn(l)
+	go harness.Accept(l)
 	_, port, _ := net.SplitHostPort(l.Addr().String())
 	// What refuses is down at once; what accepts has time to, however busy the machine.
 	check := "check tcp://:" + port + "\ninterval 4s\ntimeout 3s\n}\n"
@@ -76,11 +78,11 @@ func TestADenialDeniesNothingElseToResolversThatValidate(t *testing.T) {
 		return
 	}
 	n := newNetwork(t)
-	start(t, n.zones())
+	harness.Start(t, n.zones())
 	for zone, addr := range signedZones {
-		eventually(t, "A is denied in "+zone, func() bool {
-			r, err := exchange(question("www."+zone, dns.TypeA, true), "udp", addr+":53")
-			return err == nil && r.Rcode == dns.RcodeSuccess && len(addrs(r)) == 0
+		harness.Eventually(t, "A is denied in "+zone, func() bool {
+			r, err := harness.Exchange(harness.Query("www."+zone, dns.TypeA, true), "udp", addr+":53")
+			return err == nil && r.Rcode == dns.RcodeSuccess && len(harness.Addrs(r)) == 0
 		})
 	}
 	for _, r := range n.resolvers() {
@@ -115,7 +117,7 @@ func (a *asker) checkZone(zone string) {
 			a.t.Errorf("%s %s is empty:\n%v", zone, dns.Type(qtype), r)
 		}
 	}
-	below := a.exchange(question("child.deep."+zone, dns.TypeTXT, true))
+	below := a.exchange(harness.Query("child.deep."+zone, dns.TypeTXT, true))
 	if below.Rcode != dns.RcodeSuccess || len(below.Answer) != 1 {
 		a.t.Errorf("below the delegation: got\n%v", below)
 	}
@@ -124,7 +126,7 @@ func (a *asker) checkZone(zone string) {
 // secure returns what a is answered, which must be secure.
 func (a *asker) secure(name string, qtype uint16) *dns.Msg {
 	a.t.Helper()
-	r := a.exchange(question(name, qtype, true))
+	r := a.exchange(harness.Query(name, qtype, true))
 	if r.Rcode != dns.RcodeSuccess || !r.AuthenticatedData {
 		a.t.Errorf("%s %s is not secure:\n%v", name, dns.TypeToString[qtype], r)
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/coredns/coredns/plugin/test"
 	"github.com/miekg/dns"
 
+	"github.com/rrhealth/rrhealth/internal/harness"
 	"github.com/rrhealth/rrhealth/plugin/pool"
 	"github.com/rrhealth/rrhealth/plugin/verdict"
 )
@@ -22,7 +23,7 @@ func (*discard) WriteMsg(*dns.Msg) error { return nil }
 // the given TTL and policy, dead of which are down.
 func benchFilter(tb testing.TB, n, dead int, ttl int, policy pool.Policy) (plugin.Handler, *dns.Msg) {
 	tb.Helper()
-	r := question("www.example.org.", dns.TypeA, false)
+	r := harness.Query("www.example.org.", dns.TypeA, false)
 	m := answerTo(r)
 	states := make(map[string]verdict.State)
 	for i := range n {
@@ -100,7 +101,7 @@ func TestJudgingAnAnswerHardlyAllocates(t *testing.T) {
 func passing(tb testing.TB, n int, srv bool) (*RRHealth, *dns.Msg) {
 	tb.Helper()
 	h := handler(tb, "rrhealth www.example.org *.wild.example.org {\nbackend 192.0.2.1\n}")
-	r := question("other.example.org.", dns.TypeA, false)
+	r := harness.Query("other.example.org.", dns.TypeA, false)
 	m := answerTo(r)
 	for i := range n {
 		if !srv {

@@ -10,6 +10,8 @@ import (
 
 	"github.com/miekg/dns"
 
+	"github.com/rrhealth/rrhealth/internal/harness"
+	"github.com/rrhealth/rrhealth/internal/lease"
 	"github.com/rrhealth/rrhealth/plugin/reply"
 )
 
@@ -49,7 +51,7 @@ func newKeyFor(t *testing.T, zone string) (base string, key *dns.DNSKEY) {
 func unbound(t *testing.T, addr string, key *dns.DNSKEY) *asker {
 	t.Helper()
 	path := program(t, "unbound", "unbound")
-	dir, port := t.TempDir(), freePort(t, "127.0.0.1")
+	dir, port := t.TempDir(), lease.Port(t, "127.0.0.1")
 	host, serverPort, _ := strings.Cut(addr, ":")
 	config := filepath.Join(dir, "unbound.conf")
 	text := fmt.Sprintf(`server:
@@ -81,8 +83,8 @@ remote-control:
 		t.Fatal(err)
 	}
 	background(t, path, "-d", "-c", config)
-	eventually(t, "unbound answers", func() bool {
-		_, err := exchange(question("example.org.", dns.TypeSOA, true), "udp", "127.0.0.1:"+port)
+	harness.Eventually(t, "unbound answers", func() bool {
+		_, err := harness.Exchange(harness.Query("example.org.", dns.TypeSOA, true), "udp", "127.0.0.1:"+port)
 		return err == nil
 	})
 	return newAsker(t, "127.0.0.1:"+port)
@@ -131,7 +133,7 @@ func survey(t *testing.T, resolver *asker, ask []string, f *farm) map[string]loo
 			if qtype == dns.TypeANY || (qtype == dns.TypeDS && name == "example.org.") { // the parent's business
 				continue
 			}
-			r := resolver.exchange(question(name, qtype, true))
+			r := resolver.exchange(harness.Query(name, qtype, true))
 			all[fmt.Sprint(name, " ", dns.TypeToString[qtype])] = lookedUp{name, qtype, r.Rcode, r.AuthenticatedData}
 			if f == nil {
 				continue
@@ -179,10 +181,10 @@ func TestThinnedSetsValidateBehindDnssec(t *testing.T) {
 	ask = validatable(ask)
 	base, key := newKey(t)
 	below := fmt.Sprintf("dnssec {\nkey file %s\n}\nfile %s example.org", base, file)
-	plain := start(t, corefile(below))
-	want := survey(t, unbound(t, plain.addr, key), ask, nil)
-	s := start(t, corefile(f.stanza("")+below))
-	resolver := unbound(t, s.addr, key)
+	plain := harness.Start(t, harness.Corefile(below))
+	want := survey(t, unbound(t, plain.Addr, key), ask, nil)
+	s := harness.Start(t, harness.Corefile(f.stanza("")+below))
+	resolver := unbound(t, s.Addr, key)
 	f.settled()
 	agree(t, "before", survey(t, resolver, ask, f), want)
 	f.kill(f.third()...)
@@ -193,7 +195,7 @@ func TestThinnedSetsValidateBehindDnssec(t *testing.T) {
 		{name: "h20.example.org", qtype: dns.TypeA}, {name: "h22.example.org", qtype: dns.TypeA},
 		{name: "h5.example.org", qtype: dns.TypeHTTPS}, {name: "y.h6.example.org", qtype: dns.TypeA},
 	} {
-		if out := delv(t, s.addr, key, q.name, q.qtype); !strings.Contains(out, "fully validated") {
+		if out := delv(t, s.Addr, key, q.name, q.qtype); !strings.Contains(out, "fully validated") {
 			t.Errorf("delv %s %s:\n%s", q.name, dns.TypeToString[q.qtype], out)
 		}
 	}
@@ -225,21 +227,21 @@ func TestASetSignedByOthersIsOnlyReorderedForThoseWhoCheck(t *testing.T) {
 	ask = validatable(ask)
 	file, key := presigned(t, file)
 	below := "onebyone\nfile " + file + " example.org"
-	plain := start(t, corefile(below))
-	plainAsker := newAsker(t, plain.addr)
-	want := survey(t, unbound(t, plain.addr, key), ask, nil)
-	s := start(t, corefile(f.stanza("")+below))
-	resolver := unbound(t, s.addr, key)
+	plain := harness.Start(t, harness.Corefile(below))
+	plainAsker := newAsker(t, plain.Addr)
+	want := survey(t, unbound(t, plain.Addr, key), ask, nil)
+	s := harness.Start(t, harness.Corefile(f.stanza("")+below))
+	resolver := unbound(t, s.Addr, key)
 	f.settled()
 	agree(t, "before", survey(t, resolver, ask, nil), want)
 	f.kill(f.third()...)
 	f.settled()
 	agree(t, "with a third dead", survey(t, resolver, ask, nil), want)
-	asker := newAsker(t, s.addr)
+	asker := newAsker(t, s.Addr)
 	reordered, thinned := 0, 0
 	for _, name := range ask {
-		whole := plainAsker.exchange(question(name, dns.TypeA, true))
-		got := asker.exchange(question(name, dns.TypeA, true))
+		whole := plainAsker.exchange(harness.Query(name, dns.TypeA, true))
+		got := asker.exchange(harness.Query(name, dns.TypeA, true))
 		if text := difference(got, whole); text != "" {
 			t.Errorf("%s with DO: %s differs:\n%v", name, text, got)
 		}
@@ -252,7 +254,7 @@ func TestASetSignedByOthersIsOnlyReorderedForThoseWhoCheck(t *testing.T) {
 				reordered++
 			}
 		}
-		got = asker.exchange(question(name, dns.TypeA, false))
+		got = asker.exchange(harness.Query(name, dns.TypeA, false))
 		if f.allDead(got.Answer, dns.TypeA) == "" && slices.ContainsFunc(got.Answer, f.isDead) {
 			t.Errorf("%s without DO: dead addresses: %v", name, got.Answer)
 		}
@@ -268,33 +270,33 @@ func TestASetSignedByOthersIsOnlyReorderedForThoseWhoCheck(t *testing.T) {
 
 func TestAServedPoolIsSignedByTheDnssecPlugin(t *testing.T) {
 	base, key := newKey(t)
-	zone := tempZone(t, "@ IN SOA ns hostmaster 1 7200 1800 86400 60\n@ IN NS ns\nns IN A 192.0.2.53\nother IN TXT \"text\"\nwww IN HTTPS 1 . alpn=h2")
+	zone := harness.Zone(t, "@ IN SOA ns hostmaster 1 7200 1800 86400 60\n@ IN NS ns\nns IN A 192.0.2.53\nother IN TXT \"text\"\nwww IN HTTPS 1 . alpn=h2")
 	for name, below := range map[string]string{"with a zone below": "file " + zone + " example.org", "with nothing below": ""} {
 		t.Run(name, func(t *testing.T) {
 			f := newFarm(t, 3)
-			s := start(t, corefile(fmt.Sprintf("rrhealth www.example.org *.pool.example.org {\nbackend %s\ncheck tcp://:%s\n%s}\ndnssec {\nkey file %s\n}\n%s",
-				strings.Join(f.all, " "), f.port, quick, base, below)))
-			resolver := unbound(t, s.addr, key)
+			s := harness.Start(t, harness.Corefile(fmt.Sprintf("rrhealth www.example.org *.pool.example.org {\nbackend %s\ncheck tcp://:%s\n%s}\ndnssec {\nkey file %s\n}\n%s",
+				strings.Join(f.all, " "), f.port, harness.Quick, base, below)))
+			resolver := unbound(t, s.Addr, key)
 			check := func(when string) {
 				t.Helper()
 				for _, name := range []string{"www.example.org.", "WwW.example.org.", "a.pool.example.org.", "b.c.pool.example.org."} {
 					for _, qtype := range []uint16{dns.TypeA, dns.TypeAAAA, dns.TypeHTTPS, dns.TypeTXT, dns.TypeMX, dns.TypeDS} {
-						r := resolver.exchange(question(name, qtype, true))
+						r := resolver.exchange(harness.Query(name, qtype, true))
 						if !r.AuthenticatedData || r.Rcode != dns.RcodeSuccess {
 							t.Errorf("%s: %s %s is not secure:\n%v", when, name, dns.TypeToString[qtype], r)
 						}
-						if out := delv(t, s.addr, key, name, qtype); !strings.Contains(out, "fully validated") {
+						if out := delv(t, s.Addr, key, name, qtype); !strings.Contains(out, "fully validated") {
 							t.Errorf("%s: delv %s %s:\n%s", when, name, dns.TypeToString[qtype], out)
 						}
 					}
 				}
 			}
-			s.settled("www.example.org.", dns.TypeA, f.all...)
+			s.Settled("www.example.org.", dns.TypeA, f.all...)
 			check("all up")
 			f.kill(f.all[1])
-			s.settled("www.example.org.", dns.TypeA, f.all[0], f.all[2])
+			s.Settled("www.example.org.", dns.TypeA, f.all[0], f.all[2])
 			check("one down")
-			if r := s.exchange(question("www.example.org.", dns.TypeA, false), "udp"); len(r.Answer) != 2 {
+			if r := s.Exchange(harness.Query("www.example.org.", dns.TypeA, false), "udp"); len(r.Answer) != 2 {
 				t.Errorf("without DO: %v, want two addresses and no signature", r.Answer)
 			}
 		})
@@ -306,23 +308,23 @@ func TestADenialAndAFallbackValidate(t *testing.T) {
 	for _, allDown := range []string{"nodata", "192.0.2.99", "2001:db8::99", "answer"} {
 		t.Run(allDown, func(t *testing.T) {
 			f := newFarm(t, 2)
-			zone := tempZone(t, fmt.Sprintf("@ IN SOA ns hostmaster 1 7200 1800 86400 60\n@ IN NS ns\nns IN A 192.0.2.53\nwww IN A %s\nwww IN A %s\nalias IN CNAME www", f.all[0], f.all[1]))
-			s := start(t, corefile(f.stanza("all_down "+allDown)+fmt.Sprintf("cache\ndnssec {\nkey file %s\n}\nfile %s example.org", base, zone)))
-			resolver := unbound(t, s.addr, key)
+			zone := harness.Zone(t, fmt.Sprintf("@ IN SOA ns hostmaster 1 7200 1800 86400 60\n@ IN NS ns\nns IN A 192.0.2.53\nwww IN A %s\nwww IN A %s\nalias IN CNAME www", f.all[0], f.all[1]))
+			s := harness.Start(t, harness.Corefile(f.stanza("all_down "+allDown)+fmt.Sprintf("cache\ndnssec {\nkey file %s\n}\nfile %s example.org", base, zone)))
+			resolver := unbound(t, s.Addr, key)
 			f.kill(f.all...)
 			f.settled()
 			for _, name := range []string{"www.example.org.", "alias.example.org."} {
-				r := resolver.exchange(question(name, dns.TypeA, true))
+				r := resolver.exchange(harness.Query(name, dns.TypeA, true))
 				if !r.AuthenticatedData || r.Rcode != dns.RcodeSuccess {
 					t.Errorf("%s is not secure:\n%v", name, r)
 				}
 				want := map[string][]string{"192.0.2.99": {"192.0.2.99"}, "answer": f.all}[allDown]
-				got := addrs(r)
+				got := harness.Addrs(r)
 				slices.Sort(got)
 				if !slices.Equal(got, want) {
 					t.Errorf("%s: got %v, want %v", name, got, want)
 				}
-				if out := delv(t, s.addr, key, name, dns.TypeA); !strings.Contains(out, "fully validated") {
+				if out := delv(t, s.Addr, key, name, dns.TypeA); !strings.Contains(out, "fully validated") {
 					t.Errorf("delv %s:\n%s", name, out)
 				}
 			}
@@ -333,16 +335,16 @@ func TestADenialAndAFallbackValidate(t *testing.T) {
 func TestHintsOfAServedNameAreSignedAgain(t *testing.T) {
 	base, key := newKey(t)
 	f := newFarm(t, 2)
-	zone := tempZone(t, soaLine+"www IN HTTPS 1 . ipv4hint="+strings.Join(f.all, ","))
-	s := start(t, corefile(fmt.Sprintf("rrhealth www.example.org {\nbackend %s\ncheck tcp://:%s\n%s}\ndnssec {\nkey file %s\n}\nfile %s example.org",
-		strings.Join(f.all, " "), f.port, quick, base, zone)))
+	zone := harness.Zone(t, soaLine+"www IN HTTPS 1 . ipv4hint="+strings.Join(f.all, ","))
+	s := harness.Start(t, harness.Corefile(fmt.Sprintf("rrhealth www.example.org {\nbackend %s\ncheck tcp://:%s\n%s}\ndnssec {\nkey file %s\n}\nfile %s example.org",
+		strings.Join(f.all, " "), f.port, harness.Quick, base, zone)))
 	f.kill(f.all[0])
-	s.settled("www.example.org.", dns.TypeA, f.all[1])
-	m := s.exchange(question("www.example.org.", dns.TypeHTTPS, true), "udp")
+	s.Settled("www.example.org.", dns.TypeA, f.all[1])
+	m := s.Exchange(harness.Query("www.example.org.", dns.TypeHTTPS, true), "udp")
 	if text := m.Answer[0].String(); strings.Contains(text, f.all[0]) || !strings.Contains(text, f.all[1]) {
 		t.Errorf("got %s, want the living hint alone", text)
 	}
-	if out := delv(t, s.addr, key, "www.example.org", dns.TypeHTTPS); !strings.Contains(out, "fully validated") {
+	if out := delv(t, s.Addr, key, "www.example.org", dns.TypeHTTPS); !strings.Contains(out, "fully validated") {
 		t.Errorf("delv:\n%s", out)
 	}
 }

@@ -10,8 +10,9 @@ import (
 	"testing"
 
 	"github.com/miekg/dns"
-	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/rrhealth/rrhealth/internal/harness"
+	"github.com/rrhealth/rrhealth/internal/lease"
 	"github.com/rrhealth/rrhealth/plugin/reply"
 	"github.com/rrhealth/rrhealth/plugin/verdict"
 )
@@ -34,7 +35,7 @@ func addressRecords(name string, addrs ...string) string {
 
 // sorted returns the addresses in the answer, in the order of their text.
 func sorted(m *dns.Msg) []string {
-	all := addrs(m)
+	all := harness.Addrs(m)
 	slices.Sort(all)
 	return all
 }
@@ -42,8 +43,8 @@ func sorted(m *dns.Msg) []string {
 func TestAddressesThatAreDownVanishAndReturn(t *testing.T) {
 	f := newFarm(t, 3)
 	f.kill(f.all[0])
-	zone := tempZone(t, soaLine+addressRecords("www", f.all...)+"alias IN CNAME www")
-	s := start(t, corefile(f.stanza("")+"file "+zone+" example.org"))
+	zone := harness.Zone(t, soaLine+addressRecords("www", f.all...)+"alias IN CNAME www")
+	s := harness.Start(t, harness.Corefile(f.stanza("")+"file "+zone+" example.org"))
 	// Nobody has asked yet: the zone was walked.
 	f.settled()
 	for _, step := range []struct {
@@ -57,7 +58,7 @@ func TestAddressesThatAreDownVanishAndReturn(t *testing.T) {
 		step.change()
 		f.settled()
 		for _, name := range []string{"www.example.org.", "alias.example.org.", "wWw.eXample.org."} {
-			if got := sorted(s.ask(name, dns.TypeA)); !slices.Equal(got, step.want) {
+			if got := sorted(s.Ask(name, dns.TypeA)); !slices.Equal(got, step.want) {
 				t.Errorf("%s: %v, want %v", name, got, step.want)
 			}
 		}
@@ -66,13 +67,13 @@ func TestAddressesThatAreDownVanishAndReturn(t *testing.T) {
 
 func TestFilteredAnswersTurnByOneEachForItself(t *testing.T) {
 	f := newFarm(t, 3)
-	zone := tempZone(t, soaLine+addressRecords("www", f.all...)+addressRecords("two", f.all[:2]...))
-	s := start(t, corefile(f.stanza("")+"file "+zone+" example.org"))
+	zone := harness.Zone(t, soaLine+addressRecords("www", f.all...)+addressRecords("two", f.all[:2]...))
+	s := harness.Start(t, harness.Corefile(f.stanza("")+"file "+zone+" example.org"))
 	f.settled()
 	first := map[string][]string{}
 	for i := range 13 {
 		for name, n := range map[string]int{"www.example.org.": 3, "two.example.org.": 2} {
-			got := addrs(s.ask(name, dns.TypeA))
+			got := harness.Addrs(s.Ask(name, dns.TypeA))
 			if first[name] == nil {
 				first[name] = got
 			}
@@ -87,11 +88,11 @@ func TestFilteredAnswersTurnByOneEachForItself(t *testing.T) {
 func TestPolicyFirstKeepsTheOrderAndAnswersCutsIt(t *testing.T) {
 	f := newFarm(t, 5)
 	f.kill(f.all[0])
-	zone := tempZone(t, soaLine+addressRecords("www", f.all...))
-	s := start(t, corefile(f.stanza("policy sequential\nmax_answers 2")+"file "+zone+" example.org"))
+	zone := harness.Zone(t, soaLine+addressRecords("www", f.all...))
+	s := harness.Start(t, harness.Corefile(f.stanza("policy sequential\nmax_answers 2")+"file "+zone+" example.org"))
 	f.settled()
 	for range 3 {
-		if got := addrs(s.ask("www.example.org.", dns.TypeA)); !slices.Equal(got, f.all[1:3]) {
+		if got := harness.Addrs(s.Ask("www.example.org.", dns.TypeA)); !slices.Equal(got, f.all[1:3]) {
 			t.Errorf("got %v, want %v", got, f.all[1:3])
 		}
 	}
@@ -99,25 +100,25 @@ func TestPolicyFirstKeepsTheOrderAndAnswersCutsIt(t *testing.T) {
 
 func TestMinUpKeepsASetWhole(t *testing.T) {
 	f := newFarm(t, 4)
-	zone := tempZone(t, soaLine+addressRecords("www", f.all...))
-	s := start(t, corefile(f.stanza("min_up 50%")+"file "+zone+" example.org"))
+	zone := harness.Zone(t, soaLine+addressRecords("www", f.all...))
+	s := harness.Start(t, harness.Corefile(f.stanza("min_up 50%")+"file "+zone+" example.org"))
 	f.kill(f.all[0], f.all[1])
 	f.settled()
-	if got := sorted(s.ask("www.example.org.", dns.TypeA)); !slices.Equal(got, f.all[2:]) {
+	if got := sorted(s.Ask("www.example.org.", dns.TypeA)); !slices.Equal(got, f.all[2:]) {
 		t.Errorf("with half of them up: %v, want %v", got, f.all[2:])
 	}
 	f.kill(f.all[2])
 	f.settled()
-	if got := sorted(s.ask("www.example.org.", dns.TypeA)); !slices.Equal(got, f.all) {
+	if got := sorted(s.Ask("www.example.org.", dns.TypeA)); !slices.Equal(got, f.all) {
 		t.Errorf("with a quarter of them up: %v, want all", got)
 	}
 }
 
 func TestTTLIsCappedAndShortWhileSomethingIsWrong(t *testing.T) {
 	f := newFarm(t, 3)
-	zone := tempZone(t, soaLine+addressRecords("www", f.all...)+"low 7 IN A "+f.all[1]+"\nelsewhere IN A 192.0.2.9")
-	s := start(t, corefile(f.stanza("ttl 20s")+"file "+zone+" example.org"))
-	ttl := func(name string) uint32 { return s.ask(name, dns.TypeA).Answer[0].Header().Ttl }
+	zone := harness.Zone(t, soaLine+addressRecords("www", f.all...)+"low 7 IN A "+f.all[1]+"\nelsewhere IN A 192.0.2.9")
+	s := harness.Start(t, harness.Corefile(f.stanza("ttl 20s")+"file "+zone+" example.org"))
+	ttl := func(name string) uint32 { return s.Ask(name, dns.TypeA).Answer[0].Header().Ttl }
 	f.settled()
 	for name, want := range map[string]uint32{"www.example.org.": 20, "low.example.org.": 7, "elsewhere.example.org.": 300} {
 		if got := ttl(name); got != want {
@@ -137,7 +138,7 @@ func TestTTLIsCappedAndShortWhileSomethingIsWrong(t *testing.T) {
 func TestAllDownInAFilter(t *testing.T) {
 	f := newFarm(t, 2)
 	f.kill(f.all...)
-	zone := tempZone(t, soaLine+addressRecords("www", f.all...)+"alias IN CNAME www")
+	zone := harness.Zone(t, soaLine+addressRecords("www", f.all...)+"alias IN CNAME www")
 	type reply struct {
 		rcode  int
 		addrs  []string
@@ -156,11 +157,11 @@ func TestAllDownInAFilter(t *testing.T) {
 		"answer\nmax_answers 1 ": {dns.RcodeSuccess, f.all[:1], "all addresses of this name and type are down: answered all the same", dns.TypeNS, 1},
 	} {
 		t.Run(allDown, func(t *testing.T) {
-			s := start(t, corefile(f.stanza("policy sequential\nall_down "+allDown)+"file "+zone+" example.org"))
+			s := harness.Start(t, harness.Corefile(f.stanza("policy sequential\nall_down "+allDown)+"file "+zone+" example.org"))
 			f.settled()
 			for name, cnames := range map[string]int{"www.example.org.": 0, "alias.example.org.": want.cnames} {
-				m := s.exchange(question(name, dns.TypeA, false), "udp")
-				got := reply{rcode: m.Rcode, addrs: sorted(m), ede: edeOf(m), cnames: len(m.Answer) - len(addrs(m))}
+				m := s.Exchange(harness.Query(name, dns.TypeA, false), "udp")
+				got := reply{rcode: m.Rcode, addrs: sorted(m), ede: harness.EDE(m), cnames: len(m.Answer) - len(harness.Addrs(m))}
 				if len(m.Ns) == 1 {
 					got.ns = m.Ns[0].Header().Rrtype
 				}
@@ -173,40 +174,26 @@ func TestAllDownInAFilter(t *testing.T) {
 					t.Errorf("question %q, want %q", m.Question[0].Name, name)
 				}
 			}
-			if m := s.ask("www.example.org.", dns.TypeA); m.IsEdns0() != nil {
+			if m := s.Ask("www.example.org.", dns.TypeA); m.IsEdns0() != nil {
 				t.Errorf("an OPT record for a client that speaks no EDNS: %v", m)
 			}
 		})
 	}
 }
 
-// edeOf returns the reason in m's OPT record.
-func edeOf(m *dns.Msg) string {
-	o := m.IsEdns0()
-	if o == nil {
-		return ""
-	}
-	for _, option := range o.Option {
-		if e, ok := option.(*dns.EDNS0_EDE); ok {
-			return e.ExtraText
-		}
-	}
-	return ""
-}
-
 func TestAFilterDropsWhatIsAllDown(t *testing.T) {
 	f := newFarm(t, 1)
 	f.kill(f.all...)
-	zone := tempZone(t, soaLine+addressRecords("www", f.all...)+addressRecords("live", "192.0.2.1"))
-	s := start(t, corefile(f.stanza("all_down drop")+"file "+zone+" example.org"))
+	zone := harness.Zone(t, soaLine+addressRecords("www", f.all...)+addressRecords("live", "192.0.2.1"))
+	s := harness.Start(t, harness.Corefile(f.stanza("all_down drop")+"file "+zone+" example.org"))
 	f.settled()
-	conn, err := net.Dial("udp", s.addr)
+	conn, err := net.Dial("udp", s.Addr)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer conn.Close()
 	co := &dns.Conn{Conn: conn}
-	dropped, answered := question("www.example.org.", dns.TypeA, false), question("live.example.org.", dns.TypeA, false)
+	dropped, answered := harness.Query("www.example.org.", dns.TypeA, false), harness.Query("live.example.org.", dns.TypeA, false)
 	// Answers to the first would come before or about with those to the
 	// second; a dozen of each leave no room for luck.
 	for range 12 {
@@ -230,23 +217,23 @@ func TestAFilterDropsWhatIsAllDown(t *testing.T) {
 
 func TestAFamilyThatIsDownIsNoDataBesideOneThatIsUp(t *testing.T) {
 	f := newFarm(t, 2) // and ::1, where nobody listens
-	zone := tempZone(t, soaLine+addressRecords("both", f.all[0], "::1")+addressRecords("six", "::1")+"alias IN CNAME both")
+	zone := harness.Zone(t, soaLine+addressRecords("both", f.all[0], "::1")+addressRecords("six", "::1")+"alias IN CNAME both")
 	for _, allDown := range []string{"answer", "servfail", "drop"} {
-		s := start(t, corefile(f.stanza("all_down "+allDown)+"file "+zone+" example.org"))
+		s := harness.Start(t, harness.Corefile(f.stanza("all_down "+allDown)+"file "+zone+" example.org"))
 		f.settled()
 		for _, name := range []string{"both.example.org.", "alias.example.org."} {
-			m := s.ask(name, dns.TypeAAAA)
-			if m.Rcode != dns.RcodeSuccess || len(addrs(m)) > 0 || len(m.Ns) != 1 || m.Ns[0].Header().Rrtype != dns.TypeSOA {
+			m := s.Ask(name, dns.TypeAAAA)
+			if m.Rcode != dns.RcodeSuccess || len(harness.Addrs(m)) > 0 || len(m.Ns) != 1 || m.Ns[0].Header().Rrtype != dns.TypeSOA {
 				t.Errorf("all_down %s, AAAA of %s: want NODATA with an SOA, got\n%v", allDown, name, m)
 			}
 			if m.Ns[0].Header().Ttl > reply.NegativeTTL {
 				t.Errorf("NODATA for %d s, want at most %d", m.Ns[0].Header().Ttl, reply.NegativeTTL)
 			}
-			if got := addrs(s.ask(name, dns.TypeA)); !slices.Equal(got, f.all[:1]) {
+			if got := harness.Addrs(s.Ask(name, dns.TypeA)); !slices.Equal(got, f.all[:1]) {
 				t.Errorf("all_down %s, A of %s: %v, want %v", allDown, name, got, f.all[:1])
 			}
 		}
-		s.stop()
+		s.Stop()
 	}
 }
 
@@ -254,10 +241,10 @@ func TestWithoutAnSOANothingIsDenied(t *testing.T) {
 	f := newFarm(t, 1)
 	f.kill(f.all...)
 	hosts := fmt.Sprintf("hosts {\n%s www.example.org\n}\n", f.all[0])
-	s := start(t, corefile(f.stanza("all_down nodata")+hosts))
-	s.ask("www.example.org.", dns.TypeA) // hosts has no zone to walk
+	s := harness.Start(t, harness.Corefile(f.stanza("all_down nodata")+hosts))
+	s.Ask("www.example.org.", dns.TypeA) // hosts has no zone to walk
 	f.settled()
-	if got := addrs(s.ask("www.example.org.", dns.TypeA)); !slices.Equal(got, f.all) {
+	if got := harness.Addrs(s.Ask("www.example.org.", dns.TypeA)); !slices.Equal(got, f.all) {
 		t.Errorf("got %v, want %v: hosts has no SOA to deny with", got, f.all)
 	}
 }
@@ -269,40 +256,40 @@ func TestAddressesAreLearnedFromAnswers(t *testing.T) {
 	for _, a := range f.all {
 		hosts.WriteString(a + " www.example.org\n")
 	}
-	s := start(t, corefile(f.stanza("")+"hosts {\n"+hosts.String()+"}\n"))
+	s := harness.Start(t, harness.Corefile(f.stanza("")+"hosts {\n"+hosts.String()+"}\n"))
 	if n := len(watchedStates()); n != 0 {
 		t.Errorf("%d addresses watched before anybody asked, want 0: hosts cannot be walked", n)
 	}
-	if got := sorted(s.ask("www.example.org.", dns.TypeA)); !slices.Equal(got, f.all) {
+	if got := sorted(s.Ask("www.example.org.", dns.TypeA)); !slices.Equal(got, f.all) {
 		t.Errorf("the first answer is %v, want all: nothing is known yet", got)
 	}
-	s.settled("www.example.org.", dns.TypeA, f.all[0], f.all[2])
+	s.Settled("www.example.org.", dns.TypeA, f.all[0], f.all[2])
 }
 
 func TestTheLongestNameWinsAndServeWinsOverFilter(t *testing.T) {
 	f := newFarm(t, 4)
 	f.kill(f.all[0])
-	zone := tempZone(t, soaLine+addressRecords("www", f.all...)+addressRecords("own", f.all...)+addressRecords("a.deep", f.all...)+addressRecords("deep", f.all...)+addressRecords("served", f.all...))
+	zone := harness.Zone(t, soaLine+addressRecords("www", f.all...)+addressRecords("own", f.all...)+addressRecords("a.deep", f.all...)+addressRecords("deep", f.all...)+addressRecords("served", f.all...))
 	text := f.stanza("policy sequential") + // every name below the server block
 		strings.Replace(f.stanza("max_answers 1\npolicy sequential"), "rrhealth", "rrhealth own.example.org", 1) +
 		strings.Replace(f.stanza("max_answers 2\npolicy sequential"), "rrhealth", "rrhealth *.deep.example.org", 1) +
 		"rrhealth served.example.org {\nbackend 192.0.2.1\n}\n"
-	s := start(t, corefile(text+"file "+zone+" example.org"))
+	s := harness.Start(t, harness.Corefile(text+"file "+zone+" example.org"))
 	f.settled()
 	for name, want := range map[string][]string{
 		"www.example.org.": f.all[1:], "own.example.org.": f.all[1:2], "a.deep.example.org.": f.all[1:3],
 		"deep.example.org.": f.all[1:], "served.example.org.": {"192.0.2.1"},
 	} {
-		if got := addrs(s.ask(name, dns.TypeA)); !slices.Equal(got, want) {
+		if got := harness.Addrs(s.Ask(name, dns.TypeA)); !slices.Equal(got, want) {
 			t.Errorf("%s: %v, want %v", name, got, want)
 		}
 	}
 }
 
 func TestAFilterWithoutChecksOnlyTurns(t *testing.T) {
-	zone := tempZone(t, soaLine+addressRecords("www", "192.0.2.1", "192.0.2.2"))
-	s := start(t, corefile("rrhealth {\nwatch any\n}\nfile "+zone+" example.org"))
-	one, two := addrs(s.ask("www.example.org.", dns.TypeA)), addrs(s.ask("www.example.org.", dns.TypeA))
+	zone := harness.Zone(t, soaLine+addressRecords("www", "192.0.2.1", "192.0.2.2"))
+	s := harness.Start(t, harness.Corefile("rrhealth {\nwatch any\n}\nfile "+zone+" example.org"))
+	one, two := harness.Addrs(s.Ask("www.example.org.", dns.TypeA)), harness.Addrs(s.Ask("www.example.org.", dns.TypeA))
 	slices.Reverse(two)
 	if !slices.Equal(one, two) || len(one) != 2 {
 		t.Errorf("got %v and, turned back, %v, want two addresses turned by one", one, two)
@@ -319,22 +306,22 @@ func TestVerdictsOnLearnedAddressesSurviveAReload(t *testing.T) {
 	for _, a := range f.all {
 		hosts.WriteString(a + " www.example.org\n")
 	}
-	text := corefile(f.stanza("") + "hosts {\n" + hosts.String() + "}\n")
-	s := start(t, text)
-	s.settled("www.example.org.", dns.TypeA, f.all[0], f.all[2])
+	text := harness.Corefile(f.stanza("") + "hosts {\n" + hosts.String() + "}\n")
+	s := harness.Start(t, text)
+	s.Settled("www.example.org.", dns.TypeA, f.all[0], f.all[2])
 	// At another pace, so that the targets are others as well.
 	for _, text := range []string{text, strings.Replace(text, "interval 200ms", "interval 220ms", 1)} {
-		if err := s.reload(text); err != nil {
+		if err := s.Reload(text); err != nil {
 			t.Fatal(err)
 		}
-		if got := sorted(s.ask("www.example.org.", dns.TypeA)); !slices.Equal(got, []string{f.all[0], f.all[2]}) {
+		if got := sorted(s.Ask("www.example.org.", dns.TypeA)); !slices.Equal(got, []string{f.all[0], f.all[2]}) {
 			t.Errorf("the first answer after a reload is %v, want it without %s", got, f.all[1])
 		}
 	}
 	if got := live.watchedCount.Load(); got != 3 {
 		t.Errorf("%d addresses watched after reloads, want 3", got)
 	}
-	s.stop()
+	s.Stop()
 	if n := len(live.watched) + len(live.filters); n != 0 {
 		t.Errorf("%d things left behind after the stop", n)
 	}
@@ -344,7 +331,7 @@ func TestVerdictsOnLearnedAddressesSurviveAReload(t *testing.T) {
 // an answer says.
 func TestWatchKeepsItsWord(t *testing.T) {
 	f := newFarm(t, 2)
-	outside := nextNet(t) + "1"
+	outside := lease.Net(t) + "1"
 	l, err := net.Listen("tcp", net.JoinHostPort(outside, f.port))
 	if err != nil {
 		t.Fatal(err)
@@ -356,15 +343,15 @@ func TestWatchKeepsItsWord(t *testing.T) {
 			contacted <- c.RemoteAddr().String()
 		}
 	}()
-	zone := tempZone(t, soaLine+addressRecords("www", f.all[0], f.all[1], outside)+"svc IN HTTPS 1 . ipv4hint="+outside+"\n")
-	stanza := fmt.Sprintf("rrhealth {\nwatch %s/32\ncheck tcp://:%s\n%s}\n", f.all[0], f.port, quick)
-	s := start(t, corefile(stanza+"file "+zone+" example.org"))
+	zone := harness.Zone(t, soaLine+addressRecords("www", f.all[0], f.all[1], outside)+"svc IN HTTPS 1 . ipv4hint="+outside+"\n")
+	stanza := fmt.Sprintf("rrhealth {\nwatch %s/32\ncheck tcp://:%s\n%s}\n", f.all[0], f.port, harness.Quick)
+	s := harness.Start(t, harness.Corefile(stanza+"file "+zone+" example.org"))
 	for range 20 {
-		s.ask("www.example.org.", dns.TypeA)
-		s.ask("svc.example.org.", dns.TypeHTTPS)
+		s.Ask("www.example.org.", dns.TypeA)
+		s.Ask("svc.example.org.", dns.TypeHTTPS)
 	}
 	f.kill(f.all[0]) // and wait for several rounds of probes
-	s.settled("www.example.org.", dns.TypeA, f.all[1], outside)
+	s.Settled("www.example.org.", dns.TypeA, f.all[1], outside)
 	if got := slices.Collect(maps.Keys(watchedStates())); !slices.Equal(got, f.all[:1]) {
 		t.Errorf("watched are %v, want %v alone", got, f.all[0])
 	}
@@ -378,29 +365,29 @@ func TestWatchKeepsItsWord(t *testing.T) {
 func TestDryRunChangesNoAnswer(t *testing.T) {
 	f := newFarm(t, 3)
 	f.kill(f.all[0])
-	zone := tempZone(t, soaLine+addressRecords("www", f.all...))
-	filter := start(t, corefile(f.stanza("dry_run")+"file "+zone+" example.org"))
+	zone := harness.Zone(t, soaLine+addressRecords("www", f.all...))
+	filter := harness.Start(t, harness.Corefile(f.stanza("dry_run")+"file "+zone+" example.org"))
 	f.settled()
 	for range 4 {
-		m := filter.ask("www.example.org.", dns.TypeA)
-		if got := addrs(m); !slices.Equal(got, f.all) || m.Answer[0].Header().Ttl != 300 {
+		m := filter.Ask("www.example.org.", dns.TypeA)
+		if got := harness.Addrs(m); !slices.Equal(got, f.all) || m.Answer[0].Header().Ttl != 300 {
 			t.Errorf("got %v with TTL %d, want the zone's answer as it is", got, m.Answer[0].Header().Ttl)
 		}
 	}
-	if got := scraped(t, "coredns_rrhealth_dry_run_addresses_total", "filter", "example.org."); got != 4 {
+	if got := harness.Metric(t, "coredns_rrhealth_dry_run_addresses_total", "filter", "example.org."); got != 4 {
 		t.Errorf("%v addresses counted in four answers with one dead, want 4", got)
 	}
-	serve := start(t, corefile(fmt.Sprintf("rrhealth pool.example.org {\nbackend %s\ncheck tcp://:%s\n%s\ndry_run\nall_down servfail\n}\n", strings.Join(f.all, " "), f.port, quick)))
-	eventually(t, "the dead backend is down in the metrics", func() bool {
-		return scraped(t, "coredns_rrhealth_backend_state", "backend", f.all[0], "state", "down") == 1
+	serve := harness.Start(t, harness.Corefile(fmt.Sprintf("rrhealth pool.example.org {\nbackend %s\ncheck tcp://:%s\n%s\ndry_run\nall_down servfail\n}\n", strings.Join(f.all, " "), f.port, harness.Quick)))
+	harness.Eventually(t, "the dead backend is down in the metrics", func() bool {
+		return harness.Metric(t, "coredns_rrhealth_backend_state", "backend", f.all[0], "state", "down") == 1
 	})
-	before := scraped(t, "coredns_rrhealth_dry_run_addresses_total", "pool", "pool.example.org.")
+	before := harness.Metric(t, "coredns_rrhealth_dry_run_addresses_total", "pool", "pool.example.org.")
 	for range 3 {
-		if got := sorted(serve.ask("pool.example.org.", dns.TypeA)); !slices.Equal(got, f.all) {
+		if got := sorted(serve.Ask("pool.example.org.", dns.TypeA)); !slices.Equal(got, f.all) {
 			t.Errorf("got %v, want all backends", got)
 		}
 	}
-	if got := scraped(t, "coredns_rrhealth_dry_run_addresses_total", "pool", "pool.example.org.") - before; got != 3 {
+	if got := harness.Metric(t, "coredns_rrhealth_dry_run_addresses_total", "pool", "pool.example.org.") - before; got != 3 {
 		t.Errorf("%v addresses counted in three answers with one dead, want 3", got)
 	}
 }
@@ -408,18 +395,18 @@ func TestDryRunChangesNoAnswer(t *testing.T) {
 func TestFilterMetrics(t *testing.T) {
 	f := newFarm(t, 3)
 	f.kill(f.all[0])
-	zone := tempZone(t, soaLine+addressRecords("www", f.all...))
-	s := start(t, corefile(f.stanza("")+"file "+zone+" example.org"))
+	zone := harness.Zone(t, soaLine+addressRecords("www", f.all...))
+	s := harness.Start(t, harness.Corefile(f.stanza("")+"file "+zone+" example.org"))
 	f.settled()
 	for range 5 {
-		s.ask("www.example.org.", dns.TypeA)
+		s.Ask("www.example.org.", dns.TypeA)
 	}
 	for metric, want := range map[string]float64{"filtered_addresses_total": 5, "filtered_targets_total": 0, "signed_addresses_total": 0} {
-		if got := scraped(t, "coredns_rrhealth_"+metric, "filter", "example.org."); got != want {
+		if got := harness.Metric(t, "coredns_rrhealth_"+metric, "filter", "example.org."); got != want {
 			t.Errorf("%s is %v, want %v", metric, got, want)
 		}
 	}
-	if got := scraped(t, "coredns_rrhealth_watched_addresses"); got != 3 {
+	if got := harness.Metric(t, "coredns_rrhealth_watched_addresses"); got != 3 {
 		t.Errorf("watched_addresses is %v, want 3", got)
 	}
 	for h := range live.handlers {
@@ -430,8 +417,8 @@ func TestFilterMetrics(t *testing.T) {
 			}
 		}
 	}
-	s.stop()
-	if n := len(metricValues(t, "coredns_rrhealth_filtered_addresses_total")); n != 0 {
+	s.Stop()
+	if n := len(harness.MetricValues(t, "coredns_rrhealth_filtered_addresses_total")); n != 0 {
 		t.Errorf("filtered_addresses_total is still shown after the stop, %d times", n)
 	}
 }
@@ -439,32 +426,32 @@ func TestFilterMetrics(t *testing.T) {
 // A cached answer is judged on every query, and the cache works as before.
 func TestAFilterAboveCacheAndForward(t *testing.T) {
 	f := newFarm(t, 3)
-	zone := tempZone(t, soaLine+addressRecords("www", f.all...))
-	upstream := start(t, corefile("file "+zone+" example.org"))
-	s := start(t, corefile(f.stanza("")+"cache\nforward . "+upstream.addr))
-	if got := sorted(s.ask("www.example.org.", dns.TypeA)); !slices.Equal(got, f.all) {
+	zone := harness.Zone(t, soaLine+addressRecords("www", f.all...))
+	upstream := harness.Start(t, harness.Corefile("file "+zone+" example.org"))
+	s := harness.Start(t, harness.Corefile(f.stanza("")+"cache\nforward . "+upstream.Addr))
+	if got := sorted(s.Ask("www.example.org.", dns.TypeA)); !slices.Equal(got, f.all) {
 		t.Fatalf("got %v, want %v", got, f.all)
 	}
-	eventually(t, "addresses learned", func() bool { return len(watchedStates()) == 3 })
+	harness.Eventually(t, "addresses learned", func() bool { return len(watchedStates()) == 3 })
 	f.settled()
-	hits, misses := scraped(t, "coredns_cache_hits_total", "type", "success"), scraped(t, "coredns_cache_misses_total")
-	requests := scraped(t, "coredns_cache_requests_total")
+	hits, misses := harness.Metric(t, "coredns_cache_hits_total", "type", "success"), harness.Metric(t, "coredns_cache_misses_total")
+	requests := harness.Metric(t, "coredns_cache_requests_total")
 	for range 10 {
-		s.ask("www.example.org.", dns.TypeA)
+		s.Ask("www.example.org.", dns.TypeA)
 	}
 	f.kill(f.all[1])
 	f.settled()
 	// The very next query, with 300 s left on the cached records.
-	if got := sorted(s.ask("www.example.org.", dns.TypeA)); !slices.Equal(got, []string{f.all[0], f.all[2]}) {
+	if got := sorted(s.Ask("www.example.org.", dns.TypeA)); !slices.Equal(got, []string{f.all[0], f.all[2]}) {
 		t.Errorf("after the verdict: %v, want it without %s", got, f.all[1])
 	}
-	if got := scraped(t, "coredns_cache_hits_total", "type", "success") - hits; got != 11 {
+	if got := harness.Metric(t, "coredns_cache_hits_total", "type", "success") - hits; got != 11 {
 		t.Errorf("%v cache hits for 11 queries, want 11", got)
 	}
-	if got := scraped(t, "coredns_cache_misses_total") - misses; got != 0 {
+	if got := harness.Metric(t, "coredns_cache_misses_total") - misses; got != 0 {
 		t.Errorf("%v cache misses, want 0", got)
 	}
-	if got := scraped(t, "coredns_cache_requests_total") - requests; got != 11 {
+	if got := harness.Metric(t, "coredns_cache_requests_total") - requests; got != 11 {
 		t.Errorf("the cache was asked %v times for 11 queries, want 11", got)
 	}
 }
@@ -474,13 +461,13 @@ func TestTransfersPassAsTheyAre(t *testing.T) {
 	f.kill(f.third()...)
 	file, _ := f.zone(t, 50)
 	below := "transfer {\nto *\n}\nfile " + file + " example.org"
-	plain := start(t, corefile(below))
-	s := start(t, corefile(f.stanza("")+below))
+	plain := harness.Start(t, harness.Corefile(below))
+	s := harness.Start(t, harness.Corefile(f.stanza("")+below))
 	f.settled()
-	transfer := func(s *server, ask func(*dns.Msg)) []string {
+	transfer := func(s *harness.Server, ask func(*dns.Msg)) []string {
 		m := new(dns.Msg)
 		ask(m)
-		in, err := new(dns.Transfer).In(m, s.tcp)
+		in, err := new(dns.Transfer).In(m, s.TCP)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -517,10 +504,10 @@ func TestALimitOfWatchedAddresses(t *testing.T) {
 	f.kill(f.all...)
 	live.watchLimit = 4
 	t.Cleanup(func() { live.watchLimit = watchLimit }) // after the server's own
-	refused := scraped(t, "coredns_rrhealth_watch_rejected_total")
-	zone := tempZone(t, soaLine+addressRecords("www", f.all...))
-	s := start(t, corefile(f.stanza("")+"file "+zone+" example.org"))
-	eventually(t, "four addresses are down", func() bool {
+	refused := harness.Metric(t, "coredns_rrhealth_watch_rejected_total")
+	zone := harness.Zone(t, soaLine+addressRecords("www", f.all...))
+	s := harness.Start(t, harness.Corefile(f.stanza("")+"file "+zone+" example.org"))
+	harness.Eventually(t, "four addresses are down", func() bool {
 		down := 0
 		for _, state := range watchedStates() {
 			if state == verdict.Down {
@@ -529,52 +516,12 @@ func TestALimitOfWatchedAddresses(t *testing.T) {
 		}
 		return down == 4
 	})
-	if got := addrs(s.ask("www.example.org.", dns.TypeA)); len(got) != 2 {
+	if got := harness.Addrs(s.Ask("www.example.org.", dns.TypeA)); len(got) != 2 {
 		t.Errorf("got %v, want the two that there is no room to watch", got)
 	}
-	if got := scraped(t, "coredns_rrhealth_watch_rejected_total") - refused; got < 2 {
+	if got := harness.Metric(t, "coredns_rrhealth_watch_rejected_total") - refused; got < 2 {
 		t.Errorf("%v sightings counted, want at least 2", got)
 	}
-}
-
-// metricValues returns the values of a metric's series that have the labels, given
-// as names and values in turn.
-func metricValues(t *testing.T, name string, labels ...string) []float64 {
-	t.Helper()
-	families, err := prometheus.DefaultGatherer.Gather()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var values []float64
-	for _, family := range families {
-		if family.GetName() != name {
-			continue
-		}
-		for _, m := range family.GetMetric() {
-			has := make(map[string]string)
-			for _, l := range m.GetLabel() {
-				has[l.GetName()] = l.GetValue()
-			}
-			matches := true
-			for i := 0; i < len(labels); i += 2 {
-				matches = matches && has[labels[i]] == labels[i+1]
-			}
-			if matches {
-				values = append(values, m.GetCounter().GetValue()+m.GetGauge().GetValue())
-			}
-		}
-	}
-	return values
-}
-
-// scraped returns the sum of a metric's series.
-func scraped(t *testing.T, name string, labels ...string) float64 {
-	t.Helper()
-	sum := 0.0
-	for _, v := range metricValues(t, name, labels...) {
-		sum += v
-	}
-	return sum
 }
 
 // The file plugin hands out the records of its zone, the same ones to all. Run
@@ -582,15 +529,15 @@ func scraped(t *testing.T, name string, labels ...string) float64 {
 func TestManyAskWhileVerdictsChange(t *testing.T) {
 	f := newFarm(t, 12)
 	file, ask := f.zone(t, 40)
-	s := start(t, corefile(f.stanza("max_answers 3")+"file "+file+" example.org"))
+	s := harness.Start(t, harness.Corefile(f.stanza("max_answers 3")+"file "+file+" example.org"))
 	f.settled()
 	var clients sync.WaitGroup
 	for client := range 4 {
-		a := newAsker(t, s.addr)
+		a := newAsker(t, s.Addr)
 		clients.Go(func() {
 			for i := range 600 {
 				name, qtype := ask[(i+client)%len(ask)], zoneTypes[i%6]
-				if _, _, err := new(dns.Client).ExchangeWithConn(question(name, qtype, i%2 == 0), a.conn); err != nil {
+				if _, _, err := new(dns.Client).ExchangeWithConn(harness.Query(name, qtype, i%2 == 0), a.conn); err != nil {
 					t.Errorf("asking for %s: %v", name, err)
 				}
 			}

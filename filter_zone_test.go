@@ -13,6 +13,8 @@ import (
 
 	"github.com/miekg/dns"
 
+	"github.com/rrhealth/rrhealth/internal/harness"
+	"github.com/rrhealth/rrhealth/internal/lease"
 	"github.com/rrhealth/rrhealth/plugin/reply"
 	"github.com/rrhealth/rrhealth/plugin/verdict"
 )
@@ -31,11 +33,11 @@ type farm struct {
 func newFarm(t *testing.T, n int) *farm {
 	t.Helper()
 	// Nothing listens at ::1 on the farm's port.
-	net1 := nextNet(t)
-	f := &farm{t: t, port: freePort(t, net1+"1"), dead: map[string]bool{"::1": true}, listeners: make(map[string]net.Listener)}
+	net1 := lease.Net(t)
+	f := &farm{t: t, port: lease.Port(t, net1+"1"), dead: map[string]bool{"::1": true}, listeners: make(map[string]net.Listener)}
 	for len(f.all) < n {
 		if len(f.all) > 0 && len(f.all)%200 == 0 {
-			net1 = nextNet(t)
+			net1 = lease.Net(t)
 		}
 		addr := fmt.Sprintf("%s%d", net1, 1+len(f.all)%200)
 		f.all = append(f.all, addr)
@@ -55,7 +57,7 @@ func (f *farm) revive(addrs ...string) {
 		}
 		f.listeners[addr] = l
 		delete(f.dead, addr)
-		go letIn(l)
+		go harness.Accept(l)
 	}
 }
 
@@ -82,7 +84,7 @@ func (f *farm) third() []string {
 // settled waits until what is believed of the watched addresses is true.
 func (f *farm) settled() {
 	f.t.Helper()
-	eventually(f.t, "verdicts are true", func() bool {
+	harness.Eventually(f.t, "verdicts are true", func() bool {
 		watched := 0
 		for addr, state := range watchedStates() {
 			watched++
@@ -107,17 +109,6 @@ func watchedStates() map[string]verdict.State {
 		}
 	}
 	return all
-}
-
-// letIn lets connections in and drops them.
-func letIn(l net.Listener) {
-	for {
-		c, err := l.Accept()
-		if err != nil {
-			return
-		}
-		_ = c.Close()
-	}
 }
 
 // zone writes a zone of about names names that uses the farm's addresses in
@@ -196,7 +187,7 @@ func (f *farm) zone(t *testing.T, names int) (file string, ask []string) {
 
 // stanza returns a filter for the farm.
 func (f *farm) stanza(more string) string {
-	return fmt.Sprintf("rrhealth {\nwatch 127.0.0.0/8 ::1\ncheck tcp://:%s\n%s\n%s\n}\n", f.port, quick, more)
+	return fmt.Sprintf("rrhealth {\nwatch 127.0.0.0/8 ::1\ncheck tcp://:%s\n%s\n%s\n}\n", f.port, harness.Quick, more)
 }
 
 // isDead reports whether rr is an address record of a dead address.
@@ -211,14 +202,6 @@ var zoneTypes = []uint16{
 	dns.TypeNS, dns.TypeSOA, dns.TypeDS, dns.TypePTR, dns.TypeNAPTR, dns.TypeCAA, dns.TypeSSHFP, dns.TypeTLSA, dns.TypeANY,
 }
 
-// question returns a query with EDNS.
-func question(name string, qtype uint16, do bool) *dns.Msg {
-	m := new(dns.Msg)
-	m.SetQuestion(name, qtype)
-	m.SetEdns0(dns.MaxMsgSize-1, do)
-	return m
-}
-
 func TestNothingButWhatIsDownGoesFromAZone(t *testing.T) {
 	f := newFarm(t, 300)
 	f.kill(f.third()...)
@@ -227,18 +210,18 @@ func TestNothingButWhatIsDownGoesFromAZone(t *testing.T) {
 		names = 100
 	}
 	file, ask := f.zone(t, names)
-	plain := start(t, corefile("file "+file+" example.org"))
+	plain := harness.Start(t, harness.Corefile("file "+file+" example.org"))
 	// Nobody dies here: the probes may leave the processor to the questions.
-	calm := strings.Replace(f.stanza(""), quick, "interval 4s fast 400ms\ntimeout 2s\n", 1)
-	s := start(t, corefile(calm+"file "+file+" example.org"))
+	calm := strings.Replace(f.stanza(""), harness.Quick, "interval 4s fast 400ms\ntimeout 2s\n", 1)
+	s := harness.Start(t, harness.Corefile(calm+"file "+file+" example.org"))
 	f.settled()
-	asker, plainAsker := newAsker(t, s.addr), newAsker(t, plain.addr)
+	asker, plainAsker := newAsker(t, s.Addr), newAsker(t, plain.Addr)
 	count, differ := 0, 0
 	for _, name := range ask {
 		for _, qtype := range zoneTypes {
 			for _, do := range []bool{false, true} {
-				want := f.expected(plainAsker, question(name, qtype, do))
-				got := asker.exchange(question(name, qtype, do))
+				want := f.expected(plainAsker, harness.Query(name, qtype, do))
+				got := asker.exchange(harness.Query(name, qtype, do))
 				count++
 				if text := difference(got, want); text != "" {
 					if differ++; differ < 5 {
@@ -264,10 +247,10 @@ func (f *farm) expected(plain *asker, q *dns.Msg) *dns.Msg {
 	// All dead: the set stays, unless the other family lives.
 	if owner := f.allDead(m.Answer, qtype); owner != "" {
 		other := dns.TypeA + dns.TypeAAAA - qtype
-		sister := plain.exchange(question(owner, other, false))
+		sister := plain.exchange(harness.Query(owner, other, false))
 		if slices.ContainsFunc(sister.Answer, func(rr dns.RR) bool { return rr.Header().Rrtype == other && !f.isDead(rr) }) {
 			m.Answer = slices.DeleteFunc(m.Answer, func(rr dns.RR) bool { return rr.Header().Rrtype == qtype })
-			m.Ns = plain.exchange(question(owner, dns.TypeSOA, false)).Ns
+			m.Ns = plain.exchange(harness.Query(owner, dns.TypeSOA, false)).Ns
 			m.Ns[0].Header().Ttl = math.MaxUint32 // may be lowered
 			m.Extra = slices.DeleteFunc(m.Extra, func(rr dns.RR) bool { return rr.Header().Rrtype != dns.TypeOPT })
 		}

@@ -10,17 +10,22 @@ import (
 	"encoding/pem"
 	"fmt"
 	"io"
+	stdlog "log"
 	"math/big"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/miekg/dns"
+
+	"github.com/rrhealth/rrhealth/internal/harness"
+	"github.com/rrhealth/rrhealth/internal/lease"
 )
 
 // Backends that fail in every way there is stand beside one that is well, in
@@ -29,8 +34,8 @@ import (
 func TestEveryKindOfFailureIsJudgedAndNoneBlocksAnother(t *testing.T) {
 	ca := newAuthority(t)
 	good := ca.issue(t, "www.example.org", time.Hour)
-	host := nextNet(t)
-	port := freePort(t, host+"1")
+	host := lease.Net(t)
+	port := lease.Port(t, host+"1")
 	at := func(n int) string { return fmt.Sprintf("%s%d", host, n) }
 	listen := func(n int) net.Listener {
 		l, err := net.Listen("tcp", at(n)+":"+port)
@@ -42,10 +47,10 @@ func TestEveryKindOfFailureIsJudgedAndNoneBlocksAnother(t *testing.T) {
 	}
 	plain := func(n int, f http.HandlerFunc) { serveHTTP(t, listen(n), f) }
 	secure := func(n int, cert tls.Certificate) {
-		serveHTTP(t, tls.NewListener(listen(n), &tls.Config{Certificates: []tls.Certificate{cert}}), healthy)
+		serveHTTP(t, tls.NewListener(listen(n), &tls.Config{Certificates: []tls.Certificate{cert}}), harness.Healthy)
 	}
-	var heartbeats counter64
-	plain(1, func(w http.ResponseWriter, r *http.Request) { heartbeats.add(); healthy(w, r) })
+	var heartbeats atomic.Int64
+	plain(1, func(w http.ResponseWriter, r *http.Request) { heartbeats.Add(1); harness.Healthy(w, r) })
 	accept(listen(2), func(c net.Conn) { _, _ = io.Copy(io.Discard, c) }) // says nothing
 	overflowing(t, at(3), port)                                           // packets dropped
 	accept(listen(4), func(c net.Conn) { _ = c.(*net.TCPConn).SetLinger(0); _ = c.Close() })
@@ -56,7 +61,7 @@ func TestEveryKindOfFailureIsJudgedAndNoneBlocksAnother(t *testing.T) {
 		}
 	})
 	plain(7, func(w http.ResponseWriter, r *http.Request) {
-		http.Redirect(w, r, "http://"+dead+"/", http.StatusFound)
+		http.Redirect(w, r, "http://"+harness.NoServer+"/", http.StatusFound)
 	})
 	secure(11, good)
 	secure(12, ca.issue(t, "www.example.org", -time.Hour))
@@ -89,7 +94,7 @@ func TestEveryKindOfFailureIsJudgedAndNoneBlocksAnother(t *testing.T) {
 	for _, tc := range tests {
 		stanzas += fmt.Sprintf("rrhealth %s.example.org {\nbackend %s\nall_down nodata\ncheck "+tc.check+"\ninterval 1s fast 100ms\ntimeout 700ms\n}\n", tc.name, at(tc.n), port)
 	}
-	s := start(t, corefile(stanzas))
+	s := harness.Start(t, harness.Corefile(stanzas))
 	for _, tc := range tests {
 		t.Run(tc.name, func(t *testing.T) {
 			name := tc.name + ".example.org."
@@ -97,14 +102,14 @@ func TestEveryKindOfFailureIsJudgedAndNoneBlocksAnother(t *testing.T) {
 			if tc.up {
 				want = []string{at(tc.n)}
 			}
-			eventually(t, "judged", func() bool { return slices.Equal(addrs(s.ask(name, dns.TypeA)), want) })
+			harness.Eventually(t, "judged", func() bool { return slices.Equal(harness.Addrs(s.Ask(name, dns.TypeA)), want) })
 		})
 	}
 	// Still so after every one of them has been probed several times.
-	before := heartbeats.get()
-	eventually(t, "the backend that is well goes on being probed", func() bool { return heartbeats.get() >= before+3 })
+	before := heartbeats.Load()
+	harness.Eventually(t, "the backend that is well goes on being probed", func() bool { return heartbeats.Load() >= before+3 })
 	for _, tc := range tests {
-		if got := addrs(s.ask(tc.name+".example.org.", dns.TypeA)); (len(got) == 1) != tc.up {
+		if got := harness.Addrs(s.Ask(tc.name+".example.org.", dns.TypeA)); (len(got) == 1) != tc.up {
 			t.Errorf("%s: answer %v, want up %t", tc.name, got, tc.up)
 		}
 	}
@@ -112,7 +117,7 @@ func TestEveryKindOfFailureIsJudgedAndNoneBlocksAnother(t *testing.T) {
 
 func serveHTTP(t *testing.T, l net.Listener, f http.HandlerFunc) {
 	t.Helper()
-	server := &http.Server{Handler: f, ReadHeaderTimeout: time.Second, ErrorLog: discardLog}
+	server := &http.Server{Handler: f, ReadHeaderTimeout: time.Second, ErrorLog: stdlog.New(io.Discard, "", 0)}
 	go func() { _ = server.Serve(l) }()
 	t.Cleanup(func() { _ = server.Close() })
 }

@@ -21,6 +21,9 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/health"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+
+	"github.com/rrhealth/rrhealth/internal/harness"
+	"github.com/rrhealth/rrhealth/internal/lease"
 )
 
 // secure starts an HTTPS server on addr, host and port, whose certificate ends
@@ -43,7 +46,7 @@ func secure(t *testing.T, addr string, ends time.Time) (port string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &httptest.Server{Listener: l, Config: &http.Server{Handler: http.HandlerFunc(healthy), ReadHeaderTimeout: time.Second}}
+	s := &httptest.Server{Listener: l, Config: &http.Server{Handler: http.HandlerFunc(harness.Healthy), ReadHeaderTimeout: time.Second}}
 	s.TLS = &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}, MinVersion: tls.VersionTLS12}
 	s.StartTLS()
 	t.Cleanup(s.Close)
@@ -54,45 +57,45 @@ func secure(t *testing.T, addr string, ends time.Time) (port string) {
 func TestTheMetricsShowWhenCertificatesExpire(t *testing.T) {
 	soon, later := time.Now().AddDate(0, 0, 3), time.Now().AddDate(0, 0, 90)
 	past := time.Now().AddDate(0, 0, -1)
-	host := nextNet(t)
+	host := lease.Net(t)
 	port := secure(t, host+"1:0", later)
 	secure(t, host+"2:"+port, past)
 	other := secure(t, host+"1:0", soon)
-	plain, _ := fleet(t, 1)
+	plain, _ := harness.Fleet(t, 1)
 	corefiles := []string{
-		fmt.Sprintf("rrhealth www.example.org {\nbackend %s1 %[1]s2\ncheck https://:%s {\ninsecure\n}\n%s}", host, port, quick),
+		fmt.Sprintf("rrhealth www.example.org {\nbackend %s1 %[1]s2\ncheck https://:%s {\ninsecure\n}\n%s}", host, port, harness.Quick),
 		// Of several certificates, the one that ends first is shown.
-		fmt.Sprintf("rrhealth www.example.org {\nbackend %s1\ncheck https://:%s {\ninsecure\n}\ncheck tls://:%s {\ninsecure\n}\n%s}", host, port, other, quick),
-		fmt.Sprintf("rrhealth www.example.org {\nbackend %s\ncheck tcp://:%s\n%s}", plain[0].ip(), port, quick),
+		fmt.Sprintf("rrhealth www.example.org {\nbackend %s1\ncheck https://:%s {\ninsecure\n}\ncheck tls://:%s {\ninsecure\n}\n%s}", host, port, other, harness.Quick),
+		fmt.Sprintf("rrhealth www.example.org {\nbackend %s\ncheck tcp://:%s\n%s}", plain[0].IP(), port, harness.Quick),
 	}
 	const name = "certificate_expiry_timestamp_seconds"
 	of := func(last string) string {
 		return fmt.Sprintf("%s{backend=%s%s,pool=www.example.org.}", name, host, last)
 	}
-	s := start(t, corefile(corefiles[0]))
-	eventually(t, "both certificates are shown, the one that has expired as well", func() bool {
-		all := series(t)
+	s := harness.Start(t, harness.Corefile(corefiles[0]))
+	harness.Eventually(t, "both certificates are shown, the one that has expired as well", func() bool {
+		all := harness.Series(t)
 		return all[of("1")] == float64(later.Unix()) && all[of("2")] == float64(past.Unix())
 	})
-	if err := s.reload(corefile(strings.Replace(corefiles[0], "200ms", "300ms", 1))); err != nil {
+	if err := s.Reload(harness.Corefile(strings.Replace(corefiles[0], "200ms", "300ms", 1))); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "both certificates are shown at another pace", func() bool {
-		all := series(t)
+	harness.Eventually(t, "both certificates are shown at another pace", func() bool {
+		all := harness.Series(t)
 		return all[of("1")] == float64(later.Unix()) && all[of("2")] == float64(past.Unix())
 	})
-	if err := s.reload(corefile(corefiles[1])); err != nil {
+	if err := s.Reload(harness.Corefile(corefiles[1])); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the certificate that ends first is shown, and the one that is gone is not", func() bool {
-		all := series(t)
+	harness.Eventually(t, "the certificate that ends first is shown, and the one that is gone is not", func() bool {
+		all := harness.Series(t)
 		_, still := all[of("2")]
 		return all[of("1")] == float64(soon.Unix()) && !still
 	})
-	if err := s.reload(corefile(corefiles[2])); err != nil {
+	if err := s.Reload(harness.Corefile(corefiles[2])); err != nil {
 		t.Fatal(err)
 	}
-	for shown := range series(t) {
+	for shown := range harness.Series(t) {
 		if strings.HasPrefix(shown, name) {
 			t.Errorf("%s is shown, want none: nothing asks over TLS", shown)
 		}
@@ -100,7 +103,7 @@ func TestTheMetricsShowWhenCertificatesExpire(t *testing.T) {
 }
 
 func TestACommandDecidesWhatIsAnswered(t *testing.T) {
-	dir, host := t.TempDir(), nextNet(t)
+	dir, host := t.TempDir(), lease.Net(t)
 	alive := filepath.Join(dir, "alive")
 	script := filepath.Join(dir, "check")
 	const text = "#!/bin/sh\n[ \"$2\" = \"$RRHEALTH_ADDRESS\" ] && [ \"$TOKEN\" = 'two words' ] && [ -e \"$1.$2\" ]\n"
@@ -110,7 +113,7 @@ func TestACommandDecidesWhatIsAnswered(t *testing.T) {
 	living := func(last string) { _ = os.WriteFile(alive+"."+host+last, nil, 0o600) }
 	living("1")
 	living("2")
-	s := start(t, corefile(fmt.Sprintf(`rrhealth www.example.org {
+	s := harness.Start(t, harness.Corefile(fmt.Sprintf(`rrhealth www.example.org {
 		backend %[1]s1 %[1]s2
 		check exec %s %s {
 			env TOKEN two words
@@ -118,17 +121,17 @@ func TestACommandDecidesWhatIsAnswered(t *testing.T) {
 		interval 500ms fast 100ms
 		timeout 450ms
 	}`, host, script, alive)))
-	s.settled("www.example.org.", dns.TypeA, host+"1", host+"2")
+	s.Settled("www.example.org.", dns.TypeA, host+"1", host+"2")
 	if err := os.Remove(alive + "." + host + "2"); err != nil {
 		t.Fatal(err)
 	}
-	s.settled("www.example.org.", dns.TypeA, host+"1")
+	s.Settled("www.example.org.", dns.TypeA, host+"1")
 	living("2")
-	s.settled("www.example.org.", dns.TypeA, host+"1", host+"2")
+	s.Settled("www.example.org.", dns.TypeA, host+"1", host+"2")
 }
 
 func TestAServiceThatDoesNotServeIsNotAnswered(t *testing.T) {
-	host := nextNet(t)
+	host := lease.Net(t)
 	var services []*health.Server
 	port := "0"
 	for i := range 2 {
@@ -145,23 +148,23 @@ func TestAServiceThatDoesNotServeIsNotAnswered(t *testing.T) {
 		go func() { defer close(done); _ = server.Serve(l) }()
 		t.Cleanup(func() { server.Stop(); <-done })
 	}
-	s := start(t, corefile(fmt.Sprintf(`rrhealth www.example.org {
+	s := harness.Start(t, harness.Corefile(fmt.Sprintf(`rrhealth www.example.org {
 		backend %[1]s1 %[1]s2
 		check grpc://:%s/shop.v1.Cart
 		%s
-	}`, host, port, quick)))
-	s.settled("www.example.org.", dns.TypeA, host+"1", host+"2")
+	}`, host, port, harness.Quick)))
+	s.Settled("www.example.org.", dns.TypeA, host+"1", host+"2")
 	services[0].SetServingStatus("shop.v1.Cart", healthpb.HealthCheckResponse_NOT_SERVING)
-	s.settled("www.example.org.", dns.TypeA, host+"2")
+	s.Settled("www.example.org.", dns.TypeA, host+"2")
 	services[0].SetServingStatus("shop.v1.Cart", healthpb.HealthCheckResponse_SERVING)
-	s.settled("www.example.org.", dns.TypeA, host+"1", host+"2")
+	s.Settled("www.example.org.", dns.TypeA, host+"1", host+"2")
 }
 
 // What the manual page advises for well-known servers must get through the
 // Corefile's own quoting. plugin/probe asks the servers themselves.
 func TestTheAdviceForWellKnownServersCanBeWritten(t *testing.T) {
 	t.Setenv("REDIS_PASSWORD", "two")
-	err := validate(corefile(`rrhealth www.example.org {
+	err := harness.Validate(harness.Corefile(`rrhealth www.example.org {
 		backend 192.0.2.1
 		check tcp://:6379 {
 			send AUTH\x20{$REDIS_PASSWORD}\r\nPING\r\n

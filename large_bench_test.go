@@ -13,6 +13,7 @@ import (
 	"github.com/coredns/coredns/request"
 	"github.com/miekg/dns"
 
+	"github.com/rrhealth/rrhealth/internal/harness"
 	"github.com/rrhealth/rrhealth/plugin/verdict"
 )
 
@@ -75,7 +76,7 @@ func compareAnswers(b *testing.B, with, without plugin.Handler, w dns.ResponseWr
 // addresses of so many owners.
 func largeAnswer(tb testing.TB, records, owners int) (h *RRHealth, r *dns.Msg) {
 	tb.Helper()
-	r = question("h0.example.org.", dns.TypeA, false)
+	r = harness.Query("h0.example.org.", dns.TypeA, false)
 	r.SetEdns0(1232, false)
 	m := answerTo(r)
 	states := make(map[string]verdict.State)

@@ -15,6 +15,8 @@ import (
 
 	"github.com/miekg/dns"
 
+	"github.com/rrhealth/rrhealth/internal/harness"
+	"github.com/rrhealth/rrhealth/internal/lease"
 	"github.com/rrhealth/rrhealth/plugin/verdict"
 )
 
@@ -30,20 +32,20 @@ func targets() int {
 }
 
 func TestReloadsUnderLoadLoseNothing(t *testing.T) {
-	backends, port := fleet(t, 3)
+	backends, port := harness.Fleet(t, 3)
 	stanza := fmt.Sprintf(`rrhealth www.example.org {
 		backend %s
 		check tcp://:%s
 		interval 5s fast 100ms
 		timeout 4s
-	}`, strings.Join(ips(backends...), " "), port)
-	backends[2].stop()
-	s := start(t, corefile(stanza))
-	up := ips(backends[0], backends[1])
-	s.settled("www.example.org.", dns.TypeA, up...)
+	}`, strings.Join(harness.IPs(backends...), " "), port)
+	backends[2].Stop()
+	s := harness.Start(t, harness.Corefile(stanza))
+	up := harness.IPs(backends[0], backends[1])
+	s.Settled("www.example.org.", dns.TypeA, up...)
 
 	reload := func() {
-		if err := s.reload(corefile(stanza)); err != nil {
+		if err := s.Reload(harness.Corefile(stanza)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -52,7 +54,7 @@ func TestReloadsUnderLoadLoseNothing(t *testing.T) {
 	}
 	goroutines, files := runtime.NumGoroutine(), openFiles(t)
 
-	addr := s.addr // the same after each reload
+	addr := s.Addr // the same after each reload
 	var asked, lost, wrong atomic.Int64
 	stop := make(chan struct{})
 	var clients sync.WaitGroup
@@ -69,10 +71,10 @@ func TestReloadsUnderLoadLoseNothing(t *testing.T) {
 				m := new(dns.Msg)
 				m.SetQuestion("www.example.org.", dns.TypeA)
 				asked.Add(1)
-				switch r, err := exchange(m, "udp", addr); {
+				switch r, err := harness.Exchange(m, "udp", addr); {
 				case err != nil:
 					lost.Add(1)
-				case !isShift(addrs(r), up):
+				case !harness.IsShift(harness.Addrs(r), up):
 					wrong.Add(1)
 					t.Logf("want the two that are up, %v, got\n%v", up, r)
 				}
@@ -80,7 +82,7 @@ func TestReloadsUnderLoadLoseNothing(t *testing.T) {
 		})
 	}
 	for i := range int64(100) {
-		eventually(t, "clients go on asking", func() bool { return asked.Load() >= 20*i })
+		harness.Eventually(t, "clients go on asking", func() bool { return asked.Load() >= 20*i })
 		reload()
 	}
 	close(stop)
@@ -95,8 +97,8 @@ func TestReloadsUnderLoadLoseNothing(t *testing.T) {
 			t.Logf("%s", stacks[:runtime.Stack(stacks, true)])
 		}
 	}()
-	eventually(t, fmt.Sprintf("no more than %d goroutines", goroutines), func() bool { return runtime.NumGoroutine() <= goroutines })
-	eventually(t, fmt.Sprintf("no more than %d open files", files), func() bool { return openFiles(t) <= files })
+	harness.Eventually(t, fmt.Sprintf("no more than %d goroutines", goroutines), func() bool { return runtime.NumGoroutine() <= goroutines })
+	harness.Eventually(t, fmt.Sprintf("no more than %d open files", files), func() bool { return openFiles(t) <= files })
 	if n := targets(); n != 3 {
 		t.Errorf("%d targets after the reloads, want 3", n)
 	}
@@ -112,15 +114,15 @@ func openFiles(t *testing.T) int {
 }
 
 func TestTheRotationGoesOnAfterAReload(t *testing.T) {
-	corefile := corefile("rrhealth www.example.org {\nbackend 192.0.2.1 192.0.2.2 192.0.2.3\n}")
-	s := start(t, corefile)
-	got := addrs(s.ask("www.example.org.", dns.TypeA))
+	corefile := harness.Corefile("rrhealth www.example.org {\nbackend 192.0.2.1 192.0.2.2 192.0.2.3\n}")
+	s := harness.Start(t, corefile)
+	got := harness.Addrs(s.Ask("www.example.org.", dns.TypeA))
 	for range 7 {
-		if err := s.reload(corefile); err != nil {
+		if err := s.Reload(corefile); err != nil {
 			t.Fatal(err)
 		}
 		want := slices.Concat(got[1:], got[:1])
-		if got = addrs(s.ask("www.example.org.", dns.TypeA)); !slices.Equal(got, want) {
+		if got = harness.Addrs(s.Ask("www.example.org.", dns.TypeA)); !slices.Equal(got, want) {
 			t.Fatalf("first answer after a reload %v, want %v", got, want)
 		}
 	}
@@ -129,45 +131,45 @@ func TestTheRotationGoesOnAfterAReload(t *testing.T) {
 // A reload that changes how often is asked, but not what, remembers who is
 // down: the new targets start with what was known of the old ones.
 func TestABackendKnownDownStaysDownWhenThePaceChanges(t *testing.T) {
-	closed := closedPort(t)
+	closed := lease.Closed(t)
 	corefileWith := func(interval string) string {
-		return corefile(fmt.Sprintf("rrhealth down.example.org {\nbackend %s\ncheck tcp://:%s\ninterval %s\nall_down nodata\n}", dead, closed, interval))
+		return harness.Corefile(fmt.Sprintf("rrhealth down.example.org {\nbackend %s\ncheck tcp://:%s\ninterval %s\nall_down nodata\n}", harness.NoServer, closed, interval))
 	}
-	s := start(t, corefileWith("1s"))
-	s.settled("down.example.org.", dns.TypeA)
+	s := harness.Start(t, corefileWith("1s"))
+	s.Settled("down.example.org.", dns.TypeA)
 	for i := range 20 {
-		if err := s.reload(corefileWith(fmt.Sprintf("%ds", i+2))); err != nil {
+		if err := s.Reload(corefileWith(fmt.Sprintf("%ds", i+2))); err != nil {
 			t.Fatal(err)
 		}
-		if got := addrs(s.ask("down.example.org.", dns.TypeA)); len(got) != 0 {
+		if got := harness.Addrs(s.Ask("down.example.org.", dns.TypeA)); len(got) != 0 {
 			t.Fatalf("answer %v right after reload %d, want none: it is known to be down", got, i)
 		}
 	}
 }
 
 func TestABadReloadChangesNothing(t *testing.T) {
-	backends, port := fleet(t, 2)
-	stanza := fmt.Sprintf("rrhealth www.example.org {\nbackend %s\ncheck tcp://:%s\n%s\n}", strings.Join(ips(backends...), " "), port, quick)
-	backends[0].stop()
-	s := start(t, corefile(stanza))
-	s.settled("www.example.org.", dns.TypeA, backends[1].ip())
+	backends, port := harness.Fleet(t, 2)
+	stanza := fmt.Sprintf("rrhealth www.example.org {\nbackend %s\ncheck tcp://:%s\n%s\n}", strings.Join(harness.IPs(backends...), " "), port, harness.Quick)
+	backends[0].Stop()
+	s := harness.Start(t, harness.Corefile(stanza))
+	s.Settled("www.example.org.", dns.TypeA, backends[1].IP())
 	for range 5 {
-		if err := s.reload(corefile(stanza + "\nrrhealth other.example.org {\nbackend nonsense\n}")); err == nil {
+		if err := s.Reload(harness.Corefile(stanza + "\nrrhealth other.example.org {\nbackend nonsense\n}")); err == nil {
 			t.Fatal("a wrong Corefile was loaded")
 		}
-		if got := addrs(s.ask("www.example.org.", dns.TypeA)); !slices.Equal(got, ips(backends[1])) {
-			t.Fatalf("answer %v after a bad reload, want %v", got, backends[1].ip())
+		if got := harness.Addrs(s.Ask("www.example.org.", dns.TypeA)); !slices.Equal(got, harness.IPs(backends[1])) {
+			t.Fatalf("answer %v after a bad reload, want %v", got, backends[1].IP())
 		}
 	}
-	backends[0].start() // still watched
-	s.settled("www.example.org.", dns.TypeA, ips(backends...)...)
+	backends[0].Start() // still watched
+	s.Settled("www.example.org.", dns.TypeA, harness.IPs(backends...)...)
 }
 
 // The new instance has started its plugins when listening fails. Nobody tells
 // it to stop.
 func TestAReloadThatFailsAtListenLeaksNothing(t *testing.T) {
-	backends, port := fleet(t, 2)
-	stanza := fmt.Sprintf("rrhealth www.example.org {\nbackend %s\ncheck tcp://:%s\n%s\n}", strings.Join(ips(backends...), " "), port, quick)
+	backends, port := harness.Fleet(t, 2)
+	stanza := fmt.Sprintf("rrhealth www.example.org {\nbackend %s\ncheck tcp://:%s\n%s\n}", strings.Join(harness.IPs(backends...), " "), port, harness.Quick)
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -175,11 +177,11 @@ func TestAReloadThatFailsAtListenLeaksNothing(t *testing.T) {
 	defer taken.Close()
 	_, takenPort, _ := net.SplitHostPort(taken.Addr().String())
 
-	s := start(t, corefile(stanza))
-	s.settled("www.example.org.", dns.TypeA, ips(backends...)...)
+	s := harness.Start(t, harness.Corefile(stanza))
+	s.Settled("www.example.org.", dns.TypeA, harness.IPs(backends...)...)
 	goroutines := runtime.NumGoroutine()
 	for range 5 {
-		err := s.reload(corefile(stanza) + fmt.Sprintf("example.net:%s {\nbind 127.0.0.1\nrrhealth www.example.net {\nbackend 127.0.63.7 127.0.63.8\ncheck tcp://:1\n%s\n}\n}\n", takenPort, quick))
+		err := s.Reload(harness.Corefile(stanza) + fmt.Sprintf("example.net:%s {\nbind 127.0.0.1\nrrhealth www.example.net {\nbackend 127.0.63.7 127.0.63.8\ncheck tcp://:1\n%s\n}\n}\n", takenPort, harness.Quick))
 		if err == nil {
 			t.Fatal("a reload onto a port that is taken succeeded")
 		}
@@ -187,9 +189,9 @@ func TestAReloadThatFailsAtListenLeaksNothing(t *testing.T) {
 			t.Errorf("%d targets after the failed reload, want the 2 of the instance that lives on", n)
 		}
 	}
-	eventually(t, fmt.Sprintf("no more than %d goroutines", goroutines), func() bool { return runtime.NumGoroutine() <= goroutines })
-	backends[0].stop()
-	s.settled("www.example.org.", dns.TypeA, backends[1].ip())
+	harness.Eventually(t, fmt.Sprintf("no more than %d goroutines", goroutines), func() bool { return runtime.NumGoroutine() <= goroutines })
+	backends[0].Stop()
+	s.Settled("www.example.org.", dns.TypeA, backends[1].IP())
 }
 
 // The instance that goes on has no rrhealth that could hear of the failure: the
@@ -200,15 +202,15 @@ func TestAFailedReloadToTheFirstPoolsLeavesNoOrphan(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer taken.Close()
-	backends, port := fleet(t, 2)
-	stanza := fmt.Sprintf("rrhealth www.example.org {\nbackend %s\ncheck tcp://:%s\n%s\n}", strings.Join(ips(backends...), " "), port, quick)
+	backends, port := harness.Fleet(t, 2)
+	stanza := fmt.Sprintf("rrhealth www.example.org {\nbackend %s\ncheck tcp://:%s\n%s\n}", strings.Join(harness.IPs(backends...), " "), port, harness.Quick)
 	_, takenPort, _ := net.SplitHostPort(taken.Addr().String())
-	s := start(t, corefile("whoami"))
+	s := harness.Start(t, harness.Corefile("whoami"))
 	goroutines := runtime.NumGoroutine()
-	listener := corefile(stanza) + "example.net:" + takenPort + " {\nbind 127.0.0.1\nwhoami\n}\n"
-	plugin := corefile(stanza + "\nhealth " + taken.Addr().String())
+	listener := harness.Corefile(stanza) + "example.net:" + takenPort + " {\nbind 127.0.0.1\nwhoami\n}\n"
+	plugin := harness.Corefile(stanza + "\nhealth " + taken.Addr().String())
 	for i, text := range []string{listener, plugin, listener, plugin} {
-		if err := s.reload(text); err == nil {
+		if err := s.Reload(text); err == nil {
 			t.Fatalf("reload %d onto a port that is taken succeeded", i)
 		}
 		live.mu.Lock()
@@ -217,32 +219,32 @@ func TestAFailedReloadToTheFirstPoolsLeavesNoOrphan(t *testing.T) {
 		}
 		live.mu.Unlock()
 	}
-	eventually(t, fmt.Sprintf("no more than %d goroutines", goroutines), func() bool { return runtime.NumGoroutine() <= goroutines })
-	if n := len(s.inst.OnRestartFailed); n != 1 {
+	harness.Eventually(t, fmt.Sprintf("no more than %d goroutines", goroutines), func() bool { return runtime.NumGoroutine() <= goroutines })
+	if n := s.RestartCallbacks(); n != 1 {
 		t.Errorf("%d callbacks for a failed reload after four of them, want 1", n)
 	}
-	if err := s.reload(corefile(stanza)); err != nil { // and now that nothing is in the way
+	if err := s.Reload(harness.Corefile(stanza)); err != nil { // and now that nothing is in the way
 		t.Fatal(err)
 	}
-	s.settled("www.example.org.", dns.TypeA, ips(backends...)...)
+	s.Settled("www.example.org.", dns.TypeA, harness.IPs(backends...)...)
 }
 
 func TestAReloadThatDropsPoolsStopsWatchingThem(t *testing.T) {
-	backends, port := fleet(t, 2)
-	pool := func(name string, b *backend) string {
-		return fmt.Sprintf("rrhealth %s.example.org {\nbackend %s\ncheck tcp://:%s\n%s\n}\n", name, b.ip(), port, quick)
+	backends, port := harness.Fleet(t, 2)
+	pool := func(name string, b *harness.Backend) string {
+		return fmt.Sprintf("rrhealth %s.example.org {\nbackend %s\ncheck tcp://:%s\n%s\n}\n", name, b.IP(), port, harness.Quick)
 	}
-	s := start(t, corefile(pool("a", backends[0])+pool("b", backends[1])))
+	s := harness.Start(t, harness.Corefile(pool("a", backends[0])+pool("b", backends[1])))
 	if n := targets(); n != 2 {
 		t.Fatalf("%d targets, want 2", n)
 	}
-	if err := s.reload(corefile(pool("a", backends[0]))); err != nil {
+	if err := s.Reload(harness.Corefile(pool("a", backends[0]))); err != nil {
 		t.Fatal(err)
 	}
 	if n := targets(); n != 1 {
 		t.Errorf("%d targets after a pool was dropped, want 1", n)
 	}
-	if err := s.reload(corefile("")); err != nil {
+	if err := s.Reload(harness.Corefile("")); err != nil {
 		t.Fatal(err)
 	}
 	live.mu.Lock()
@@ -254,19 +256,17 @@ func TestAReloadThatDropsPoolsStopsWatchingThem(t *testing.T) {
 
 // While CoreDNS waits for its lame duck, queries still come in.
 func TestAfterShutdownTheLastAnswersStand(t *testing.T) {
-	backends, port := fleet(t, 2)
-	backends[0].stop()
-	s := start(t, corefile(fmt.Sprintf("rrhealth www.example.org {\nbackend %s\ncheck tcp://:%s\n%s\n}", strings.Join(ips(backends...), " "), port, quick)))
-	s.settled("www.example.org.", dns.TypeA, backends[1].ip())
-	for _, err := range s.inst.ShutdownCallbacks() {
-		t.Error(err)
-	}
+	backends, port := harness.Fleet(t, 2)
+	backends[0].Stop()
+	s := harness.Start(t, harness.Corefile(fmt.Sprintf("rrhealth www.example.org {\nbackend %s\ncheck tcp://:%s\n%s\n}", strings.Join(harness.IPs(backends...), " "), port, harness.Quick)))
+	s.Settled("www.example.org.", dns.TypeA, backends[1].IP())
+	s.LameDuck()
 	if n := targets(); n != 0 {
 		t.Errorf("%d targets after shutdown, want none", n)
 	}
 	for range 4 {
-		if got := addrs(s.ask("www.example.org.", dns.TypeA)); !slices.Equal(got, ips(backends[1])) {
-			t.Errorf("answer %v during the lame duck, want %v", got, backends[1].ip())
+		if got := harness.Addrs(s.Ask("www.example.org.", dns.TypeA)); !slices.Equal(got, harness.IPs(backends[1])) {
+			t.Errorf("answer %v during the lame duck, want %v", got, backends[1].IP())
 		}
 	}
 }
@@ -274,13 +274,13 @@ func TestAfterShutdownTheLastAnswersStand(t *testing.T) {
 // Pools, views, server blocks and sockets that ask the same of an address
 // share one target: it is probed once.
 func TestTargetsAreShared(t *testing.T) {
-	backends, port := fleet(t, 1)
-	var probes counter64
-	backends[0].stop()
-	backends[0].handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { probes.add(); healthy(w, r) })
-	backends[0].start()
-	stanza := fmt.Sprintf("rrhealth a.example.org b.example.org {\nbackend %s\ncheck http://www.example.org:%s/\ninterval 1h\n}", backends[0].ip(), port)
-	s := start(t, fmt.Sprintf(`example.org:0 {
+	backends, port := harness.Fleet(t, 1)
+	var probes atomic.Int64
+	backends[0].Stop()
+	backends[0].Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { probes.Add(1); harness.Healthy(w, r) })
+	backends[0].Start()
+	stanza := fmt.Sprintf("rrhealth a.example.org b.example.org {\nbackend %s\ncheck http://www.example.org:%s/\ninterval 1h\n}", backends[0].IP(), port)
+	s := harness.Start(t, fmt.Sprintf(`example.org:0 {
     bind 127.0.0.1
     multisocket 2
     view one {
@@ -301,44 +301,44 @@ example.org:0 {
 	if n := targets(); n != 1 {
 		t.Errorf("%d targets, want 1", n)
 	}
-	eventually(t, "the first probe", func() bool { return probes.get() > 0 && live.ready() })
+	harness.Eventually(t, "the first probe", func() bool { return probes.Load() > 0 && live.ready() })
 	for _, name := range []string{"a.example.org.", "b.example.org."} {
-		if got := addrs(s.ask(name, dns.TypeA)); !slices.Equal(got, ips(backends[0])) {
+		if got := harness.Addrs(s.Ask(name, dns.TypeA)); !slices.Equal(got, harness.IPs(backends[0])) {
 			t.Errorf("%s: %v", name, got)
 		}
 	}
-	if n := probes.get(); n != 1 {
+	if n := probes.Load(); n != 1 {
 		t.Errorf("%d probes for six pools and five sockets, want 1", n)
 	}
 }
 
 func TestReadyWaitsForFirstResultsAndNotForBackendsToBeUp(t *testing.T) {
 	release := make(chan struct{})
-	backends, port := fleet(t, 1)
-	backends[0].stop()
-	backends[0].handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	backends, port := harness.Fleet(t, 1)
+	backends[0].Stop()
+	backends[0].Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		select {
 		case <-release:
 		case <-r.Context().Done():
 		}
 		w.WriteHeader(http.StatusServiceUnavailable)
 	})
-	backends[0].start()
-	s := start(t, corefile(fmt.Sprintf("ready 127.0.0.1:0\nrrhealth www.example.org {\nbackend %s\ncheck http://:%s/\ninterval 1h\ntimeout 1m\n}", backends[0].ip(), port)))
+	backends[0].Start()
+	s := harness.Start(t, harness.Corefile(fmt.Sprintf("ready 127.0.0.1:0\nrrhealth www.example.org {\nbackend %s\ncheck http://:%s/\ninterval 1h\ntimeout 1m\n}", backends[0].IP(), port)))
 	h := handlerOf(t, s)
 	if h.Ready() {
 		t.Error("ready before the first result")
 	}
 	close(release)
-	eventually(t, "ready after a first result, though it is a failure", h.Ready)
-	eventually(t, "the backend is down", func() bool { return h.pools[0].Snapshot().Health[0].State == verdict.Down })
+	harness.Eventually(t, "ready after a first result, though it is a failure", h.Ready)
+	harness.Eventually(t, "the backend is down", func() bool { return h.pools[0].Snapshot().Health[0].State == verdict.Down })
 	if !h.Ready() {
 		t.Error("not ready because a backend is down")
 	}
 }
 
 // handlerOf returns the one handler that lives.
-func handlerOf(t *testing.T, _ *server) *RRHealth {
+func handlerOf(t *testing.T, _ *harness.Server) *RRHealth {
 	t.Helper()
 	live.mu.Lock()
 	defer live.mu.Unlock()

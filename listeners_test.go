@@ -22,6 +22,8 @@ import (
 	"github.com/quic-go/quic-go"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
+
+	"github.com/rrhealth/rrhealth/internal/harness"
 )
 
 // CoreDNS listens in six ways. Whoever asks in whichever gets the same answer,
@@ -29,10 +31,10 @@ import (
 func TestEveryKindOfListenerGivesTheSameAnswer(t *testing.T) {
 	ca := newAuthority(t)
 	cert, key := pemFiles(t, ca.issue(t, "dns.example.org", time.Hour))
-	backends, port := fleet(t, 2)
-	zone := tempZone(t, fmt.Sprintf("@ IN SOA ns1 hostmaster 1 7200 3600 1209600 60\nweb IN A %s\nweb IN A %s", backends[0].ip(), backends[1].ip()))
-	backends[0].stop()
-	s := start(t, fmt.Sprintf(`example.org:0 tls://example.org:0 https://example.org:0 grpc://example.org:0 quic://example.org:0 {
+	backends, port := harness.Fleet(t, 2)
+	zone := harness.Zone(t, fmt.Sprintf("@ IN SOA ns1 hostmaster 1 7200 3600 1209600 60\nweb IN A %s\nweb IN A %s", backends[0].IP(), backends[1].IP()))
+	backends[0].Stop()
+	s := harness.Start(t, fmt.Sprintf(`example.org:0 tls://example.org:0 https://example.org:0 grpc://example.org:0 quic://example.org:0 {
     bind 127.0.0.1
     tls %s %s
     rrhealth www.example.org {
@@ -49,16 +51,16 @@ func TestEveryKindOfListenerGivesTheSameAnswer(t *testing.T) {
     file %s example.org # not the block's zones: it hangs at the end where one is there twice
 }
 `, cert, key, port, zone))
-	secure, https := s.listener("tls").Addr().String(), s.listener("https").Addr().String()
-	rpc, doq := s.listener("grpc").Addr().String(), s.listener("quic").LocalAddr().String()
-	s.settled("web.example.org.", dns.TypeA, ips(backends[1])...)
+	secure, https := s.Listener("tls").Addr().String(), s.Listener("https").Addr().String()
+	rpc, doq := s.Listener("grpc").Addr().String(), s.Listener("quic").LocalAddr().String()
+	s.Settled("web.example.org.", dns.TypeA, harness.IPs(backends[1])...)
 
 	roots := x509.NewCertPool()
 	roots.AddCert(ca.cert)
 	config := &tls.Config{RootCAs: roots, ServerName: "dns.example.org", MinVersion: tls.VersionTLS12}
 	ask := map[string]func(*dns.Msg) (*dns.Msg, error){
-		"udp": func(m *dns.Msg) (*dns.Msg, error) { return exchange(m, "udp", s.addr) },
-		"tcp": func(m *dns.Msg) (*dns.Msg, error) { return exchange(m, "tcp", s.tcp) },
+		"udp": func(m *dns.Msg) (*dns.Msg, error) { return harness.Exchange(m, "udp", s.Addr) },
+		"tcp": func(m *dns.Msg) (*dns.Msg, error) { return harness.Exchange(m, "tcp", s.TCP) },
 		"tls": func(m *dns.Msg) (*dns.Msg, error) {
 			c := dns.Client{Net: "tcp-tls", TLSConfig: config, Timeout: 5 * time.Second}
 			r, _, err := c.Exchange(m, secure)
@@ -112,7 +114,7 @@ func TestEveryKindOfListenerGivesTheSameAnswer(t *testing.T) {
 	}
 	want := map[string][]string{
 		"www.example.org.": {"192.0.2.1", "192.0.2.2", "192.0.2.3"},
-		"web.example.org.": ips(backends[1]),
+		"web.example.org.": harness.IPs(backends[1]),
 	}
 	for how, ask := range ask {
 		for name, want := range want {
@@ -124,7 +126,7 @@ func TestEveryKindOfListenerGivesTheSameAnswer(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if got := addrs(r); !slices.Equal(got, want) || r.IsEdns0() == nil {
+				if got := harness.Addrs(r); !slices.Equal(got, want) || r.IsEdns0() == nil {
 					t.Errorf("got %v, want %v and an OPT record", r, want)
 				}
 			})

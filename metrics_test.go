@@ -1,93 +1,42 @@
 package rrhealth
 
 import (
-	"bytes"
 	"fmt"
-	stdlog "log"
 	"regexp"
 	"strings"
-	"sync"
 	"testing"
 
-	"github.com/coredns/caddy"
 	"github.com/coredns/coredns/core/dnsserver"
 	"github.com/miekg/dns"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
-	dto "github.com/prometheus/client_model/go"
+
+	"github.com/rrhealth/rrhealth/internal/harness"
 )
 
-// series returns what Prometheus would scrape: "name{label=value,...}" → value,
-// without the labels server and view.
-func series(t *testing.T) map[string]float64 {
-	t.Helper()
-	families, err := prometheus.DefaultGatherer.Gather()
-	if err != nil {
-		t.Fatal(err)
-	}
-	all := make(map[string]float64)
-	for _, f := range families {
-		name, ours := strings.CutPrefix(f.GetName(), "coredns_rrhealth_")
-		if !ours {
-			continue
-		}
-		for _, m := range f.GetMetric() {
-			if _, twice := all[name+labels(m)]; twice {
-				t.Errorf("several series %s%s: ask for server and view", name, labels(m))
-			}
-			all[name+labels(m)] = value(m)
-		}
-	}
-	return all
-}
-
-func labels(m *dto.Metric) string {
-	var words []string
-	for _, l := range m.GetLabel() {
-		if n := l.GetName(); n != "server" && n != "view" && l.GetValue() != "" {
-			words = append(words, n+"="+l.GetValue())
-		}
-	}
-	if words == nil {
-		return ""
-	}
-	return "{" + strings.Join(words, ",") + "}"
-}
-
-func value(m *dto.Metric) float64 {
-	switch {
-	case m.GetGauge() != nil:
-		return m.GetGauge().GetValue()
-	case m.GetHistogram() != nil:
-		return float64(m.GetHistogram().GetSampleCount())
-	default:
-		return m.GetCounter().GetValue()
-	}
-}
-
 func TestMetrics(t *testing.T) {
-	backends, port := fleet(t, 2)
-	backends[1].stop()
+	backends, port := harness.Fleet(t, 2)
+	backends[1].Stop()
 	stanza := fmt.Sprintf(`rrhealth www.example.org {
 		backend %s
 		check tcp://:%s
 		interval 200ms fast 100ms
 		timeout 90ms
 		policy sequential
-	}`, strings.Join(ips(backends...), " "), port)
-	s := start(t, corefile(stanza))
-	s.settled("www.example.org.", dns.TypeA, backends[0].ip())
-	eventually(t, "the other backend has had a result too", func() bool {
-		return series(t)["backend_up{backend="+backends[0].ip()+",pool=www.example.org.}"] == 1
+	}`, strings.Join(harness.IPs(backends...), " "), port)
+	s := harness.Start(t, harness.Corefile(stanza))
+	s.Settled("www.example.org.", dns.TypeA, backends[0].IP())
+	harness.Eventually(t, "the other backend has had a result too", func() bool {
+		return harness.Series(t)["backend_up{backend="+backends[0].IP()+",pool=www.example.org.}"] == 1
 	})
-	before := series(t)["answers_total{outcome=served,pool=www.example.org.}"]
+	before := harness.Series(t)["answers_total{outcome=served,pool=www.example.org.}"]
 	for range 5 {
-		s.ask("www.example.org.", dns.TypeA)
+		s.Ask("www.example.org.", dns.TypeA)
 	}
-	s.ask("www.example.org.", dns.TypeAAAA)
+	s.Ask("www.example.org.", dns.TypeAAAA)
 
-	up, down := backends[0].ip(), backends[1].ip()
-	got := series(t)
+	up, down := backends[0].IP(), backends[1].IP()
+	got := harness.Series(t)
 	for name, want := range map[string]float64{
 		"backend_up{backend=" + up + ",pool=www.example.org.}":                  1,
 		"backend_up{backend=" + down + ",pool=www.example.org.}":                0,
@@ -128,16 +77,16 @@ func TestMetrics(t *testing.T) {
 	}
 
 	// A reload goes on counting; a pool that goes takes its series along.
-	if err := s.reload(corefile(stanza + "\nrrhealth new.example.org {\nbackend 192.0.2.1\n}")); err != nil {
+	if err := s.Reload(harness.Corefile(stanza + "\nrrhealth new.example.org {\nbackend 192.0.2.1\n}")); err != nil {
 		t.Fatal(err)
 	}
-	if got := series(t)["answers_total{outcome=served,pool=www.example.org.}"]; got != before+5 {
+	if got := harness.Series(t)["answers_total{outcome=served,pool=www.example.org.}"]; got != before+5 {
 		t.Errorf("answers_total %v after a reload, want %v", got, before+5)
 	}
-	if err := s.reload(corefile("rrhealth new.example.org {\nbackend 192.0.2.1\n}")); err != nil {
+	if err := s.Reload(harness.Corefile("rrhealth new.example.org {\nbackend 192.0.2.1\n}")); err != nil {
 		t.Fatal(err)
 	}
-	for name := range series(t) {
+	for name := range harness.Series(t) {
 		if strings.Contains(name, "www.example.org") || strings.Contains(name, port) {
 			t.Errorf("%s outlived its pool", name)
 		}
@@ -150,12 +99,12 @@ func TestPoolsOfOneNameAreToldApart(t *testing.T) {
 	block := func(bind, view, backends string) string {
 		return "example.org:0 {\nbind " + bind + "\n" + view + "\nprometheus 127.0.0.1:0\nrrhealth www.example.org {\nbackend " + backends + "\n}\n}\n"
 	}
-	s := start(t, block("127.0.0.1", "view txt {\nexpr type() == 'TXT' || name() == 'www.example.org.'\n}", "192.0.2.1")+
+	s := harness.Start(t, block("127.0.0.1", "view txt {\nexpr type() == 'TXT' || name() == 'www.example.org.'\n}", "192.0.2.1")+
 		block("127.0.0.1", "", "192.0.2.1 192.0.2.2")+
 		block("127.0.0.2", "", "192.0.2.1 192.0.2.2 192.0.2.3")+
 		block("127.0.0.3 127.0.0.4", "", "192.0.2.1 192.0.2.2 192.0.2.3 192.0.2.4"))
-	s.ask("www.example.org.", dns.TypeA)
-	at := func(ip string) string { return "dns://" + ip + ":" + s.ports["dns"] }
+	s.Ask("www.example.org.", dns.TypeA)
+	at := func(ip string) string { return "dns://" + ip + ":" + s.Port("dns") }
 	first := at("127.0.0.1")
 	for _, tc := range []struct {
 		server, view    string
@@ -167,14 +116,14 @@ func TestPoolsOfOneNameAreToldApart(t *testing.T) {
 		{at("127.0.0.3") + "," + at("127.0.0.4"), "", 4, 0},
 	} {
 		labels := []string{"server", tc.server, "view", tc.view, "pool", "www.example.org."}
-		if n := metricValues(t, "coredns_rrhealth_pool_backends", append(labels, "state", "up")...); len(n) != 1 || n[0] != tc.backends {
+		if n := harness.MetricValues(t, "coredns_rrhealth_pool_backends", append(labels, "state", "up")...); len(n) != 1 || n[0] != tc.backends {
 			t.Errorf("%s, view %q: %v backends up, want %v", tc.server, tc.view, n, tc.backends)
 		}
-		if n := scraped(t, "coredns_rrhealth_answers_total", append(labels, "outcome", "served")...); n != tc.asked {
+		if n := harness.Metric(t, "coredns_rrhealth_answers_total", append(labels, "outcome", "served")...); n != tc.asked {
 			t.Errorf("%s, view %q: %v answers, want %v", tc.server, tc.view, n, tc.asked)
 		}
 	}
-	if n := scraped(t, "coredns_dns_requests_total", "server", first, "view", "txt"); n < 1 {
+	if n := harness.Metric(t, "coredns_dns_requests_total", "server", first, "view", "txt"); n < 1 {
 		t.Errorf("CoreDNS counts %v queries for %s and the view: it has other labels", n, first)
 	}
 }
@@ -182,7 +131,7 @@ func TestPoolsOfOneNameAreToldApart(t *testing.T) {
 // Server blocks for a zone and its parent may listen on one address, and have
 // pools of one name, of which one is asked for. They share their series.
 func TestPoolsWithTheSameLabelsAreShownAsOne(t *testing.T) {
-	s := start(t, `sub.example.org:0 {
+	s := harness.Start(t, `sub.example.org:0 {
     bind 127.0.0.1
     rrhealth www.sub.example.org {
         backend 192.0.2.1 192.0.2.2
@@ -195,8 +144,8 @@ example.org:0 {
     }
 }
 `)
-	s.ask("www.sub.example.org.", dns.TypeA)
-	got := series(t)
+	s.Ask("www.sub.example.org.", dns.TypeA)
+	got := harness.Series(t)
 	if n := got["pool_backends{pool=www.sub.example.org.,state=up}"]; n != 3 {
 		t.Errorf("%v backends up, want 3 different ones", n)
 	}
@@ -230,10 +179,10 @@ func TestPerBackendSeriesAreBounded(t *testing.T) {
 		}
 		b.WriteString("\n}\n")
 	}
-	logged := captureLog(t)
-	start(t, corefile(b.String()))
+	logged := harness.CaptureLog(t)
+	harness.Start(t, harness.Corefile(b.String()))
 	perBackend, perPool := 0, 0
-	for name := range series(t) {
+	for name := range harness.Series(t) {
 		switch {
 		case strings.HasPrefix(name, "backend_up{"):
 			perBackend++
@@ -250,7 +199,7 @@ func TestPerBackendSeriesAreBounded(t *testing.T) {
 }
 
 func TestMetricNamesFollowTheConventions(t *testing.T) {
-	start(t, corefile("rrhealth www.example.org {\nbackend 127.0.0.1\ncheck tcp://:1\n}"))
+	harness.Start(t, harness.Corefile("rrhealth www.example.org {\nbackend 127.0.0.1\ncheck tcp://:1\n}"))
 	problems, err := testutil.GatherAndLint(prometheus.DefaultGatherer)
 	if err != nil {
 		t.Fatal(err)
@@ -262,43 +211,19 @@ func TestMetricNamesFollowTheConventions(t *testing.T) {
 	}
 }
 
-// captureLog collects what is logged from now on.
-func captureLog(t *testing.T) func() string {
-	t.Helper()
-	var (
-		mu  sync.Mutex
-		buf bytes.Buffer
-	)
-	stdlog.SetOutput(writerFunc(func(p []byte) (int, error) {
-		mu.Lock()
-		defer mu.Unlock()
-		return buf.Write(p)
-	}))
-	t.Cleanup(func() { stdlog.SetOutput(discardLog.Writer()) })
-	return func() string {
-		mu.Lock()
-		defer mu.Unlock()
-		return buf.String()
-	}
-}
-
-type writerFunc func([]byte) (int, error)
-
-func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
-
 func TestTheLogTellsEachTransitionOnceAndWhy(t *testing.T) {
-	logged := captureLog(t)
-	backends, port := fleet(t, 2)
-	s := start(t, corefile(fmt.Sprintf(`rrhealth www.example.org other.example.org {
+	logged := harness.CaptureLog(t)
+	backends, port := harness.Fleet(t, 2)
+	s := harness.Start(t, harness.Corefile(fmt.Sprintf(`rrhealth www.example.org other.example.org {
 		backend %s
 		check tcp://:%s
 		%s
-	}`, strings.Join(ips(backends...), " "), port, quick)))
-	eventually(t, "first results", live.ready)
-	backends[1].stop()
-	s.settled("www.example.org.", dns.TypeA, backends[0].ip())
-	backends[1].start()
-	s.settled("www.example.org.", dns.TypeA, ips(backends...)...)
+	}`, strings.Join(harness.IPs(backends...), " "), port, harness.Quick)))
+	harness.Eventually(t, "first results", live.ready)
+	backends[1].Stop()
+	s.Settled("www.example.org.", dns.TypeA, backends[0].IP())
+	backends[1].Start()
+	s.Settled("www.example.org.", dns.TypeA, harness.IPs(backends...)...)
 
 	var lines []string
 	for l := range strings.SplitSeq(logged(), "\n") {
@@ -307,8 +232,8 @@ func TestTheLogTellsEachTransitionOnceAndWhy(t *testing.T) {
 		}
 	}
 	want := []string{
-		fmt.Sprintf("backend %s of www.example.org. and 1 more is down: tcp %s:%s: connection refused (3 in a row)", backends[1].ip(), backends[1].ip(), port),
-		fmt.Sprintf("backend %s of www.example.org. and 1 more is up (2 in a row)", backends[1].ip()),
+		fmt.Sprintf("backend %s of www.example.org. and 1 more is down: tcp %s:%s: connection refused (3 in a row)", backends[1].IP(), backends[1].IP(), port),
+		fmt.Sprintf("backend %s of www.example.org. and 1 more is up (2 in a row)", backends[1].IP()),
 	}
 	if got, want := strings.Join(lines, "\n"), strings.Join(want, "\n"); got != want {
 		t.Errorf("log\n%s\nwant\n%s", got, want)
@@ -316,25 +241,25 @@ func TestTheLogTellsEachTransitionOnceAndWhy(t *testing.T) {
 }
 
 func TestInsecureChecksWarnAndShow(t *testing.T) {
-	logged := captureLog(t)
-	start(t, corefile("rrhealth www.example.org {\nbackend 127.0.0.1\ncheck https://:1/ {\ninsecure\n}\n}\nloadbalance"))
+	logged := harness.CaptureLog(t)
+	harness.Start(t, harness.Corefile("rrhealth www.example.org {\nbackend 127.0.0.1\ncheck https://:1/ {\ninsecure\n}\n}\nloadbalance"))
 	if got := logged(); !strings.Contains(got, "check https://:1/ of www.example.org. does not verify the certificate") {
 		t.Errorf("log %q, want a warning of the insecure check", got)
 	}
 	if got := logged(); !strings.Contains(got, "loadbalance") {
 		t.Errorf("log %q, want a warning of loadbalance", got)
 	}
-	if got := series(t)["check_insecure{check=https://:1/,pool=www.example.org.}"]; got != 1 {
+	if got := harness.Series(t)["check_insecure{check=https://:1/,pool=www.example.org.}"]; got != 1 {
 		t.Errorf("check_insecure %v, want 1", got)
 	}
 }
 
 // Secrets stand in headers and in queries. They must not come out anywhere.
 func TestSecretsStayIn(t *testing.T) {
-	logged := captureLog(t)
+	logged := harness.CaptureLog(t)
 	const canary = "c4n4ry"
-	backends, port := fleet(t, 1)
-	stanza := corefile(fmt.Sprintf(`debug
+	backends, port := harness.Fleet(t, 1)
+	stanza := harness.Corefile(fmt.Sprintf(`debug
 	rrhealth www.example.org {
 		backend %s 127.0.63.1
 		check http://:%s/healthz?token=%s {
@@ -342,11 +267,11 @@ func TestSecretsStayIn(t *testing.T) {
 			status 404
 		}
 		%s
-	}`, backends[0].ip(), port, canary, canary, quick))
-	s := start(t, stanza)
-	eventually(t, "both are down", func() bool { return strings.Count(logged(), "is down") == 2 })
-	s.ask("www.example.org.", dns.TypeA)
-	for name := range series(t) {
+	}`, backends[0].IP(), port, canary, canary, harness.Quick))
+	s := harness.Start(t, stanza)
+	harness.Eventually(t, "both are down", func() bool { return strings.Count(logged(), "is down") == 2 })
+	s.Ask("www.example.org.", dns.TypeA)
+	for name := range harness.Series(t) {
 		if strings.Contains(name, canary) {
 			t.Errorf("series %s shows the secret", name)
 		}
@@ -354,7 +279,7 @@ func TestSecretsStayIn(t *testing.T) {
 	if strings.Contains(logged(), canary) {
 		t.Errorf("the log shows the secret:\n%s", logged())
 	}
-	err := caddy.ValidateAndExecuteDirectives(input(strings.Replace(stanza, "status 404", "status 4o4", 1)), nil, true)
+	err := harness.Validate(strings.Replace(stanza, "status 404", "status 4o4", 1))
 	if err == nil || strings.Contains(err.Error(), canary) {
 		t.Errorf("error %v, want one without the secret", err)
 	}

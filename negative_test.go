@@ -5,15 +5,17 @@ import (
 	"testing"
 
 	"github.com/miekg/dns"
+
+	"github.com/rrhealth/rrhealth/internal/harness"
 )
 
 // A denial that is due to a failure must not outlive the pool's TTL, also where the
 // zone of the dnssec plugin is another than that of the server block.
 func TestASignedDenialHasThePoolsTTL(t *testing.T) {
 	base, _ := newKey(t)
-	backends, port := fleet(t, 1)
+	backends, port := harness.Fleet(t, 1)
 	for _, zone := range []string{"example.org", "."} {
-		s := start(t, fmt.Sprintf(`%s:0 {
+		s := harness.Start(t, fmt.Sprintf(`%s:0 {
 			bind 127.0.0.1
 			errors
 			rrhealth www.example.org {
@@ -25,10 +27,10 @@ func TestASignedDenialHasThePoolsTTL(t *testing.T) {
 			dnssec example.org {
 				key file %s
 			}
-		}`, zone, backends[0].ip(), dead, port, quick, base))
+		}`, zone, backends[0].IP(), harness.NoServer, port, harness.Quick, base))
 		var denial *dns.Msg
-		eventually(t, "AAAA is denied", func() bool {
-			denial = s.exchange(question("www.example.org.", dns.TypeAAAA, true), "udp")
+		harness.Eventually(t, "AAAA is denied", func() bool {
+			denial = s.Exchange(harness.Query("www.example.org.", dns.TypeAAAA, true), "udp")
 			return len(denial.Answer) == 0 && len(denial.Ns) == 4
 		})
 		for _, rr := range denial.Ns {

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/miekg/dns"
+
+	"github.com/rrhealth/rrhealth/internal/harness"
 )
 
 // The file plugin asks the server for the end of an alias that leads out of its
@@ -14,8 +16,8 @@ import (
 // by each query, a set of two would give every client the same first address. What
 // a cache below keeps of the alias is whole and in the order of the zone.
 func TestAFilterTurnsTheEndOfAnAliasOnce(t *testing.T) {
-	near := tempZone(t, soaLine+"alias IN CNAME www.example.net.")
-	far := tempZone(t, strings.ReplaceAll(soaLine, "@", "example.net.")+"www.example.net. IN A 192.0.2.1\nwww.example.net. IN A 192.0.2.2\nwww.example.net. IN A 192.0.2.3\nwww.example.net. IN A 192.0.2.4")
+	near := harness.Zone(t, soaLine+"alias IN CNAME www.example.net.")
+	far := harness.Zone(t, strings.ReplaceAll(soaLine, "@", "example.net.")+"www.example.net. IN A 192.0.2.1\nwww.example.net. IN A 192.0.2.2\nwww.example.net. IN A 192.0.2.3\nwww.example.net. IN A 192.0.2.4")
 	for name, block := range map[string]string{
 		"no cache":                  "rrhealth {\nwatch 192.0.2.0/24\n}\n",
 		"cut":                       "rrhealth {\nwatch 192.0.2.0/24\nmax_answers 2\n}\n",
@@ -25,10 +27,10 @@ func TestAFilterTurnsTheEndOfAnAliasOnce(t *testing.T) {
 		"pools beside":              "rrhealth {\nwatch 192.0.2.0/24\n}\nrrhealth other.example.org {\nbackend 192.0.2.9\n}\n",
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := start(t, "example.org:0 example.net:0 {\nbind 127.0.0.1\nerrors\n"+block+"file "+near+" example.org\nfile "+far+" example.net\n}\n")
-			before := addrs(s.ask("alias.example.org.", dns.TypeA))
+			s := harness.Start(t, "example.org:0 example.net:0 {\nbind 127.0.0.1\nerrors\n"+block+"file "+near+" example.org\nfile "+far+" example.net\n}\n")
+			before := harness.Addrs(s.Ask("alias.example.org.", dns.TypeA))
 			for range 6 {
-				now := addrs(s.ask("alias.example.org.", dns.TypeA))
+				now := harness.Addrs(s.Ask("alias.example.org.", dns.TypeA))
 				all := []string{"192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4", "192.0.2.1"}
 				if len(before) == 0 || len(now) != len(before) {
 					t.Fatalf("answered %v after %v", now, before)
@@ -45,8 +47,8 @@ func TestAFilterTurnsTheEndOfAnAliasOnce(t *testing.T) {
 // The end of an alias may be the business of another server block, whose pool or
 // filter orders its addresses. A filter around leaves them in that order.
 func TestAFilterKeepsTheOrderOfOtherServerBlocks(t *testing.T) {
-	near := tempZone(t, soaLine+"alias IN CNAME www.example.net.")
-	far := tempZone(t, strings.ReplaceAll(soaLine, "@", "example.net.")+"www.example.net. IN A 192.0.2.1\nwww.example.net. IN A 192.0.2.2")
+	near := harness.Zone(t, soaLine+"alias IN CNAME www.example.net.")
+	far := harness.Zone(t, strings.ReplaceAll(soaLine, "@", "example.net.")+"www.example.net. IN A 192.0.2.1\nwww.example.net. IN A 192.0.2.2")
 	const block = "%s:0 {\nbind 127.0.0.1\nerrors\n%s\n}\n"
 	filter := "rrhealth {\nwatch 192.0.2.0/24\n}\n"
 	for name, tc := range map[string]struct{ near, far string }{
@@ -57,10 +59,10 @@ func TestAFilterKeepsTheOrderOfOtherServerBlocks(t *testing.T) {
 		"a filter, of pools": {"rrhealth other.example.org {\nbackend 192.0.2.9\n}\n", filter + "file " + far + " example.net"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := start(t, fmt.Sprintf(block, "example.org", tc.near+"file "+near+" example.org")+fmt.Sprintf(block, "example.net", tc.far))
-			before := addrs(s.ask("alias.example.org.", dns.TypeA))
+			s := harness.Start(t, fmt.Sprintf(block, "example.org", tc.near+"file "+near+" example.org")+fmt.Sprintf(block, "example.net", tc.far))
+			before := harness.Addrs(s.Ask("alias.example.org.", dns.TypeA))
 			for range 6 {
-				now := addrs(s.ask("alias.example.org.", dns.TypeA))
+				now := harness.Addrs(s.Ask("alias.example.org.", dns.TypeA))
 				if len(now) != 2 || now[0] != before[1] {
 					t.Fatalf("answered %v after %v: not turned by one", now, before)
 				}
@@ -69,9 +71,9 @@ func TestAFilterKeepsTheOrderOfOtherServerBlocks(t *testing.T) {
 		})
 	}
 	pool := "rrhealth www.example.net {\nbackend 192.0.2.1 192.0.2.2\npolicy sequential\n}"
-	s := start(t, fmt.Sprintf(block, "example.org", filter+"file "+near+" example.org")+fmt.Sprintf(block, "example.net", pool))
+	s := harness.Start(t, fmt.Sprintf(block, "example.org", filter+"file "+near+" example.org")+fmt.Sprintf(block, "example.net", pool))
 	for range 4 {
-		if now := addrs(s.ask("alias.example.org.", dns.TypeA)); !slices.Equal(now, []string{"192.0.2.1", "192.0.2.2"}) {
+		if now := harness.Addrs(s.Ask("alias.example.org.", dns.TypeA)); !slices.Equal(now, []string{"192.0.2.1", "192.0.2.2"}) {
 			t.Errorf("answered %v, want the order of the pool's policy", now)
 		}
 	}

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/miekg/dns"
+
+	"github.com/rrhealth/rrhealth/internal/harness"
 )
 
 // maxName is how many octets a name may have.
@@ -30,8 +32,8 @@ func long(octets int, fill, base string) string {
 // Nobody can read a message with a name of more than 255 octets, and nothing on
 // the way complains about it.
 func TestDenialsOfLongNamesCanBeRead(t *testing.T) {
-	backends, port := fleet(t, 1)
-	check := fmt.Sprintf("backend %s\ncheck tcp://:%s\n%s", backends[0].ip(), port, quick)
+	backends, port := harness.Fleet(t, 1)
+	check := fmt.Sprintf("backend %s\ncheck tcp://:%s\n%s", backends[0].IP(), port, harness.Quick)
 	base, key := newKey(t)
 	var names []string
 	for octets := 240; octets <= maxName; octets++ {
@@ -42,11 +44,11 @@ func TestDenialsOfLongNamesCanBeRead(t *testing.T) {
 	names[len(names)-1] = long(maxName, "w", "wild.example.org.")
 	for what, config := range map[string]string{"plain": root + "}\n", "signed": root + "dnssec example.org {\nkey file " + base + "\n}\n}\n"} {
 		t.Run(what, func(t *testing.T) {
-			s := start(t, config)
+			s := harness.Start(t, config)
 			for _, name := range names {
 				for _, qtype := range []uint16{dns.TypeTXT, dns.TypeAAAA, dns.TypeNSEC} {
 					for _, do := range []bool{false, true} {
-						m := s.legible(name, qtype, do)
+						m := legible(t, s, name, qtype, do)
 						if signed := verified(t, key, m); do && what == "signed" && signed == 0 {
 							t.Errorf("%s %s: no signature:\n%v", name, dns.Type(qtype), m)
 						}
@@ -57,30 +59,30 @@ func TestDenialsOfLongNamesCanBeRead(t *testing.T) {
 	}
 	for _, zone := range []string{long(245, "z", "org."), long(250, "z", "org."), long(maxName, "z", "org.")} {
 		t.Run(fmt.Sprintf("a zone of %d", len(zone)+1), func(t *testing.T) {
-			s := start(t, zone+":0 {\nbind 127.0.0.1\nerrors\nrrhealth {\n"+check+"}\n}\n")
-			s.legible(zone, dns.TypeAAAA, true)
-			s.legible(zone, dns.TypeSOA, true)
+			s := harness.Start(t, zone+":0 {\nbind 127.0.0.1\nerrors\nrrhealth {\n"+check+"}\n}\n")
+			legible(t, s, zone, dns.TypeAAAA, true)
+			legible(t, s, zone, dns.TypeSOA, true)
 		})
 	}
 	t.Run("above a name", func(t *testing.T) {
-		s := start(t, ".:0 {\nbind 127.0.0.1\nerrors\nrrhealth www.example.org {\n"+check+"}\n}\n")
-		s.legible("org.", dns.TypeAAAA, true)
+		s := harness.Start(t, ".:0 {\nbind 127.0.0.1\nerrors\nrrhealth www.example.org {\n"+check+"}\n}\n")
+		legible(t, s, "org.", dns.TypeAAAA, true)
 	})
 }
 
 // legible asks a question and returns the reply, which must be whole: two
 // programs read it where signatures are asked for.
-func (s *server) legible(name string, qtype uint16, do bool) *dns.Msg {
-	s.t.Helper()
-	conn, err := net.Dial("udp", s.addr)
+func legible(t *testing.T, s *harness.Server, name string, qtype uint16, do bool) *dns.Msg {
+	t.Helper()
+	conn, err := net.Dial("udp", s.Addr)
 	if err != nil {
-		s.t.Fatal(err)
+		t.Fatal(err)
 	}
 	defer func() { _ = conn.Close() }()
 	_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
-	q, err := question(name, qtype, do).Pack()
+	q, err := harness.Query(name, qtype, do).Pack()
 	if err != nil {
-		s.t.Fatal(err)
+		t.Fatal(err)
 	}
 	wire := make([]byte, dns.MaxMsgSize)
 	m := new(dns.Msg)
@@ -92,15 +94,15 @@ func (s *server) legible(name string, qtype uint16, do bool) *dns.Msg {
 		}
 	}
 	if err != nil || m.Rcode != dns.RcodeSuccess || len(m.Answer)+len(m.Ns) == 0 {
-		s.t.Errorf("%s %s, DO %v: %v\n%v", name, dns.Type(qtype), do, err, m)
+		t.Errorf("%s %s, DO %v: %v\n%v", name, dns.Type(qtype), do, err, m)
 	}
 	if !do {
 		return m
 	}
-	host, port, _ := net.SplitHostPort(s.addr)
-	out := run(s.t, "", program(s.t, "dig", "bind9-dnsutils"), "@"+host, "-p", port, "+dnssec", "+notcp", "+tries=1", "+time=5", name, dns.TypeToString[qtype])
+	host, port, _ := net.SplitHostPort(s.Addr)
+	out := run(t, "", program(t, "dig", "bind9-dnsutils"), "@"+host, "-p", port, "+dnssec", "+notcp", "+tries=1", "+time=5", name, dns.TypeToString[qtype])
 	if !strings.Contains(out, "status: NOERROR") || strings.Contains(out, "malformed") || strings.Contains(out, "mismatch") {
-		s.t.Errorf("dig %s %s:\n%s", name, dns.Type(qtype), out)
+		t.Errorf("dig %s %s:\n%s", name, dns.Type(qtype), out)
 	}
 	return m
 }

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/miekg/dns"
+
+	"github.com/rrhealth/rrhealth/internal/harness"
 )
 
 // What is too large for the client is compressed, and then cut, by the server
@@ -18,7 +20,7 @@ func TestLargeAnswersAreByteEqual(t *testing.T) {
 	fast := 0
 	const rounds = 400
 	for range rounds {
-		m := answerTo(question(randomName(random), dns.TypeA, false))
+		m := answerTo(harness.Query(randomName(random), dns.TypeA, false))
 		n := []int{3, 30, 90, 300, 4200}[random.IntN(5)]
 		m.Answer = randomRecords(random, n)
 		m.Ns = randomRecords(random, random.IntN(4))
@@ -44,7 +46,7 @@ func TestLargeAnswersAreByteEqual(t *testing.T) {
 
 // Every size at which one record more or less fits.
 func TestAnswersAreCutAtTheSameRecord(t *testing.T) {
-	m := answerTo(question("www.example.org.", dns.TypeA, false))
+	m := answerTo(harness.Query("www.example.org.", dns.TypeA, false))
 	m.Answer = rrs(t, "www.example.org. 300 IN CNAME a.b.example.org.")
 	for i := range 60 {
 		m.Answer = append(m.Answer, rrs(t, fmt.Sprintf("a.b.example.org. 300 IN A 192.0.2.%d", i+1))...)

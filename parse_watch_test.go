@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/rrhealth/rrhealth/internal/harness"
 	"github.com/rrhealth/rrhealth/plugin/pool"
 )
 
@@ -28,7 +29,7 @@ func TestBadFiltersGetErrorsThatHelp(t *testing.T) {
 		"watch any\ncheck https://:443/":     "https",
 		"watch any\ncheck tcp://:1\ncheck x": "Corefile:6",
 	} {
-		err := validate("example.org {\nbind 127.0.0.1\nrrhealth {\n" + block + "\n}\n}\n")
+		err := harness.Validate("example.org {\nbind 127.0.0.1\nrrhealth {\n" + block + "\n}\n}\n")
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q:\ngot  %v\nwant %s", block, err, want)
 		}
@@ -38,7 +39,7 @@ func TestBadFiltersGetErrorsThatHelp(t *testing.T) {
 		". {\nrrhealth . {\nbackend 192.0.2.1\n}\n}\n":                                       `name ".": nobody asks for the addresses of the root`,
 		"example.org {\nrrhealth {\nwatch any\n}\nrrhealth example.org {\nwatch any\n}\n}\n": `name "example.org." is claimed by the stanza at Corefile:2 already`,
 	} {
-		if err := validate(corefile); err == nil || !strings.Contains(err.Error(), want) {
+		if err := harness.Validate(corefile); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q:\ngot  %v\nwant %s", corefile, err, want)
 		}
 	}
@@ -51,7 +52,7 @@ func TestGoodFilters(t *testing.T) {
 		"example.org {\nrrhealth www.example.org {\nwatch 192.0.2.0/24\ndry_run\n}\nrrhealth www.example.org {\nbackend 192.0.2.1\ndry_run\n}\n}\n",
 		"example.org {\nrrhealth {\ncheck tls://www.example.org:443\nwatch any\n}\n}\n",
 	} {
-		if err := validate(corefile); err != nil {
+		if err := harness.Validate(corefile); err != nil {
 			t.Errorf("%q: %v", corefile, err)
 		}
 	}

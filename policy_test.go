@@ -14,6 +14,8 @@ import (
 	"github.com/maxmind/mmdbwriter/mmdbtype"
 	"github.com/miekg/dns"
 
+	"github.com/rrhealth/rrhealth/internal/harness"
+	"github.com/rrhealth/rrhealth/internal/lease"
 	"github.com/rrhealth/rrhealth/plugin/pool"
 )
 
@@ -21,17 +23,17 @@ const tenBackends = "backend 192.0.2.1 192.0.2.2 192.0.2.3 192.0.2.4 192.0.2.5 1
 
 func TestStickyGivesEachNetworkItsOwn(t *testing.T) {
 	block := "rrhealth www.example.org {\n" + tenBackends + "policy sticky\nmax_answers 1\n}"
-	s, replica := start(t, corefile(block)), start(t, corefile(block))
+	s, replica := harness.Start(t, harness.Corefile(block)), harness.Start(t, harness.Corefile(block))
 	seen := make(map[string]bool)
 	for i := range 40 {
 		network := fmt.Sprintf("198.51.%d.0/24", i)
-		want := addrs(s.exchange(from("www.example.org.", network), "udp"))
+		want := harness.Addrs(s.Exchange(from("www.example.org.", network), "udp"))
 		seen[want[0]] = true
 		for _, other := range []struct {
-			s       *server
+			s       *harness.Server
 			network string
 		}{{s, network}, {replica, network}, {s, fmt.Sprintf("198.51.%d.77/32", i)}, {s, fmt.Sprintf("198.51.%d.128/25", i)}} {
-			if got := addrs(other.s.exchange(from("www.example.org.", other.network), "tcp")); !slices.Equal(got, want) {
+			if got := harness.Addrs(other.s.Exchange(from("www.example.org.", other.network), "tcp")); !slices.Equal(got, want) {
 				t.Errorf("%s gets %v, want %v as at first", other.network, got, want)
 			}
 		}
@@ -40,38 +42,38 @@ func TestStickyGivesEachNetworkItsOwn(t *testing.T) {
 		t.Errorf("40 networks share %d of 10 backends", len(seen))
 	}
 	// Without the option the network of whoever asks counts.
-	direct := addrs(s.ask("www.example.org.", dns.TypeA))
-	if got := addrs(s.exchange(from("www.example.org.", "127.0.0.0/24"), "udp")); !slices.Equal(got, direct) {
+	direct := harness.Addrs(s.Ask("www.example.org.", dns.TypeA))
+	if got := harness.Addrs(s.Exchange(from("www.example.org.", "127.0.0.0/24"), "udp")); !slices.Equal(got, direct) {
 		t.Errorf("127.0.0.0/24 gets %v by the option and %v by itself", got, direct)
 	}
 	// /0 is how a client asks not to be told apart.
-	if got := addrs(s.exchange(from("www.example.org.", "0.0.0.0/0"), "udp")); !slices.Equal(got, direct) {
+	if got := harness.Addrs(s.Exchange(from("www.example.org.", "0.0.0.0/0"), "udp")); !slices.Equal(got, direct) {
 		t.Errorf("/0 gets %v, want %v as the resolver itself", got, direct)
 	}
 }
 
 func TestStickySurvivesAReloadAndAnotherOrder(t *testing.T) {
-	s := start(t, corefile("rrhealth www.example.org {\n"+tenBackends+"policy sticky\n}"))
+	s := harness.Start(t, harness.Corefile("rrhealth www.example.org {\n"+tenBackends+"policy sticky\n}"))
 	var before [][]string
 	for i := range 20 {
-		before = append(before, addrs(s.exchange(from("www.example.org.", fmt.Sprintf("198.51.%d.0/24", i)), "udp")))
+		before = append(before, harness.Addrs(s.Exchange(from("www.example.org.", fmt.Sprintf("198.51.%d.0/24", i)), "udp")))
 	}
 	list := strings.Fields(strings.TrimPrefix(tenBackends, "backend"))
 	slices.Reverse(list)
-	if err := s.reload(corefile("rrhealth www.example.org {\nbackend " + strings.Join(list, " ") + "\npolicy sticky\n}")); err != nil {
+	if err := s.Reload(harness.Corefile("rrhealth www.example.org {\nbackend " + strings.Join(list, " ") + "\npolicy sticky\n}")); err != nil {
 		t.Fatal(err)
 	}
 	for i, want := range before {
-		if got := addrs(s.exchange(from("www.example.org.", fmt.Sprintf("198.51.%d.0/24", i)), "udp")); !slices.Equal(got, want) {
+		if got := harness.Addrs(s.Exchange(from("www.example.org.", fmt.Sprintf("198.51.%d.0/24", i)), "udp")); !slices.Equal(got, want) {
 			t.Errorf("network %d: %v after the reload, %v before", i, got, want)
 		}
 	}
 }
 
 func TestWhyAnAnswerIsOutOfTheOrdinary(t *testing.T) {
-	backends, port := fleet(t, 2)
-	closed := closedPort(t)
-	s := start(t, corefile(fmt.Sprintf(`rrhealth few.example.org {
+	backends, port := harness.Fleet(t, 2)
+	closed := lease.Closed(t)
+	s := harness.Start(t, harness.Corefile(fmt.Sprintf(`rrhealth few.example.org {
 		backend %s 127.0.63.9
 		check tcp://:%s
 		%s
@@ -87,7 +89,7 @@ func TestWhyAnAnswerIsOutOfTheOrdinary(t *testing.T) {
 		backend %s ::1
 		check tcp://:%s
 		%s
-	}`, strings.Join(ips(backends...), " "), port, quick, closed, quick, backends[0].ip(), port, quick)))
+	}`, strings.Join(harness.IPs(backends...), " "), port, harness.Quick, closed, harness.Quick, backends[0].IP(), port, harness.Quick)))
 	for _, tc := range []struct {
 		name  string
 		qtype uint16
@@ -103,8 +105,8 @@ func TestWhyAnAnswerIsOutOfTheOrdinary(t *testing.T) {
 		var got string
 		m := from(tc.name+".example.org.", "")
 		m.Question[0].Qtype = tc.qtype
-		eventually(t, fmt.Sprintf("%s %d: extended error %q", tc.name, tc.qtype, tc.want), func() bool {
-			got = ede(s.exchange(m, "udp"))
+		harness.Eventually(t, fmt.Sprintf("%s %d: extended error %q", tc.name, tc.qtype, tc.want), func() bool {
+			got = harness.EDE(s.Exchange(m, "udp"))
 			return got == tc.want
 		})
 	}
@@ -152,9 +154,9 @@ func threePlaces(t *testing.T) string {
 }
 
 func TestNearestByTheClientsNetwork(t *testing.T) {
-	backends, port := fleet(t, 3)
+	backends, port := harness.Fleet(t, 3)
 	frankfurt, newYork, tokyo := backends[0], backends[1], backends[2]
-	s := start(t, corefile(fmt.Sprintf(`
+	s := harness.Start(t, harness.Corefile(fmt.Sprintf(`
 	metadata
 	geoip %s {
 		edns-subnet
@@ -166,30 +168,30 @@ func TestNearestByTheClientsNetwork(t *testing.T) {
 		check tcp://:%s
 		%s
 		policy nearest
-	}`, threePlaces(t), frankfurt.ip(), newYork.ip(), tokyo.ip(), port, quick)))
+	}`, threePlaces(t), frankfurt.IP(), newYork.IP(), tokyo.IP(), port, harness.Quick)))
 	london, york, sydney, paris := "198.51.100.0/24", "203.0.113.9/32", "192.0.2.0/24", "2001:db8:4444::/48"
-	check := func(when string, want map[string][]*backend) {
+	check := func(when string, want map[string][]*harness.Backend) {
 		t.Helper()
 		for network, order := range want {
-			eventually(t, fmt.Sprintf("%s: %s gets %v", when, network, ips(order...)), func() bool {
-				return slices.Equal(addrs(s.exchange(from("www.example.org.", network), "udp")), ips(order...))
+			harness.Eventually(t, fmt.Sprintf("%s: %s gets %v", when, network, harness.IPs(order...)), func() bool {
+				return slices.Equal(harness.Addrs(s.Exchange(from("www.example.org.", network), "udp")), harness.IPs(order...))
 			})
 		}
 	}
-	check("all up", map[string][]*backend{
+	check("all up", map[string][]*harness.Backend{
 		london: {frankfurt, newYork, tokyo}, paris: {frankfurt, newYork, tokyo},
 		york: {newYork, frankfurt, tokyo}, sydney: {tokyo, newYork, frankfurt},
 	})
-	frankfurt.stop()
-	check("Frankfurt down", map[string][]*backend{london: {newYork, tokyo}, paris: {newYork, tokyo}, york: {newYork, tokyo}})
-	newYork.stop()
-	check("New York down too", map[string][]*backend{london: {tokyo}, york: {tokyo}, sydney: {tokyo}})
-	frankfurt.start()
-	check("Frankfurt back", map[string][]*backend{london: {frankfurt, tokyo}, york: {frankfurt, tokyo}, sydney: {tokyo, frankfurt}})
+	frankfurt.Stop()
+	check("Frankfurt down", map[string][]*harness.Backend{london: {newYork, tokyo}, paris: {newYork, tokyo}, york: {newYork, tokyo}})
+	newYork.Stop()
+	check("New York down too", map[string][]*harness.Backend{london: {tokyo}, york: {tokyo}, sydney: {tokyo}})
+	frankfurt.Start()
+	check("Frankfurt back", map[string][]*harness.Backend{london: {frankfurt, tokyo}, york: {frankfurt, tokyo}, sydney: {tokyo, frankfurt}})
 }
 
 func TestNearestByCodesOfTheDatabase(t *testing.T) {
-	s := start(t, corefile(fmt.Sprintf(`
+	s := harness.Start(t, harness.Corefile(fmt.Sprintf(`
 	metadata
 	geoip %s {
 		edns-subnet
@@ -203,7 +205,7 @@ func TestNearestByCodesOfTheDatabase(t *testing.T) {
 	for network, want := range map[string]string{"198.51.100.0/24": "192.0.2.1 192.0.2.2", "2001:db8:4444::/48": "192.0.2.1", "203.0.113.0/24": "192.0.2.3"} {
 		// Those in the same continent take turns.
 		for range 4 {
-			if got := addrs(s.exchange(from("www.example.org.", network), "udp"))[0]; !strings.Contains(want, got) {
+			if got := harness.Addrs(s.Exchange(from("www.example.org.", network), "udp"))[0]; !strings.Contains(want, got) {
 				t.Errorf("%s gets %s first, want %s", network, got, want)
 			}
 		}
@@ -211,7 +213,7 @@ func TestNearestByCodesOfTheDatabase(t *testing.T) {
 }
 
 func TestWhoIsNowhereIsRotatedAndCounted(t *testing.T) {
-	s := start(t, corefile(fmt.Sprintf(`
+	s := harness.Start(t, harness.Corefile(fmt.Sprintf(`
 	metadata
 	geoip %s {
 		edns-subnet
@@ -221,27 +223,27 @@ func TestWhoIsNowhereIsRotatedAndCounted(t *testing.T) {
 		backend 192.0.2.2 location 40.7 -74
 		policy nearest
 	}`, threePlaces(t))))
-	unlocated := func() float64 { return series(t)["nearest_unlocated_answers_total{pool=www.example.org.}"] }
+	unlocated := func() float64 { return harness.Series(t)["nearest_unlocated_answers_total{pool=www.example.org.}"] }
 	before := unlocated()
-	first := addrs(s.exchange(from("www.example.org.", "100.64.0.0/24"), "udp"))
+	first := harness.Addrs(s.Exchange(from("www.example.org.", "100.64.0.0/24"), "udp"))
 	for i := range 9 {
-		next := addrs(s.exchange(from("www.example.org.", "100.64.0.0/24"), "udp"))
+		next := harness.Addrs(s.Exchange(from("www.example.org.", "100.64.0.0/24"), "udp"))
 		if next[0] == first[0] {
 			t.Fatalf("answer %d starts with %s again, want the list turned", i, next[0])
 		}
 		first = next
 	}
-	s.exchange(from("www.example.org.", "198.51.100.0/24"), "udp") // London
+	s.Exchange(from("www.example.org.", "198.51.100.0/24"), "udp") // London
 	if got := unlocated() - before; got != 10 {
 		t.Errorf("%v answers were counted, want 10", got)
 	}
 }
 
 func TestWeightsThroughTheServer(t *testing.T) {
-	s := start(t, corefile("rrhealth www.example.org {\nbackend 192.0.2.1 weight 5\nbackend 192.0.2.2 weight 3\nbackend 192.0.2.3 weight 2\n}"))
+	s := harness.Start(t, harness.Corefile("rrhealth www.example.org {\nbackend 192.0.2.1 weight 5\nbackend 192.0.2.2 weight 3\nbackend 192.0.2.3 weight 2\n}"))
 	counts := make(map[string]int)
 	for range 100 {
-		counts[addrs(s.ask("www.example.org.", dns.TypeA))[0]]++
+		counts[harness.Addrs(s.Ask("www.example.org.", dns.TypeA))[0]]++
 	}
 	if got, want := fmt.Sprint(counts), "map[192.0.2.1:50 192.0.2.2:30 192.0.2.3:20]"; got != want {
 		t.Errorf("first %s, want %s", got, want)
@@ -255,12 +257,12 @@ func TestWeightsThroughTheServer(t *testing.T) {
 	for range 8 {
 		wg.Go(func() {
 			for range 100 {
-				r, err := exchange(query("www.example.org."), "udp", s.addr)
+				r, err := harness.Exchange(query("www.example.org."), "udp", s.Addr)
 				if err != nil {
 					t.Error(err)
 					return
 				}
-				firsts <- addrs(r)[0]
+				firsts <- harness.Addrs(r)[0]
 			}
 		})
 	}

@@ -7,52 +7,54 @@ import (
 	"testing"
 
 	"github.com/miekg/dns"
+
+	"github.com/rrhealth/rrhealth/internal/harness"
 )
 
 // A validating resolver follows the aliases itself, believes what comes along
 // with an answer if it is signed, and keeps it.
 func TestAPoolsNameIsSignedEverywhere(t *testing.T) {
 	base, key := newKey(t)
-	zone := tempZone(t, aliasZone)
+	zone := harness.Zone(t, aliasZone)
 	for _, cache := range []string{"", "cache\n"} {
 		t.Run(cache, func(t *testing.T) {
 			f := newFarm(t, 3)
-			s := start(t, corefile(f.pool("www.example.org www.new.example.org only.sub.example.org", "")+cache+fmt.Sprintf("dnssec {\nkey file %s\n}\nfile %s example.org", base, zone)))
+			s := harness.Start(t, harness.Corefile(f.pool("www.example.org www.new.example.org only.sub.example.org", "")+cache+fmt.Sprintf("dnssec {\nkey file %s\n}\nfile %s example.org", base, zone)))
 			f.kill(f.all[0])
 			up := f.all[1:]
-			s.settled("www.example.org.", dns.TypeA, up...)
-			resolver := unbound(t, s.addr, key)
+			s.Settled("www.example.org.", dns.TypeA, up...)
+			resolver := unbound(t, s.Addr, key)
 			for _, name := range []string{"alias", "far", "www.old", "bare"} {
 				name += ".example.org."
 				for _, qtype := range []uint16{dns.TypeA, dns.TypeAAAA} {
-					m := resolver.exchange(question(name, qtype, true))
+					m := resolver.exchange(harness.Query(name, qtype, true))
 					if want := map[uint16][]string{dns.TypeA: up}[qtype]; !m.AuthenticatedData || m.Rcode != dns.RcodeSuccess || !slices.Equal(sorted(m), want) {
 						t.Errorf("%s %s at unbound: want %v, secure, got\n%v", name, dns.TypeToString[qtype], want, m)
 					}
 					if name == "www.old.example.org." {
 						continue // delv does not take CoreDNS's DNAME answers, with or without us
 					}
-					if out := delv(t, s.addr, key, name, qtype); !strings.Contains(out, "fully validated") {
+					if out := delv(t, s.Addr, key, name, qtype); !strings.Contains(out, "fully validated") {
 						t.Errorf("delv %s %s:\n%s", name, dns.TypeToString[qtype], out)
 					}
 				}
-				m := s.exchange(question(name, dns.TypeA, true), "udp")
+				m := s.Exchange(harness.Query(name, dns.TypeA, true), "udp")
 				if got := sorted(m); !slices.Equal(got, up) || count(m.Answer, dns.TypeRRSIG) != 1+count(m.Answer, dns.TypeCNAME)+count(m.Answer, dns.TypeDNAME) {
 					t.Errorf("%s: want %v with one signature for each set, got\n%v", name, up, m)
 				}
 			}
 			for name, qtype := range map[string]uint16{"srv.example.org.": dns.TypeSRV, "mx.example.org.": dns.TypeMX, "svc.example.org.": dns.TypeHTTPS, "Svc.example.org.": dns.TypeSVCB, "www.example.org.": dns.TypeHTTPS} {
-				m := resolver.exchange(question(name, qtype, true))
+				m := resolver.exchange(harness.Query(name, qtype, true))
 				if !m.AuthenticatedData || m.Rcode != dns.RcodeSuccess || len(m.Answer) == 0 {
 					t.Errorf("%s %s at unbound: not secure:\n%v", name, dns.TypeToString[qtype], m)
 				}
-				if out := delv(t, s.addr, key, name, qtype); !strings.Contains(out, "fully validated") {
+				if out := delv(t, s.Addr, key, name, qtype); !strings.Contains(out, "fully validated") {
 					t.Errorf("delv %s %s:\n%s", name, dns.TypeToString[qtype], out)
 				}
 				if hints := hintsIn(m); qtype != dns.TypeSRV && qtype != dns.TypeMX && !slices.Equal(hints, up) {
 					t.Errorf("%s %s: hints %v, want %v", name, dns.TypeToString[qtype], hints, up)
 				}
-				m = s.exchange(question(name, qtype, true), "udp")
+				m = s.Exchange(harness.Query(name, qtype, true), "udp")
 				if got := beside(m, "www.example.org."); len(got) > 0 && (!slices.Equal(got, up) || count(m.Extra, dns.TypeRRSIG) != 1) {
 					t.Errorf("%s %s: beside it %v, want %v with one signature", name, dns.TypeToString[qtype], got, up)
 				}
@@ -77,38 +79,38 @@ func TestAPoolsNameInASetSignedByOthers(t *testing.T) {
 	needsAddressesBesideServices(t)
 	f := newFarm(t, 3)
 	f.kill(f.all[0])
-	zone := tempZone(t, soaLine+addressRecords("www", f.all...)+"alias IN CNAME www\nsrv IN SRV 1 1 443 www\nsvc IN HTTPS 1 www ipv4hint="+strings.Join(f.all, ",")+"\n")
+	zone := harness.Zone(t, soaLine+addressRecords("www", f.all...)+"alias IN CNAME www\nsrv IN SRV 1 1 443 www\nsvc IN HTTPS 1 www ipv4hint="+strings.Join(f.all, ",")+"\n")
 	file, key := presigned(t, zone)
-	s := start(t, corefile(f.pool("www.example.org", "")+"onebyone\nfile "+file+" example.org"))
+	s := harness.Start(t, harness.Corefile(f.pool("www.example.org", "")+"onebyone\nfile "+file+" example.org"))
 	up := f.all[1:]
-	s.settled("www.example.org.", dns.TypeA, up...)
-	before := scraped(t, "coredns_rrhealth_signed_addresses_total", "pool", "www.example.org.")
-	m := s.exchange(question("alias.example.org.", dns.TypeA, true), "udp")
-	if got := addrs(m); len(got) != 3 || got[2] != f.all[0] || count(m.Answer, dns.TypeRRSIG) != 2 {
+	s.Settled("www.example.org.", dns.TypeA, up...)
+	before := harness.Metric(t, "coredns_rrhealth_signed_addresses_total", "pool", "www.example.org.")
+	m := s.Exchange(harness.Query("alias.example.org.", dns.TypeA, true), "udp")
+	if got := harness.Addrs(m); len(got) != 3 || got[2] != f.all[0] || count(m.Answer, dns.TypeRRSIG) != 2 {
 		t.Errorf("with DO: want all three, %s last, and two signatures, got\n%v", f.all[0], m)
 	}
-	m = s.exchange(question("srv.example.org.", dns.TypeSRV, true), "udp")
+	m = s.Exchange(harness.Query("srv.example.org.", dns.TypeSRV, true), "udp")
 	if got := beside(m, "www.example.org."); !slices.Equal(got, f.all) {
 		t.Errorf("beside SRV with DO: want all three, got\n%v", m)
 	}
-	m = s.exchange(question("svc.example.org.", dns.TypeHTTPS, true), "udp")
+	m = s.Exchange(harness.Query("svc.example.org.", dns.TypeHTTPS, true), "udp")
 	if got := hintsIn(m); !slices.Equal(got, f.all) {
 		t.Errorf("hints with DO: want all three, got\n%v", m)
 	}
-	if got := scraped(t, "coredns_rrhealth_signed_addresses_total", "pool", "www.example.org.") - before; got != 4 { // two beside or in HTTPS
+	if got := harness.Metric(t, "coredns_rrhealth_signed_addresses_total", "pool", "www.example.org.") - before; got != 4 { // two beside or in HTTPS
 		t.Errorf("%v addresses counted that had to stay, want 4", got)
 	}
 	for _, name := range []string{"alias.example.org", "svc.example.org"} {
 		qtype := map[string]uint16{"alias.example.org": dns.TypeA, "svc.example.org": dns.TypeHTTPS}[name]
-		if out := delv(t, s.addr, key, name, qtype); !strings.Contains(out, "fully validated") {
+		if out := delv(t, s.Addr, key, name, qtype); !strings.Contains(out, "fully validated") {
 			t.Errorf("delv %s:\n%s", name, out)
 		}
 	}
-	m = s.exchange(question("alias.example.org.", dns.TypeA, false), "udp")
+	m = s.Exchange(harness.Query("alias.example.org.", dns.TypeA, false), "udp")
 	if got := sorted(m); !slices.Equal(got, up) || count(m.Answer, dns.TypeRRSIG) != 0 {
 		t.Errorf("without DO: want %v and no signature, got\n%v", up, m)
 	}
-	m = s.exchange(question("srv.example.org.", dns.TypeSRV, false), "udp")
+	m = s.Exchange(harness.Query("srv.example.org.", dns.TypeSRV, false), "udp")
 	if got := beside(m, "www.example.org."); !slices.Equal(got, up) {
 		t.Errorf("beside SRV without DO: want %v, got\n%v", up, m)
 	}

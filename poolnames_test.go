@@ -9,6 +9,7 @@ import (
 
 	"github.com/miekg/dns"
 
+	"github.com/rrhealth/rrhealth/internal/harness"
 	"github.com/rrhealth/rrhealth/plugin/reply"
 )
 
@@ -37,12 +38,12 @@ below IN CNAME x.names
 
 // poolOf returns a stanza of a pool with the farm's addresses.
 func (f *farm) pool(names, more string) string {
-	return fmt.Sprintf("rrhealth %s {\nbackend %s\ncheck tcp://:%s\n%s\n%s\n}\n", names, strings.Join(f.all, " "), f.port, quick, more)
+	return fmt.Sprintf("rrhealth %s {\nbackend %s\ncheck tcp://:%s\n%s\n%s\n}\n", names, strings.Join(f.all, " "), f.port, harness.Quick, more)
 }
 
 // beside returns the addresses of name in the additional section, sorted.
 func beside(m *dns.Msg, name string) []string {
-	all := addrs(&dns.Msg{Answer: slices.DeleteFunc(slices.Clone(m.Extra), func(rr dns.RR) bool { return !reply.SameName(rr.Header().Name, name) })})
+	all := harness.Addrs(&dns.Msg{Answer: slices.DeleteFunc(slices.Clone(m.Extra), func(rr dns.RR) bool { return !reply.SameName(rr.Header().Name, name) })})
 	slices.Sort(all)
 	return all
 }
@@ -68,11 +69,11 @@ func TestAPoolsNameIsThePoolsEverywhere(t *testing.T) {
 		for _, cache := range []string{"", "cache\n"} {
 			t.Run(what+" "+cache, func(t *testing.T) {
 				f := newFarm(t, 3)
-				zone := tempZone(t, aliasZone)
-				s := start(t, corefile(f.pool("www.example.org www.new.example.org only.sub.example.org ns.names.example.org", "ttl 20s")+filter+cache+"file "+zone+" example.org"))
+				zone := harness.Zone(t, aliasZone)
+				s := harness.Start(t, harness.Corefile(f.pool("www.example.org www.new.example.org only.sub.example.org ns.names.example.org", "ttl 20s")+filter+cache+"file "+zone+" example.org"))
 				f.kill(f.all[0])
 				up := f.all[1:]
-				s.settled("www.example.org.", dns.TypeA, up...)
+				s.Settled("www.example.org.", dns.TypeA, up...)
 				check := func(name string, qtype uint16, what string, got []string, ttl uint32, want []string) {
 					t.Helper()
 					if !slices.Equal(got, want) || (len(got) > 0 && ttl != 1) {
@@ -82,30 +83,30 @@ func TestAPoolsNameIsThePoolsEverywhere(t *testing.T) {
 				for range 2 { // the second answer may come from the cache
 					for name, aliases := range map[string]int{"alias": 1, "far": 2, "www.old": 2, "bare": 1, "fAr": 2} {
 						name += ".example.org."
-						m := s.ask(name, dns.TypeA)
+						m := s.Ask(name, dns.TypeA)
 						ttl := m.Answer[len(m.Answer)-1].Header().Ttl
 						check(name, dns.TypeA, "answer", sorted(m), ttl, up)
 						if got := len(m.Answer) - len(up); got != aliases {
 							t.Errorf("%s: %d aliases, want %d:\n%v", name, got, aliases, m)
 						}
-						m = s.ask(name, dns.TypeAAAA)
-						if len(addrs(m)) > 0 || len(m.Answer) != aliases || m.Rcode != dns.RcodeSuccess || soaOwner(m) == "" {
+						m = s.Ask(name, dns.TypeAAAA)
+						if len(harness.Addrs(m)) > 0 || len(m.Answer) != aliases || m.Rcode != dns.RcodeSuccess || soaOwner(m) == "" {
 							t.Errorf("%s AAAA: want %d aliases and NODATA with an SOA, got\n%v", name, aliases, m)
 						}
 					}
 					for name, qtype := range map[string]uint16{"srv.example.org.": dns.TypeSRV, "mx.example.org.": dns.TypeMX} {
-						m := s.ask(name, qtype)
+						m := s.Ask(name, qtype)
 						check(name, qtype, "beside it", beside(m, "www.example.org."), m.Extra[0].Header().Ttl, up)
 					}
 					for name, qtype := range map[string]uint16{"svc.example.org.": dns.TypeHTTPS, "Svc.example.org.": dns.TypeSVCB, "www.example.org.": dns.TypeHTTPS} {
-						m := s.ask(name, qtype)
+						m := s.Ask(name, qtype)
 						check(name, qtype, "hints", hintsIn(m), m.Answer[0].Header().Ttl, up)
 						if since(1, 14) { // file puts addresses beside them
 							check(name, qtype, "beside it", beside(m, "www.example.org."), 1, map[bool][]string{false: up}[name == "www.example.org."])
 						}
 					}
 				}
-				if m := s.ask("others.example.org.", dns.TypeSRV); !slices.Equal(beside(m, "other.example.org."), []string{"192.0.2.67"}) {
+				if m := s.Ask("others.example.org.", dns.TypeSRV); !slices.Equal(beside(m, "other.example.org."), []string{"192.0.2.67"}) {
 					t.Errorf("a name that is no pool's: %v", m)
 				}
 				// Glue belongs into a referral whatever becomes of it: RFC 9471.
@@ -113,7 +114,7 @@ func TestAPoolsNameIsThePoolsEverywhere(t *testing.T) {
 					if name == "below.example.org." && !since(1, 14) {
 						continue // file does not refer from behind an alias
 					}
-					if m := s.ask(name, dns.TypeA); !slices.Equal(beside(m, "ns.names.example.org."), []string{"192.0.2.66"}) {
+					if m := s.Ask(name, dns.TypeA); !slices.Equal(beside(m, "ns.names.example.org."), []string{"192.0.2.66"}) {
 						t.Errorf("%s: a referral lost its glue: %v", name, m)
 					}
 				}
@@ -139,26 +140,26 @@ func TestAllDownBehindAnAlias(t *testing.T) {
 		t.Run(word, func(t *testing.T) {
 			f := newFarm(t, 2)
 			f.kill(f.all...)
-			s := start(t, corefile(f.pool("www.example.org only.sub.example.org", "all_down "+word)+"cache\nfile "+tempZone(t, aliasZone)+" example.org"))
-			eventually(t, "all is down", func() bool { return allDown(s) })
+			s := harness.Start(t, harness.Corefile(f.pool("www.example.org only.sub.example.org", "all_down "+word)+"cache\nfile "+harness.Zone(t, aliasZone)+" example.org"))
+			harness.Eventually(t, "all is down", func() bool { return allDown(s) })
 			answer, side := want.addrs, want.beside
 			if answer == nil {
 				answer, side = f.all, f.all
 			}
 			for _, name := range []string{"www.example.org.", "alias.example.org.", "far.example.org.", "bare.example.org."} {
 				for range 2 {
-					m := s.exchange(question(name, dns.TypeA, false), "udp")
+					m := s.Exchange(harness.Query(name, dns.TypeA, false), "udp")
 					ede := strings.ReplaceAll(want.ede, "www", map[bool]string{true: "only.sub", false: "www"}[name == "bare.example.org."])
-					if m.Rcode != want.rcode || !slices.Equal(sorted(m), answer) && len(answer)+len(addrs(m)) > 0 || edeOf(m) != ede {
+					if m.Rcode != want.rcode || !slices.Equal(sorted(m), answer) && len(answer)+len(harness.Addrs(m)) > 0 || harness.EDE(m) != ede {
 						t.Errorf("%s: want %s, %v, %q, got\n%v", name, dns.RcodeToString[want.rcode], answer, ede, m)
 					}
 				}
 			}
-			m := s.ask("srv.example.org.", dns.TypeSRV)
+			m := s.Ask("srv.example.org.", dns.TypeSRV)
 			if got := beside(m, "www.example.org."); len(m.Answer) != 1 || !slices.Equal(got, side) && len(got)+len(side) > 0 {
 				t.Errorf("beside SRV: %v, want %v", got, side)
 			}
-			if hints := hintsIn(s.ask("svc.example.org.", dns.TypeHTTPS)); !slices.Equal(hints, want.beside) {
+			if hints := hintsIn(s.Ask("svc.example.org.", dns.TypeHTTPS)); !slices.Equal(hints, want.beside) {
 				t.Errorf("hints %v, want %v: none that is down", hints, want.beside)
 			}
 		})
@@ -168,17 +169,17 @@ func TestAllDownBehindAnAlias(t *testing.T) {
 func TestADroppedPoolIsDroppedBehindAnAlias(t *testing.T) {
 	f := newFarm(t, 1)
 	f.kill(f.all...)
-	s := start(t, corefile(f.pool("www.example.org only.sub.example.org", "all_down drop")+"file "+tempZone(t, aliasZone)+" example.org"))
-	eventually(t, "all is down", func() bool { return allDown(s) })
-	conn, err := net.Dial("udp", s.addr)
+	s := harness.Start(t, harness.Corefile(f.pool("www.example.org only.sub.example.org", "all_down drop")+"file "+harness.Zone(t, aliasZone)+" example.org"))
+	harness.Eventually(t, "all is down", func() bool { return allDown(s) })
+	conn, err := net.Dial("udp", s.Addr)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer conn.Close()
 	co := &dns.Conn{Conn: conn}
-	answered := question("other.example.org.", dns.TypeA, false)
+	answered := harness.Query("other.example.org.", dns.TypeA, false)
 	for range 6 { // answers to the first two would come before or about with those to the third
-		for _, m := range []*dns.Msg{question("alias.example.org.", dns.TypeA, false), question("bare.example.org.", dns.TypeA, false), answered} {
+		for _, m := range []*dns.Msg{harness.Query("alias.example.org.", dns.TypeA, false), harness.Query("bare.example.org.", dns.TypeA, false), answered} {
 			if err := co.WriteMsg(m); err != nil {
 				t.Fatal(err)
 			}
@@ -194,10 +195,10 @@ func TestADroppedPoolIsDroppedBehindAnAlias(t *testing.T) {
 // An alias turns the pool's list by one, no matter whether the plugin below has
 // the addresses or asks for them, and counts once.
 func TestAnAliasTurnsTheListOnce(t *testing.T) {
-	zone := tempZone(t, aliasZone+"there IN CNAME www.new\n")
-	s := start(t, corefile("rrhealth www.example.org {\nbackend 192.0.2.1 192.0.2.2\n}\nrrhealth only.sub.example.org {\nbackend 192.0.2.1 192.0.2.2\n}\nfile "+zone+" example.org"))
+	zone := harness.Zone(t, aliasZone+"there IN CNAME www.new\n")
+	s := harness.Start(t, harness.Corefile("rrhealth www.example.org {\nbackend 192.0.2.1 192.0.2.2\n}\nrrhealth only.sub.example.org {\nbackend 192.0.2.1 192.0.2.2\n}\nfile "+zone+" example.org"))
 	for alias, name := range map[string]string{"alias.example.org.": "www.example.org.", "bare.example.org.": "only.sub.example.org."} {
-		count := func() float64 { return scraped(t, "coredns_rrhealth_answers_total", "pool", name) }
+		count := func() float64 { return harness.Metric(t, "coredns_rrhealth_answers_total", "pool", name) }
 		before := count()
 		last := ""
 		for i := range 8 {
@@ -206,9 +207,9 @@ func TestAnAliasTurnsTheListOnce(t *testing.T) {
 				ask = name
 			}
 			for _, other := range []uint16{dns.TypeSRV, dns.TypeHTTPS} { // in between
-				s.ask(map[uint16]string{dns.TypeSRV: "srv.example.org.", dns.TypeHTTPS: "svc.example.org."}[other], other)
+				s.Ask(map[uint16]string{dns.TypeSRV: "srv.example.org.", dns.TypeHTTPS: "svc.example.org."}[other], other)
 			}
-			got := addrs(s.ask(ask, dns.TypeA))
+			got := harness.Addrs(s.Ask(ask, dns.TypeA))
 			if len(got) != 2 || got[0] == last {
 				t.Errorf("%s, query %d: %v, after %s was first", ask, i, got, last)
 			}
@@ -221,11 +222,11 @@ func TestAnAliasTurnsTheListOnce(t *testing.T) {
 }
 
 func TestClientsThatReadWhatComesAlongAreSpreadToo(t *testing.T) {
-	s := start(t, corefile("rrhealth www.example.org {\nbackend 192.0.2.1 192.0.2.2 192.0.2.3\nmax_answers 1\n}\nfile "+tempZone(t, aliasZone)+" example.org"))
+	s := harness.Start(t, harness.Corefile("rrhealth www.example.org {\nbackend 192.0.2.1 192.0.2.2 192.0.2.3\nmax_answers 1\n}\nfile "+harness.Zone(t, aliasZone)+" example.org"))
 	side, hints := make(map[string]int), make(map[string]int)
 	for range 6 {
-		side[strings.Join(beside(s.ask("srv.example.org.", dns.TypeSRV), "www.example.org."), " ")]++
-		hints[strings.Join(hintsIn(s.ask("svc.example.org.", dns.TypeHTTPS)), " ")]++
+		side[strings.Join(beside(s.Ask("srv.example.org.", dns.TypeSRV), "www.example.org."), " ")]++
+		hints[strings.Join(hintsIn(s.Ask("svc.example.org.", dns.TypeHTTPS)), " ")]++
 	}
 	want := map[string]int{"192.0.2.1": 2, "192.0.2.2": 2, "192.0.2.3": 2}
 	if fmt.Sprint(side) != fmt.Sprint(want) || fmt.Sprint(hints) != fmt.Sprint(want) {
@@ -236,18 +237,18 @@ func TestClientsThatReadWhatComesAlongAreSpreadToo(t *testing.T) {
 // An upstream that knows nothing of the pool denies its name, or has other
 // addresses for it.
 func TestAPoolsNameBehindAnUpstream(t *testing.T) {
-	upstream := start(t, corefile("file "+tempZone(t, strings.Replace(aliasZone, "www IN A 192.0.2.66\nwww IN AAAA 2001:db8::66\n", "", 1)+"gone IN CNAME not-there\nwww IN CNAME other\n")+" example.org"))
-	s := start(t, corefile("rrhealth www.example.org not-there.example.org {\nbackend 192.0.2.1\n}\nforward . "+upstream.addr))
+	upstream := harness.Start(t, harness.Corefile("file "+harness.Zone(t, strings.Replace(aliasZone, "www IN A 192.0.2.66\nwww IN AAAA 2001:db8::66\n", "", 1)+"gone IN CNAME not-there\nwww IN CNAME other\n")+" example.org"))
+	s := harness.Start(t, harness.Corefile("rrhealth www.example.org not-there.example.org {\nbackend 192.0.2.1\n}\nforward . "+upstream.Addr))
 	for _, name := range []string{"alias.example.org.", "gone.example.org."} {
-		m := s.exchange(question(name, dns.TypeA, false), "udp")
-		if m.Rcode != dns.RcodeSuccess || len(m.Answer) != 2 || !slices.Equal(addrs(m), []string{"192.0.2.1"}) || len(m.Ns) > 0 {
+		m := s.Exchange(harness.Query(name, dns.TypeA, false), "udp")
+		if m.Rcode != dns.RcodeSuccess || len(m.Answer) != 2 || !slices.Equal(harness.Addrs(m), []string{"192.0.2.1"}) || len(m.Ns) > 0 {
 			t.Errorf("%s: want the alias and the pool's address, got\n%v", name, m)
 		}
-		if m := s.ask(name, dns.TypeAAAA); m.Rcode != dns.RcodeSuccess || len(m.Answer) != 1 || soaOwner(m) == "" {
+		if m := s.Ask(name, dns.TypeAAAA); m.Rcode != dns.RcodeSuccess || len(m.Answer) != 1 || soaOwner(m) == "" {
 			t.Errorf("%s AAAA: want the alias and a denial, got\n%v", name, m)
 		}
 	}
-	if m := s.ask("gone.example.org.", dns.TypeTXT); m.Rcode != dns.RcodeSuccess {
+	if m := s.Ask("gone.example.org.", dns.TypeTXT); m.Rcode != dns.RcodeSuccess {
 		t.Errorf("TXT behind an alias of a pool's name that the upstream denies: want NOERROR, got\n%v", m)
 	}
 }

@@ -9,23 +9,25 @@ import (
 	"unicode/utf8"
 
 	"github.com/miekg/dns"
+
+	"github.com/rrhealth/rrhealth/internal/harness"
 )
 
 // CoreDNS stops at the first server block that is wrong, at start and when it
 // reloads. The errors of the others are reported with it all the same.
 func TestErrorsOfAllServerBlocksAreReportedAtOnce(t *testing.T) {
-	s := start(t, corefile("rrhealth www.example.org {\nbackend 192.0.2.1\n}"))
+	s := harness.Start(t, harness.Corefile("rrhealth www.example.org {\nbackend 192.0.2.1\n}"))
 	bad := "example.org:0 {\nbind 127.0.0.1\nrrhealth {\nbackend 192.0.2.1\nttl 30\n}\n}\n" +
 		"example.net:0 {\nbind 127.0.0.1\nrrhealth {\nbackend 192.0.2.1\n}\n}\n" +
 		"example.com:0 {\nbind 127.0.0.1\nrrhealth {\nbackend x\n}\nforward . nowhere\n}\n"
-	err := s.reload(bad)
+	err := s.Reload(bad)
 	if err == nil || !strings.Contains(err.Error(), "2 errors") || !strings.Contains(err.Error(), "\nCorefile:5 - ") || !strings.Contains(err.Error(), "\nCorefile:17 - ") {
 		t.Errorf("error %v, want two, on lines 5 and 17", err)
 	}
-	if got := addrs(s.ask("www.example.org.", dns.TypeA)); !slices.Equal(got, []string{"192.0.2.1"}) {
+	if got := harness.Addrs(s.Ask("www.example.org.", dns.TypeA)); !slices.Equal(got, []string{"192.0.2.1"}) {
 		t.Errorf("answers %v after a reload that failed, want 192.0.2.1", got)
 	}
-	if err := s.reload(corefile("rrhealth www.example.org {\nbackend 192.0.2.2\n}")); err != nil {
+	if err := s.Reload(harness.Corefile("rrhealth www.example.org {\nbackend 192.0.2.2\n}")); err != nil {
 		t.Errorf("reload of a good Corefile after a bad one: %v", err)
 	}
 	pending.Lock()
@@ -37,7 +39,7 @@ func TestErrorsOfAllServerBlocksAreReportedAtOnce(t *testing.T) {
 
 // Programs that validate a Corefile without starting it get an error as well.
 func TestAValidatedCorefileIsRefused(t *testing.T) {
-	if err := validate("example.org {\nrrhealth {\nbackend x\nttl 30\n}\n}\n"); err == nil || !strings.Contains(err.Error(), "2 errors") {
+	if err := harness.Validate("example.org {\nrrhealth {\nbackend x\nttl 30\n}\n}\n"); err == nil || !strings.Contains(err.Error(), "2 errors") {
 		t.Errorf("error %v, want two", err)
 	}
 }
@@ -76,7 +78,7 @@ func TestAnErrorLineIsBelowAKilobyte(t *testing.T) {
 			"rrhealth {\nbackend 192.0.2.1\ncheck http://:80/ {\n" + word + "\nmethod " + word + "\nbody (" + word + "\nheader " + word + " x\n}\n}",
 			"rrhealth {\nbackend 192.0.2.1\npolicy " + word + "\nttl " + word + "\nmin_up " + word + "\nwatch " + word + "\nall_down " + word + "\n}",
 		} {
-			err := validate("example.org {\n" + block + "\n}\n")
+			err := harness.Validate("example.org {\n" + block + "\n}\n")
 			if err == nil {
 				t.Errorf("accepted %.60q", block)
 				continue
@@ -112,9 +114,9 @@ func TestAnErrorIsCutInItsMiddle(t *testing.T) {
 
 // The log would have a line that begins with what stands behind the newline.
 func TestNoNameForgesALogLine(t *testing.T) {
-	logged := captureLog(t)
+	logged := harness.CaptureLog(t)
 	for _, char := range []string{"\n", "\r", "\t", "\x00", "\x01", "\x1b[2K", "\x7f", "\u0085", "\u2028", "\u200b", "\xff", "\xc3", "\ufffd"} {
-		err := refused(t, corefile("rrhealth \"a"+char+"[ERROR]forged.example.org\" {\nbackend 127.0.0.1\ncheck tcp://h:1\n}"))
+		err := harness.Refused(t, harness.Corefile("rrhealth \"a"+char+"[ERROR]forged.example.org\" {\nbackend 127.0.0.1\ncheck tcp://h:1\n}"))
 		if err == nil {
 			t.Errorf("%q in a NAME: accepted", char)
 			continue
@@ -136,12 +138,12 @@ func TestBytesThatAreNotUTF8AreRefused(t *testing.T) {
 		"check tcp://:1 {\nsend secret\xff\n}", "check tcp://:1 {\nsend \"secret\xff\xfe\"\n}", "check tcp://:1 {\nsend {$RRHEALTH_TEST_BYTES}\n}",
 		"check http://:80/ {\nheader X-A secret\xff\n}", "check exec true {\nenv A secret\xff\n}", "check exec true secret\xff", "check http://:80/?\xff", "policy \xff", "\xff",
 	} {
-		err := validate("example.org {\nrrhealth {\nbackend 192.0.2.1\n" + l + "\n}\n}\n")
+		err := harness.Validate("example.org {\nrrhealth {\nbackend 192.0.2.1\n" + l + "\n}\n}\n")
 		if err == nil || !strings.Contains(err.Error(), "not UTF-8") || strings.Contains(err.Error(), "secret") || strings.Contains(err.Error(), "errors") {
 			t.Errorf("%q: error %v, want one that says it is not UTF-8 and does not show the word", l, err)
 		}
 	}
-	if err := validate(`example.org {
+	if err := harness.Validate(`example.org {
 rrhealth {
 backend 192.0.2.1
 check tcp://:1 {

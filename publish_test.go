@@ -10,6 +10,9 @@ import (
 	"github.com/coredns/coredns/plugin/metadata"
 	"github.com/coredns/coredns/request"
 	"github.com/miekg/dns"
+
+	"github.com/rrhealth/rrhealth/internal/harness"
+	"github.com/rrhealth/rrhealth/internal/lease"
 )
 
 // Labels can be used by view, which decides before the chain, and by log,
@@ -72,9 +75,9 @@ func TestARewrittenNameIsToldAsItWasAnswered(t *testing.T) {
 }
 
 func TestLogAndViewSeeTheMetadata(t *testing.T) {
-	out := captureLog(t)
-	closed := closedPort(t)
-	s := start(t, fmt.Sprintf(`example.org:0 {
+	out := harness.CaptureLog(t)
+	closed := lease.Closed(t)
+	s := harness.Start(t, fmt.Sprintf(`example.org:0 {
 		bind 127.0.0.1
 		view alive {
 			expr metadata('rrhealth/outcome') != 'all_down'
@@ -96,11 +99,11 @@ func TestLogAndViewSeeTheMetadata(t *testing.T) {
 		rrhealth dead.example.org {
 			backend 198.51.100.99
 		}
-	}`, closed, quick))
-	s.ask("www.example.org.", dns.TypeA)
-	eventually(t, "the log tells what was answered", func() bool {
+	}`, closed, harness.Quick))
+	s.Ask("www.example.org.", dns.TypeA)
+	harness.Eventually(t, "the log tells what was answered", func() bool {
 		return strings.Contains(out(), "told www.example.org. sequential served 127.0.63.1")
 	})
 	// When all of the first view's pool is down, the view after it answers.
-	s.settled("dead.example.org.", dns.TypeA, "198.51.100.99")
+	s.Settled("dead.example.org.", dns.TypeA, "198.51.100.99")
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/coredns/coredns/request"
 	"github.com/miekg/dns"
 
+	"github.com/rrhealth/rrhealth/internal/harness"
 	"github.com/rrhealth/rrhealth/plugin/pool"
 	"github.com/rrhealth/rrhealth/plugin/reply"
 )
@@ -210,12 +211,12 @@ func TestEveryPluginAboveGetsWhatItNeeds(t *testing.T) {
 		{"rewrite stop {\nname regex (.*)\\.example\\.net {1}.example.org\nanswer auto\n}", true},
 	} {
 		t.Run(tc.above, func(t *testing.T) {
-			s := start(t, "example.org:0 {\nbind 127.0.0.1\n"+tc.above+"\n"+stanza+"\n}\n")
+			s := harness.Start(t, "example.org:0 {\nbind 127.0.0.1\n"+tc.above+"\n"+stanza+"\n}\n")
 			for _, qtype := range []uint16{dns.TypeA, dns.TypeAAAA} {
 				for _, size := range []int{-1, 512, 1232} {
 					r := request1("wWw.example.org.", qtype, size, 1, "")
 					before := raw.Load()
-					got := sent(t, s.addr, r)
+					got := sent(t, s.Addr, r)
 					if fast := raw.Load() > before; fast != tc.fast && tc.above != "rewrite name other.example.org www.example.org" {
 						t.Errorf("the fast path was taken: %t, want %t", fast, tc.fast)
 					}
@@ -250,10 +251,10 @@ func TestBothPathsSendTheSameBytesWhateverStandsAbove(t *testing.T) {
 	var raw atomic.Int64
 	wroteRaw = func() { raw.Add(1) }
 	t.Cleanup(func() { wroteRaw = nil })
-	backends, port := fleet(t, 3)
-	living := ips(backends[1:]...)
-	backends[0].stop()
-	zone := tempZone(t, strings.Join(numbered("web IN A "+strings.TrimSuffix(backends[0].ip(), "1")+"%d", 1, 4), "\n")+`
+	backends, port := harness.Fleet(t, 3)
+	living := harness.IPs(backends[1:]...)
+	backends[0].Stop()
+	zone := harness.Zone(t, strings.Join(numbered("web IN A "+strings.TrimSuffix(backends[0].IP(), "1")+"%d", 1, 4), "\n")+`
 @ IN SOA ns1 hostmaster 1 7200 3600 1209600 60
 @ IN NS ns1
 ns1 IN A 192.0.2.53
@@ -265,7 +266,7 @@ many IN A 192.0.2.10
 `+strings.Join(numbered("many IN A 192.0.2.%d", 100, 140), "\n"))
 	ours := "rrhealth www.example.org {\nbackend 192.0.2.1 192.0.2.2 192.0.2.3 2001:db8::1\npolicy sequential\n}\n" +
 		"rrhealth v4.example.org {\nbackend 192.0.2.1\n}\n" +
-		"rrhealth {\npolicy sequential\nwatch " + strings.TrimSuffix(backends[0].ip(), "1") + "0/24\ncheck tcp://:" + port + "\ninterval 1s fast 100ms\ntimeout 100ms\n}\n"
+		"rrhealth {\npolicy sequential\nwatch " + strings.TrimSuffix(backends[0].IP(), "1") + "0/24\ncheck tcp://:" + port + "\ninterval 1s fast 100ms\ntimeout 100ms\n}\n"
 	for _, tc := range []struct {
 		above string
 		fast  bool // at least sometimes
@@ -297,14 +298,14 @@ many IN A 192.0.2.10
 		}
 		t.Run(tc.above, func(t *testing.T) {
 			block := "example.org:0 {\nbind 127.0.0.1\n" + tc.above + "\n" + ours + "file " + zone + "\n%s}\n"
-			s := start(t, fmt.Sprintf(block, ""))
-			slow := start(t, fmt.Sprintf(block, "log\n"))
-			s.settled("web.example.org.", dns.TypeA, slices.Clone(living)...)
-			slow.settled("web.example.org.", dns.TypeA, slices.Clone(living)...)
+			s := harness.Start(t, fmt.Sprintf(block, ""))
+			slow := harness.Start(t, fmt.Sprintf(block, "log\n"))
+			s.Settled("web.example.org.", dns.TypeA, slices.Clone(living)...)
+			slow.Settled("web.example.org.", dns.TypeA, slices.Clone(living)...)
 			raw.Store(0)
 			for _, q := range questions() {
 				r, want := q(), q()
-				got, want2 := sent(t, s.addr, r), sent(t, slow.addr, want)
+				got, want2 := sent(t, s.Addr, r), sent(t, slow.Addr, want)
 				if !bytes.Equal(got, want2) {
 					t.Errorf("%v\nsent %x\nwant %x", &r.Question[0], got, want2)
 				}
@@ -367,8 +368,8 @@ func TestAnAnswerThatIsCapturedIsNotSent(t *testing.T) {
 	var raw atomic.Int64
 	wroteRaw = func() { raw.Add(1) }
 	t.Cleanup(func() { wroteRaw = nil })
-	zone := tempZone(t, "@ IN SOA ns1 hostmaster 1 7200 3600 1209600 60\nalias IN CNAME www.example.net.")
-	s := start(t, fmt.Sprintf(`example.org:0 {
+	zone := harness.Zone(t, "@ IN SOA ns1 hostmaster 1 7200 3600 1209600 60\nalias IN CNAME www.example.net.")
+	s := harness.Start(t, fmt.Sprintf(`example.org:0 {
     bind 127.0.0.1
     file %s
 }
@@ -380,17 +381,17 @@ example.net:0 {
     }
 }
 `, zone))
-	m := s.ask("alias.example.org.", dns.TypeA)
+	m := s.Ask("alias.example.org.", dns.TypeA)
 	if got := data(m.Answer); got != "www.example.net. 192.0.2.1 192.0.2.2" {
 		t.Errorf("answer %q, want the alias and both addresses", got)
 	}
 	if raw.Load() != 0 {
 		t.Error("the captured answer was written as bytes")
 	}
-	if got := addrs(s.exchange(query("www.example.net."), "tcp")); !slices.Equal(got, []string{"192.0.2.1", "192.0.2.2"}) || raw.Load() != 0 {
+	if got := harness.Addrs(s.Exchange(query("www.example.net."), "tcp")); !slices.Equal(got, []string{"192.0.2.1", "192.0.2.2"}) || raw.Load() != 0 {
 		t.Errorf("over TCP: %v, as bytes %t, want the message", got, raw.Load() != 0)
 	}
-	if s.ask("www.example.net.", dns.TypeA); raw.Load() != 1 {
+	if s.Ask("www.example.net.", dns.TypeA); raw.Load() != 1 {
 		t.Error("a plain query did not take the fast path")
 	}
 }

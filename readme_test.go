@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/coredns/coredns/core/dnsserver"
+
+	"github.com/rrhealth/rrhealth/internal/harness"
 )
 
 var (
@@ -97,7 +99,7 @@ func startsOnFreePorts(t *testing.T, corefile string) {
 	defaultPort := dnsserver.Port
 	dnsserver.Port = "0"
 	defer func() { dnsserver.Port = defaultPort }()
-	start(t, out.String()).stop()
+	harness.Start(t, out.String()).Stop()
 }
 
 // zoneFiles returns a directory with the zone that examples load.

@@ -8,15 +8,17 @@ import (
 	"unsafe"
 
 	"github.com/miekg/dns"
+
+	"github.com/rrhealth/rrhealth/internal/harness"
 )
 
 // What is counted of a backend goes on after a reload, wherever it stands then,
 // for as long as there is a pool that has it.
 func TestCountsFollowTheirBackends(t *testing.T) {
 	stanza := func(backends string) string {
-		return corefile("rrhealth www.example.org {\nbackend " + backends + "\npolicy sequential\n}")
+		return harness.Corefile("rrhealth www.example.org {\nbackend " + backends + "\npolicy sequential\n}")
 	}
-	var s *server
+	var s *harness.Server
 	for i, step := range []struct {
 		backends string
 		want     string // how often each came first, after one more answer
@@ -31,11 +33,11 @@ func TestCountsFollowTheirBackends(t *testing.T) {
 		{"192.0.2.5", "2"},
 	} {
 		if i == 0 {
-			s = start(t, stanza(step.backends))
-		} else if err := s.reload(stanza(step.backends)); err != nil {
+			s = harness.Start(t, stanza(step.backends))
+		} else if err := s.Reload(stanza(step.backends)); err != nil {
 			t.Fatal(err)
 		}
-		s.ask("www.example.org.", dns.TypeA)
+		s.Ask("www.example.org.", dns.TypeA)
 		want := make(map[string]float64)
 		firsts := strings.Fields(step.want)
 		for j, b := range strings.Fields(step.backends) {
@@ -45,7 +47,7 @@ func TestCountsFollowTheirBackends(t *testing.T) {
 				want["first_answers_total{backend="+b+",pool=www.example.org.}"] = n
 			}
 		}
-		got := series(t)
+		got := harness.Series(t)
 		maps.DeleteFunc(got, func(name string, _ float64) bool { return !strings.HasPrefix(name, "first_answers_total{") })
 		if !maps.Equal(got, want) {
 			t.Errorf("with %s: got %v, want %v", step.backends, got, want)

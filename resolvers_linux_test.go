@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/miekg/dns"
+
+	"github.com/rrhealth/rrhealth/internal/harness"
 )
 
 // A network is where the resolvers and the servers live: addresses on the
@@ -80,8 +82,8 @@ func (n *network) resolvers() []resolver {
 		background(n.t, r.program, r.args...)
 	}
 	for i, r := range all {
-		eventually(n.t, r.program+" answers", func() bool {
-			m, err := exchange(question(".", dns.TypeSOA, true), "udp", r.addr+":53")
+		harness.Eventually(n.t, r.program+" answers", func() bool {
+			m, err := harness.Exchange(harness.Query(".", dns.TypeSOA, true), "udp", r.addr+":53")
 			return err == nil && m.AuthenticatedData
 		})
 		all[i].asker = newAsker(n.t, r.addr+":53")

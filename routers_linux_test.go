@@ -12,6 +12,8 @@ import (
 	"github.com/miekg/dns"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"golang.org/x/sys/unix"
+
+	"github.com/rrhealth/rrhealth/internal/harness"
 )
 
 // inPath is set in the process of a test that runs on the prober of a path. It
@@ -65,7 +67,7 @@ func onThePath(t *testing.T, p path) {
 	for kind, check := range checks {
 		stanzas += fmt.Sprintf("rrhealth %s.example.org {\nbackend %s 127.0.0.1 %s ::1\ninterval 300ms fast 100ms\ntimeout 250ms\ncheck %s\n}\n", kind, farV4, farV6, check)
 	}
-	s := start(t, corefile(stanzas))
+	s := harness.Start(t, harness.Corefile(stanzas))
 	settled := func(far bool) {
 		t.Helper()
 		v4, v6 := []string{"127.0.0.1"}, []string{"::1"}
@@ -73,8 +75,8 @@ func onThePath(t *testing.T, p path) {
 			v4, v6 = append(v4, farV4), append(v6, farV6)
 		}
 		for kind := range checks {
-			s.settled(kind+".example.org.", dns.TypeA, v4...)
-			s.settled(kind+".example.org.", dns.TypeAAAA, v6...)
+			s.Settled(kind+".example.org.", dns.TypeA, v4...)
+			s.Settled(kind+".example.org.", dns.TypeAAAA, v6...)
 		}
 	}
 	for _, tc := range []struct {
@@ -103,12 +105,12 @@ func onThePath(t *testing.T, p path) {
 				// Eight targets, stale after five intervals: in eleven of
 				// them each has become unknown.
 				before := testutil.ToFloat64(localErrors.WithLabelValues(tc.local))
-				eventually(t, "local errors", func() bool {
+				harness.Eventually(t, "local errors", func() bool {
 					return testutil.ToFloat64(localErrors.WithLabelValues(tc.local)) >= before+8*11
 				})
 				for kind := range checks {
-					if a, b := s.ask(kind+".example.org.", dns.TypeA), s.ask(kind+".example.org.", dns.TypeAAAA); len(a.Answer) != 2 || len(b.Answer) != 2 {
-						t.Errorf("%s: answers are %v and %v, want both addresses", kind, addrs(a), addrs(b))
+					if a, b := s.Ask(kind+".example.org.", dns.TypeA), s.Ask(kind+".example.org.", dns.TypeAAAA); len(a.Answer) != 2 || len(b.Answer) != 2 {
+						t.Errorf("%s: answers are %v and %v, want both addresses", kind, harness.Addrs(a), harness.Addrs(b))
 					}
 				}
 			}
@@ -183,7 +185,7 @@ func (p path) serve(host string, addrs ...string) {
 		})
 		p.t.Cleanup(func() { _, _ = tcp.Close(), udp.Close() })
 		accept(tcp, func(c net.Conn) { _, _ = io.Copy(io.Discard, c) })
-		serveHTTP(p.t, http, healthy)
+		serveHTTP(p.t, http, harness.Healthy)
 		go echoPackets(udp)
 	}
 }

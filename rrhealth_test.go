@@ -11,43 +11,40 @@ import (
 	"time"
 
 	"github.com/miekg/dns"
+
+	"github.com/rrhealth/rrhealth/internal/harness"
+	"github.com/rrhealth/rrhealth/internal/lease"
 )
 
-// quick makes probing quick: most tests are about what happens, not about when.
-const quick = "interval 200ms fast 100ms\ntimeout 150ms\n"
-
-// dead is an address of loopback with nobody on it, for backends that are down.
-const dead = "127.0.63.1"
-
 func TestAPoolIsServedProbedFailedOverAndRotated(t *testing.T) {
-	backends, port := fleet(t, 3)
-	s := start(t, corefile(fmt.Sprintf(`rrhealth www.example.org {
+	backends, port := harness.Fleet(t, 3)
+	s := harness.Start(t, harness.Corefile(fmt.Sprintf(`rrhealth www.example.org {
 		backend %s
 		check http://:%s/healthz
 		%s
-	}`, strings.Join(ips(backends...), " "), port, quick)))
+	}`, strings.Join(harness.IPs(backends...), " "), port, harness.Quick)))
 
-	s.settled("www.example.org.", dns.TypeA, ips(backends...)...)
-	backends[1].stop()
-	s.settled("www.example.org.", dns.TypeA, ips(backends[0], backends[2])...)
-	backends[1].start()
-	s.settled("www.example.org.", dns.TypeA, ips(backends...)...)
+	s.Settled("www.example.org.", dns.TypeA, harness.IPs(backends...)...)
+	backends[1].Stop()
+	s.Settled("www.example.org.", dns.TypeA, harness.IPs(backends[0], backends[2])...)
+	backends[1].Start()
+	s.Settled("www.example.org.", dns.TypeA, harness.IPs(backends...)...)
 }
 
 // A steady client, a backend that dies and one that comes back: no query goes
 // without its answer, and every answer is the list of those up, turned.
 func TestNoQueryFailsWhileBackendsComeAndGo(t *testing.T) {
-	backends, port := fleet(t, 3)
-	s := start(t, corefile(fmt.Sprintf(`rrhealth www.example.org {
+	backends, port := harness.Fleet(t, 3)
+	s := harness.Start(t, harness.Corefile(fmt.Sprintf(`rrhealth www.example.org {
 		backend %s
 		check http://:%s/healthz
 		interval 2s fast 500ms
 		timeout 500ms
 		rise 2
 		fall 3
-	}`, strings.Join(ips(backends...), " "), port)))
-	all, two := ips(backends...), ips(backends[0], backends[2])
-	eventually(t, "every backend has had a result", live.ready)
+	}`, strings.Join(harness.IPs(backends...), " "), port)))
+	all, two := harness.IPs(backends...), harness.IPs(backends[0], backends[2])
+	harness.Eventually(t, "every backend has had a result", live.ready)
 
 	// changed asks fifty times a second until the answers are shifts of want,
 	// and returns after how long they were. Until then they are shifts of old.
@@ -56,10 +53,10 @@ func TestNoQueryFailsWhileBackendsComeAndGo(t *testing.T) {
 		tick := time.NewTicker(20 * time.Millisecond)
 		defer tick.Stop()
 		for {
-			switch got := addrs(s.ask("www.example.org.", dns.TypeA)); {
-			case isShift(got, want):
+			switch got := harness.Addrs(s.Ask("www.example.org.", dns.TypeA)); {
+			case harness.IsShift(got, want):
 				return time.Since(began)
-			case !isShift(got, old):
+			case !harness.IsShift(got, old):
 				t.Fatalf("answer %v, want a cyclic shift of %v or of %v", got, old, want)
 			case time.Since(began) > 30*time.Second:
 				t.Fatalf("answer %v after 30 s, want a cyclic shift of %v", got, want)
@@ -67,23 +64,14 @@ func TestNoQueryFailsWhileBackendsComeAndGo(t *testing.T) {
 			<-tick.C
 		}
 	}
-	backends[1].stop()
+	backends[1].Stop()
 	t.Logf("gone after %v, promised within 3.5 s (+10 %%)", changed(all, two))
-	backends[1].start()
+	backends[1].Start()
 	t.Logf("back after %v, promised within 3 s (+10 %%)", changed(two, all))
 }
 
-// isShift reports whether got is want, turned by any number of places.
-func isShift(got, want []string) bool {
-	if len(got) != len(want) {
-		return false
-	}
-	at := slices.Index(want, got[0])
-	return at >= 0 && slices.Equal(got, slices.Concat(want[at:], want[:at]))
-}
-
 func TestTheListTurnsByOneWithEachQuery(t *testing.T) {
-	s := start(t, corefile(`rrhealth www.example.org *.example.org {
+	s := harness.Start(t, harness.Corefile(`rrhealth www.example.org *.example.org {
 		backend 192.0.2.1 192.0.2.2 192.0.2.3 2001:db8::1 2001:db8::2
 	}`))
 	v4, v6 := []string{"192.0.2.1", "192.0.2.2", "192.0.2.3"}, []string{"2001:db8::1", "2001:db8::2"}
@@ -100,9 +88,9 @@ func TestTheListTurnsByOneWithEachQuery(t *testing.T) {
 			{"www.example.org.", dns.TypeAAAA, v6},
 			{"other.example.org.", dns.TypeA, v4},
 		} {
-			got := addrs(s.ask(q.name, q.qtype))
+			got := harness.Addrs(s.Ask(q.name, q.qtype))
 			key := q.name + dns.TypeToString[q.qtype]
-			if want := next[key]; want != nil && !slices.Equal(got, want) || !isShift(got, q.all) {
+			if want := next[key]; want != nil && !slices.Equal(got, want) || !harness.IsShift(got, q.all) {
 				t.Fatalf("answer %d for %s: %v, want %v", i, key, got, want)
 			}
 			next[key] = slices.Concat(got[1:], got[:1])
@@ -113,9 +101,9 @@ func TestTheListTurnsByOneWithEachQuery(t *testing.T) {
 func TestReplicasStartAnywhereInTheList(t *testing.T) {
 	firsts := map[string]bool{}
 	for range 60 { // 3 places, each missed by all with a chance of (2/3)^60
-		s := start(t, corefile("rrhealth www.example.org {\nbackend 192.0.2.1 192.0.2.2 192.0.2.3\n}"))
-		firsts[addrs(s.ask("www.example.org.", dns.TypeA))[0]] = true
-		s.stop()
+		s := harness.Start(t, harness.Corefile("rrhealth www.example.org {\nbackend 192.0.2.1 192.0.2.2 192.0.2.3\n}"))
+		firsts[harness.Addrs(s.Ask("www.example.org.", dns.TypeA))[0]] = true
+		s.Stop()
 	}
 	if len(firsts) != 3 {
 		t.Errorf("first answers of 60 fresh servers began with %v, want each backend among them", firsts)
@@ -123,10 +111,10 @@ func TestReplicasStartAnywhereInTheList(t *testing.T) {
 }
 
 func TestAnswersAreCutAfterTheyAreTurned(t *testing.T) {
-	s := start(t, corefile("rrhealth www.example.org {\nbackend 192.0.2.1 192.0.2.2 192.0.2.3 192.0.2.4\nmax_answers 2\n}"))
+	s := harness.Start(t, harness.Corefile("rrhealth www.example.org {\nbackend 192.0.2.1 192.0.2.2 192.0.2.3 192.0.2.4\nmax_answers 2\n}"))
 	seen := map[string]int{}
 	for range 8 {
-		got := addrs(s.ask("www.example.org.", dns.TypeA))
+		got := harness.Addrs(s.Ask("www.example.org.", dns.TypeA))
 		if len(got) != 2 {
 			t.Fatalf("answer %v, want two addresses", got)
 		}
@@ -142,7 +130,7 @@ func TestAnswersAreCutAfterTheyAreTurned(t *testing.T) {
 }
 
 func TestReplies(t *testing.T) {
-	s := start(t, `example.org:0 {
+	s := harness.Start(t, `example.org:0 {
     bind 127.0.0.1
     errors
     rrhealth WWW.Example.org *.w.example.org deep.under.w.example.org {
@@ -187,7 +175,7 @@ func TestReplies(t *testing.T) {
 	}
 	for _, tc := range tests {
 		t.Run(tc.name, func(t *testing.T) {
-			m := s.ask(tc.q, tc.qtype)
+			m := s.Ask(tc.q, tc.qtype)
 			if m.Rcode != tc.rcode {
 				t.Errorf("rcode %s, want %s", dns.RcodeToString[m.Rcode], dns.RcodeToString[tc.rcode])
 			}
@@ -244,9 +232,9 @@ func TestWithNothingBelowNamesStillExist(t *testing.T) {
 		"only another zone": "file " + other + " example.net",
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := start(t, "get.example.org:0 {\n    bind 127.0.0.1\n    "+below+"\n    rrhealth {\n        backend 192.0.2.1\n    }\n}\n")
+			s := harness.Start(t, "get.example.org:0 {\n    bind 127.0.0.1\n    "+below+"\n    rrhealth {\n        backend 192.0.2.1\n    }\n}\n")
 			for _, qtype := range []uint16{dns.TypeAAAA, dns.TypeMX, dns.TypeHTTPS, dns.TypeNS} {
-				m := s.ask("get.example.org.", qtype)
+				m := s.Ask("get.example.org.", qtype)
 				if m.Rcode != dns.RcodeSuccess || len(m.Answer) != 0 || soaOwner(m) != "get.example.org." || !m.Authoritative {
 					t.Errorf("%s: %v, want NODATA with an SOA", dns.TypeToString[qtype], m)
 				}
@@ -254,7 +242,7 @@ func TestWithNothingBelowNamesStillExist(t *testing.T) {
 					t.Errorf("%s: SOA %v, want TTL and minimum of 30", dns.TypeToString[qtype], m.Ns[0])
 				}
 			}
-			if m := s.ask("get.example.org.", dns.TypeSOA); len(m.Answer) != 1 || len(m.Ns) != 0 {
+			if m := s.Ask("get.example.org.", dns.TypeSOA); len(m.Answer) != 1 || len(m.Ns) != 0 {
 				t.Errorf("SOA: %v, want it in the answer", m)
 			}
 		})
@@ -264,16 +252,16 @@ func TestWithNothingBelowNamesStillExist(t *testing.T) {
 // In a server block for the root nothing is known of zones. An SOA above the
 // real zone cut is thrown away by resolvers, so it is the name's own.
 func TestTheSOAStaysBelowTheZoneCut(t *testing.T) {
-	s := start(t, ".:0 {\n    bind 127.0.0.1\n    rrhealth www.example.org *.w.example.org {\n        backend 192.0.2.1\n    }\n}\n")
+	s := harness.Start(t, ".:0 {\n    bind 127.0.0.1\n    rrhealth www.example.org *.w.example.org {\n        backend 192.0.2.1\n    }\n}\n")
 	for q, want := range map[string]string{"www.example.org.": "www.example.org.", "a.w.example.org.": "w.example.org."} {
-		if got := soaOwner(s.ask(q, dns.TypeAAAA)); got != want {
+		if got := soaOwner(s.Ask(q, dns.TypeAAAA)); got != want {
 			t.Errorf("%s: SOA of %q, want %q", q, got, want)
 		}
 	}
 }
 
 func TestWhatIsNotOursPasses(t *testing.T) {
-	s := start(t, `example.org:0 {
+	s := harness.Start(t, `example.org:0 {
     bind 127.0.0.1
     rrhealth www.example.org {
         backend 192.0.2.1
@@ -289,14 +277,14 @@ func TestWhatIsNotOursPasses(t *testing.T) {
 		m := new(dns.Msg)
 		m.SetQuestion("www.example.org.", dns.TypeA)
 		m.Question[0].Qclass = dns.ClassCHAOS
-		if r := s.exchange(m, "udp"); len(r.Answer) != 0 {
+		if r := s.Exchange(m, "udp"); len(r.Answer) != 0 {
 			t.Errorf("class CH: %v, want no address", r)
 		}
 	})
 	t.Run("a zone transfer", func(t *testing.T) {
 		m := new(dns.Msg)
 		m.SetAxfr("example.org.")
-		c, err := new(dns.Transfer).In(m, s.tcp)
+		c, err := new(dns.Transfer).In(m, s.TCP)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -315,7 +303,7 @@ func TestWhatIsNotOursPasses(t *testing.T) {
 		m := new(dns.Msg)
 		m.SetNotify("www.example.org.")
 		c := dns.Client{Timeout: time.Second}
-		if r, _, err := c.Exchange(m, s.addr); err == nil && len(r.Answer) != 0 {
+		if r, _, err := c.Exchange(m, s.Addr); err == nil && len(r.Answer) != 0 {
 			t.Errorf("NOTIFY: %v, want no address", r)
 		}
 	})
@@ -326,36 +314,36 @@ func TestALargePoolIsTruncatedOverUDPAndWholeOverTCP(t *testing.T) {
 	for i := range 100 {
 		all = append(all, fmt.Sprintf("192.0.2.%d", i+1))
 	}
-	s := start(t, corefile("rrhealth www.example.org {\nmax_answers 0\nbackend "+strings.Join(all, " ")+"\n}"))
+	s := harness.Start(t, harness.Corefile("rrhealth www.example.org {\nmax_answers 0\nbackend "+strings.Join(all, " ")+"\n}"))
 	for size, want := range map[uint16]bool{0: true, 512: true, 1232: true, 4096: false} {
 		m := new(dns.Msg)
 		m.SetQuestion("www.example.org.", dns.TypeA)
 		if size > 0 {
 			m.SetEdns0(size, false)
 		}
-		r := s.exchange(m, "udp")
+		r := s.Exchange(m, "udp")
 		if r.Truncated != want {
 			t.Errorf("UDP, %d bytes: truncated %t, want %t", size, r.Truncated, want)
 		}
-		if n := len(addrs(r)); !want && n != 100 || want && (n == 0 || n == 100) {
+		if n := len(harness.Addrs(r)); !want && n != 100 || want && (n == 0 || n == 100) {
 			t.Errorf("UDP, %d bytes: %d addresses", size, n)
 		}
 	}
 	m := new(dns.Msg)
 	m.SetQuestion("www.example.org.", dns.TypeA)
-	if r := s.exchange(m, "tcp"); r.Truncated || !isShift(addrs(r), all) {
-		t.Errorf("TCP: truncated %t, %d addresses, want all 100 in their order, turned", r.Truncated, len(addrs(r)))
+	if r := s.Exchange(m, "tcp"); r.Truncated || !harness.IsShift(harness.Addrs(r), all) {
+		t.Errorf("TCP: truncated %t, %d addresses, want all 100 in their order, turned", r.Truncated, len(harness.Addrs(r)))
 	}
 }
 
 func TestHTTPSRecordsFromBelowLoseHintsThatAreDown(t *testing.T) {
-	backends, port := fleet(t, 2)
+	backends, port := harness.Fleet(t, 2)
 	zone := strings.Join([]string{
 		"@ IN SOA ns1.example.org. hostmaster.example.org. 1 7200 3600 1209600 60",
-		"www IN HTTPS 1 . alpn=h2 ipv4hint=" + strings.Join(ips(backends...), ","),
-		"dead IN HTTPS 1 . mandatory=ipv4hint,alpn alpn=h2 ipv4hint=" + dead,
+		"www IN HTTPS 1 . alpn=h2 ipv4hint=" + strings.Join(harness.IPs(backends...), ","),
+		"dead IN HTTPS 1 . mandatory=ipv4hint,alpn alpn=h2 ipv4hint=" + harness.NoServer,
 	}, "\n")
-	s := start(t, corefile(fmt.Sprintf(`rrhealth www.example.org {
+	s := harness.Start(t, harness.Corefile(fmt.Sprintf(`rrhealth www.example.org {
 		backend %s
 		check tcp://:%s
 		%s
@@ -365,19 +353,19 @@ func TestHTTPSRecordsFromBelowLoseHintsThatAreDown(t *testing.T) {
 		check tcp://:%s
 		%s
 	}
-	file %s`, strings.Join(ips(backends...), " "), port, quick, dead, port, quick, tempZone(t, zone))))
-	backends[0].stop()
-	s.settled("www.example.org.", dns.TypeA, backends[1].ip())
+	file %s`, strings.Join(harness.IPs(backends...), " "), port, harness.Quick, harness.NoServer, port, harness.Quick, harness.Zone(t, zone))))
+	backends[0].Stop()
+	s.Settled("www.example.org.", dns.TypeA, backends[1].IP())
 	for name, want := range map[string]string{
-		"www.example.org.":  `1 . alpn="h2" ipv4hint="` + backends[1].ip() + `"`,
+		"www.example.org.":  `1 . alpn="h2" ipv4hint="` + backends[1].IP() + `"`,
 		"dead.example.org.": `1 . mandatory="alpn" alpn="h2"`,
 	} {
-		eventually(t, name+" has "+want, func() bool { return data(s.ask(name, dns.TypeHTTPS).Answer) == want })
+		harness.Eventually(t, name+" has "+want, func() bool { return data(s.Ask(name, dns.TypeHTTPS).Answer) == want })
 	}
 }
 
 func TestAllDown(t *testing.T) {
-	closed := closedPort(t)
+	closed := lease.Closed(t)
 	tests := []struct {
 		allDown string
 		rcode   int
@@ -395,26 +383,26 @@ func TestAllDown(t *testing.T) {
 	}
 	for _, tc := range tests {
 		t.Run(tc.allDown, func(t *testing.T) {
-			s := start(t, corefile(fmt.Sprintf(`rrhealth www.example.org {
+			s := harness.Start(t, harness.Corefile(fmt.Sprintf(`rrhealth www.example.org {
 				backend 127.0.63.1 127.0.63.2 ::1
 				backend 127.0.63.3 tier 2
 				check tcp://:%s
 				%s
 				policy sequential
 				%s
-			}`, closed, quick, tc.allDown)))
-			eventually(t, "all is down", func() bool { return allDown(s) })
+			}`, closed, harness.Quick, tc.allDown)))
+			harness.Eventually(t, "all is down", func() bool { return allDown(s) })
 			m := new(dns.Msg)
 			m.SetQuestion("www.example.org.", dns.TypeA)
-			if r := s.exchange(m, "udp"); r.IsEdns0() != nil {
+			if r := s.Exchange(m, "udp"); r.IsEdns0() != nil {
 				t.Errorf("OPT for a client without EDNS: %v", r)
 			}
 			m.SetEdns0(1232, false)
-			r := s.exchange(m, "udp")
-			if r.Rcode != tc.rcode || !slices.Equal(addrs(r), tc.answer) || (soaOwner(r) != "") != tc.soa {
+			r := s.Exchange(m, "udp")
+			if r.Rcode != tc.rcode || !slices.Equal(harness.Addrs(r), tc.answer) || (soaOwner(r) != "") != tc.soa {
 				t.Errorf("%v\nwant rcode %s, answer %v, SOA %t", r, dns.RcodeToString[tc.rcode], tc.answer, tc.soa)
 			}
-			if got := ede(r); got != tc.ede {
+			if got := harness.EDE(r); got != tc.ede {
 				t.Errorf("extended error %q, want %q", got, tc.ede)
 			}
 			for _, rr := range r.Answer {
@@ -422,15 +410,15 @@ func TestAllDown(t *testing.T) {
 					t.Errorf("TTL of %v, want 1: the least, as the interval is shorter", rr)
 				}
 			}
-			if r := s.ask("www.example.org.", dns.TypeAAAA); !slices.Equal(addrs(r), tc.aaaa) {
-				t.Errorf("AAAA %v, want %v", addrs(r), tc.aaaa)
+			if r := s.Ask("www.example.org.", dns.TypeAAAA); !slices.Equal(harness.Addrs(r), tc.aaaa) {
+				t.Errorf("AAAA %v, want %v", harness.Addrs(r), tc.aaaa)
 			}
 		})
 	}
 }
 
 // allDown reports whether the one pool of s is known to be down.
-func allDown(*server) bool {
+func allDown(*harness.Server) bool {
 	live.mu.Lock()
 	defer live.mu.Unlock()
 	for h := range live.handlers {
@@ -443,20 +431,8 @@ func allDown(*server) bool {
 	return true
 }
 
-// ede returns the text of the extended error in r.
-func ede(r *dns.Msg) string {
-	if o := r.IsEdns0(); o != nil {
-		for _, opt := range o.Option {
-			if e, ok := opt.(*dns.EDNS0_EDE); ok {
-				return e.ExtraText
-			}
-		}
-	}
-	return ""
-}
-
 func TestAllDownDropSendsNothing(t *testing.T) {
-	s := start(t, corefile(fmt.Sprintf(`rrhealth www.example.org {
+	s := harness.Start(t, harness.Corefile(fmt.Sprintf(`rrhealth www.example.org {
 		backend %s
 		check tcp://:%s
 		%s
@@ -464,15 +440,15 @@ func TestAllDownDropSendsNothing(t *testing.T) {
 	}
 	rrhealth up.example.org {
 		backend 192.0.2.1
-	}`, dead, closedPort(t), quick)))
-	eventually(t, "www is down", func() bool {
+	}`, harness.NoServer, lease.Closed(t), harness.Quick)))
+	harness.Eventually(t, "www is down", func() bool {
 		c := dns.Client{Timeout: 50 * time.Millisecond}
 		m := new(dns.Msg)
 		m.SetQuestion("www.example.org.", dns.TypeA)
-		_, _, err := c.Exchange(m, s.addr)
+		_, _, err := c.Exchange(m, s.Addr)
 		return err != nil
 	})
-	conn, err := net.Dial("udp", s.addr)
+	conn, err := net.Dial("udp", s.Addr)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -501,8 +477,8 @@ func TestAllDownDropSendsNothing(t *testing.T) {
 }
 
 func TestOneFamilyDownIsNoDataWhileTheOtherIsUp(t *testing.T) {
-	closed, open := closedPort(t), listenTCP(t, "127.0.0.1:0")
-	s := start(t, corefile(fmt.Sprintf(`rrhealth www.example.org {
+	closed, open := lease.Closed(t), harness.ListenTCP(t, "127.0.0.1:0")
+	s := harness.Start(t, harness.Corefile(fmt.Sprintf(`rrhealth www.example.org {
 		backend 192.0.2.1 check_addr 127.0.0.1
 		backend 2001:db8::1 check_addr %s
 		check tcp://:%s
@@ -512,73 +488,52 @@ func TestOneFamilyDownIsNoDataWhileTheOtherIsUp(t *testing.T) {
 	rrhealth up.example.org {
 		backend 192.0.2.1
 		check tcp://:%s
-	}`, dead, open, quick, closed)))
-	eventually(t, "AAAA is NODATA", func() bool {
-		m := s.ask("www.example.org.", dns.TypeAAAA)
+	}`, harness.NoServer, open, harness.Quick, closed)))
+	harness.Eventually(t, "AAAA is NODATA", func() bool {
+		m := s.Ask("www.example.org.", dns.TypeAAAA)
 		return m.Rcode == dns.RcodeSuccess && len(m.Answer) == 0 && soaOwner(m) == "example.org."
 	})
-	if got := addrs(s.ask("www.example.org.", dns.TypeA)); !slices.Equal(got, []string{"192.0.2.1"}) {
+	if got := harness.Addrs(s.Ask("www.example.org.", dns.TypeA)); !slices.Equal(got, []string{"192.0.2.1"}) {
 		t.Errorf("A %v, want the family that is up", got)
 	}
 }
 
 func TestTheTTLFallsWhileThePoolIsUnsettled(t *testing.T) {
-	backends, port := fleet(t, 2)
-	s := start(t, corefile(fmt.Sprintf(`rrhealth www.example.org {
+	backends, port := harness.Fleet(t, 2)
+	s := harness.Start(t, harness.Corefile(fmt.Sprintf(`rrhealth www.example.org {
 		backend %s
 		check tcp://:%s
 		interval 3s fast 100ms
 		timeout 90ms
 		ttl 60s
-	}`, strings.Join(ips(backends...), " "), port)))
-	ttl := func() uint32 { return s.ask("www.example.org.", dns.TypeA).Answer[0].Header().Ttl }
-	eventually(t, "TTL 60 while all are up", func() bool { return ttl() == 60 })
-	backends[0].stop()
-	eventually(t, "TTL 3, the interval, while one is down", func() bool { return ttl() == 3 })
-	s.settled("www.example.org.", dns.TypeA, backends[1].ip())
+	}`, strings.Join(harness.IPs(backends...), " "), port)))
+	ttl := func() uint32 { return s.Ask("www.example.org.", dns.TypeA).Answer[0].Header().Ttl }
+	harness.Eventually(t, "TTL 60 while all are up", func() bool { return ttl() == 60 })
+	backends[0].Stop()
+	harness.Eventually(t, "TTL 3, the interval, while one is down", func() bool { return ttl() == 3 })
+	s.Settled("www.example.org.", dns.TypeA, backends[1].IP())
 	if got := ttl(); got != 3 {
 		t.Errorf("TTL %d with one down, want 3", got)
 	}
-	backends[0].start()
-	eventually(t, "TTL 60 when all are up again", func() bool { return ttl() == 60 })
+	backends[0].Start()
+	harness.Eventually(t, "TTL 60 when all are up again", func() bool { return ttl() == 60 })
 }
 
 func TestTiersAndMinUp(t *testing.T) {
-	backends, port := fleet(t, 3)
-	s := start(t, corefile(fmt.Sprintf(`rrhealth www.example.org {
+	backends, port := harness.Fleet(t, 3)
+	s := harness.Start(t, harness.Corefile(fmt.Sprintf(`rrhealth www.example.org {
 		backend %s %s
 		backend %s tier 2
 		backend 192.0.2.99 check_addr %s drain
 		check tcp://:%s
 		%s
 		min_up 2
-	}`, backends[0].ip(), backends[1].ip(), backends[2].ip(), backends[2].ip(), port, quick)))
-	s.settled("www.example.org.", dns.TypeA, ips(backends[0], backends[1])...)
-	backends[0].stop() // fewer than two: the next tier is added
-	s.settled("www.example.org.", dns.TypeA, ips(backends[1], backends[2])...)
-	backends[2].stop() // no tier left: all are answered, but never what is drained
-	s.settled("www.example.org.", dns.TypeA, ips(backends...)...)
-	backends[0].start()
-	s.settled("www.example.org.", dns.TypeA, ips(backends[0], backends[1])...)
-}
-
-// listenTCP accepts connections at addr until the test ends, and returns the port.
-func listenTCP(t *testing.T, addr string) string {
-	t.Helper()
-	l, err := net.Listen("tcp", addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = l.Close() })
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			_ = c.Close()
-		}
-	}()
-	_, port, _ := net.SplitHostPort(l.Addr().String())
-	return port
+	}`, backends[0].IP(), backends[1].IP(), backends[2].IP(), backends[2].IP(), port, harness.Quick)))
+	s.Settled("www.example.org.", dns.TypeA, harness.IPs(backends[0], backends[1])...)
+	backends[0].Stop() // fewer than two: the next tier is added
+	s.Settled("www.example.org.", dns.TypeA, harness.IPs(backends[1], backends[2])...)
+	backends[2].Stop() // no tier left: all are answered, but never what is drained
+	s.Settled("www.example.org.", dns.TypeA, harness.IPs(backends...)...)
+	backends[0].Start()
+	s.Settled("www.example.org.", dns.TypeA, harness.IPs(backends[0], backends[1])...)
 }

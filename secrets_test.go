@@ -22,6 +22,8 @@ import (
 	clog "github.com/coredns/coredns/plugin/pkg/log"
 	"github.com/miekg/dns"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/rrhealth/rrhealth/internal/harness"
 )
 
 // repeats starts a server that says what say makes of each request.
@@ -69,7 +71,7 @@ func TestNoSecretLeavesTheProcess(t *testing.T) {
 	if err := os.WriteFile(script, []byte("#!/bin/sh\necho \"$1: wrong $SECRET ($PEM)\" | tr a-z A-Z\necho \"$PEM\" | sed -n 2p >&2\nexit 2\n"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	out := captureLog(t)
+	out := harness.CaptureLog(t)
 	clog.D.Set()
 	t.Cleanup(clog.D.Clear)
 	checks := []string{
@@ -97,13 +99,13 @@ three"
 	for i, c := range checks {
 		fmt.Fprintf(&stanzas, "rrhealth n%d.example.org {\n    backend 127.0.0.1\n    all_down servfail\n    interval 100ms\n    timeout 90ms\n    fall 1\n    rise 1\n    check %s\n}\n", i, c)
 	}
-	s := start(t, corefile(stanzas.String()))
+	s := harness.Start(t, harness.Corefile(stanzas.String()))
 	for i := range checks {
 		name := fmt.Sprintf("n%d.example.org.", i)
-		eventually(t, name+" is down", func() bool { return strings.Contains(out(), "backend 127.0.0.1 of "+name+" is down") })
+		harness.Eventually(t, name+" is down", func() bool { return strings.Contains(out(), "backend 127.0.0.1 of "+name+" is down") })
 		q := new(dns.Msg).SetQuestion(name, dns.TypeA)
 		q.SetEdns0(1232, false)
-		if r := s.exchange(q, "udp"); shows(r.String(), secret) != "" {
+		if r := s.Exchange(q, "udp"); shows(r.String(), secret) != "" {
 			t.Errorf("the answer shows %q: %s", shows(r.String(), secret), r)
 		}
 	}
@@ -169,8 +171,8 @@ func TestAKeyThatOthersMayReadIsWarnedOf(t *testing.T) {
 		if err := os.Chmod(key, mode); err != nil {
 			t.Fatal(err)
 		}
-		out := captureLog(t)
-		start(t, corefile(stanza)).stop()
+		out := harness.CaptureLog(t)
+		harness.Start(t, harness.Corefile(stanza)).Stop()
 		text := fmt.Sprintf("check tls://www.example.org:1 of a.example.org. and 1 more: the private key %s may be read by others than its owner (mode %04o): chmod 0600", key, mode)
 		if got := strings.Count(out(), text); got != want || strings.Count(out(), "private key") != want {
 			t.Errorf("mode %04o: warned %d times, want %d: %s", mode, got, want, out())

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/rrhealth/rrhealth/internal/harness"
 )
 
 // A pool that is too large to be shown backend by backend takes nothing from the
@@ -19,10 +21,10 @@ func TestALargePoolLeavesTheSeriesOfOthers(t *testing.T) {
 		fmt.Fprintf(&b, " n%d.example.org", i)
 	}
 	b.WriteString(" {\nbackend 192.0.2.1 192.0.2.2\n}\n")
-	logged := captureLog(t)
-	start(t, corefile(b.String()))
+	logged := harness.CaptureLog(t)
+	harness.Start(t, harness.Corefile(b.String()))
 	shown := 0
-	for name := range series(t) {
+	for name := range harness.Series(t) {
 		if strings.HasPrefix(name, "backend_up{") {
 			shown++
 		}

@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/rrhealth/rrhealth/internal/harness"
 	"github.com/rrhealth/rrhealth/plugin/pool"
 	"github.com/rrhealth/rrhealth/plugin/verdict"
 )
@@ -268,7 +269,7 @@ func TestFailbackWaits(t *testing.T) {
 
 // What is held down is told, and so is the end of it.
 func TestTheLogTellsWhatIsHeldDown(t *testing.T) {
-	logged := captureLog(t)
+	logged := harness.CaptureLog(t)
 	inBubble(t, "rrhealth www.example.org {\nbackend 192.0.2.1 192.0.2.2\n"+shortPace+"hold_down 20s\n}", func(b *bubble) {
 		b.until("first results", func() bool { return b.state(1) == verdict.Up && b.state(2) == verdict.Up })
 		b.flap(1)

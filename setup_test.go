@@ -12,30 +12,11 @@ import (
 	"github.com/coredns/caddy"
 	"github.com/coredns/coredns/core/dnsserver"
 
+	"github.com/rrhealth/rrhealth/internal/harness"
 	"github.com/rrhealth/rrhealth/plugin/pool"
 )
 
 var update = flag.Bool("update", false, "write what is got into the golden files")
-
-// validate reads a Corefile as CoreDNS does at start, without starting it.
-func validate(corefile string) error {
-	return caddy.ValidateAndExecuteDirectives(input(corefile), nil, true)
-}
-
-// refused returns the error that CoreDNS has for corefile when it starts, which
-// is about all server blocks. A corefile that is accepted is not started.
-func refused(t *testing.T, corefile string) error {
-	t.Helper()
-	if validate(corefile) == nil {
-		return nil
-	}
-	inst, err := caddy.Start(input(corefile))
-	if err == nil {
-		(&server{t: t, inst: inst}).stop()
-		t.Errorf("started a Corefile that is refused when it is validated:\n%s", corefile)
-	}
-	return err
-}
 
 // Every wrong Corefile stands in the golden file with the error that it gets,
 // so that a reader can judge the errors as an operator would.
@@ -53,7 +34,7 @@ func TestBadCorefilesGetErrorsThatHelp(t *testing.T) {
 			t.Fatalf("%s: entry %d, %q, has no line =>", golden, i, title)
 		}
 		message := "accepted"
-		if err := refused(t, corefile); err != nil {
+		if err := harness.Refused(t, corefile); err != nil {
 			message = err.Error()
 		}
 		if i > 0 {
@@ -203,7 +184,7 @@ func TestWeightMakesThePolicyWeightedUnlessOneIsNamed(t *testing.T) {
 
 func TestSnippetsAndTheEnvironmentWork(t *testing.T) {
 	t.Setenv("RRHEALTH_TEST_BACKENDS", "192.0.2.1")
-	s := start(t, `(web) {
+	s := harness.Start(t, `(web) {
     check tcp://:1 {
         interval 1h
     }
@@ -217,8 +198,8 @@ example.org:0 {
     }
 }
 `)
-	m := s.ask("www.example.org.", 1)
-	if got := addrs(m); !slices.Equal(got, []string{"192.0.2.1"}) {
+	m := s.Ask("www.example.org.", 1)
+	if got := harness.Addrs(m); !slices.Equal(got, []string{"192.0.2.1"}) {
 		t.Fatalf("answer %v, want the address from the environment", m)
 	}
 	if ttl := m.Answer[0].Header().Ttl; ttl > 7 {

@@ -9,9 +9,9 @@ import (
 	"github.com/coredns/coredns/request"
 	"github.com/miekg/dns"
 
-	"github.com/rrhealth/rrhealth/plugin/reply"
-
+	"github.com/rrhealth/rrhealth/internal/harness"
 	"github.com/rrhealth/rrhealth/plugin/pool"
+	"github.com/rrhealth/rrhealth/plugin/reply"
 )
 
 // A pen signs for example.org with key 7, and keeps what it was given.
@@ -56,7 +56,7 @@ func TestWhateverOrderCaseAndTTLASetHasItIsSignedTheSame(t *testing.T) {
 
 func TestOnlyWhoHasSignedASetSignsItAgain(t *testing.T) {
 	for keyTag, want := range map[int]string{7: "192.0.2.2", 1: "192.0.2.2 192.0.2.1"} {
-		r := question("www.example.org.", dns.TypeA, true)
+		r := harness.Query("www.example.org.", dns.TypeA, true)
 		m := answerTo(r, rrs(t, "www.example.org. 300 IN A 192.0.2.1", "www.example.org. 300 IN A 192.0.2.2",
 			fmt.Sprintf("www.example.org. 300 IN RRSIG A 13 3 300 20300101000000 20200101000000 %d example.org. BBBB", keyTag))...)
 		config := plainConfig
@@ -64,7 +64,7 @@ func TestOnlyWhoHasSignedASetSignsItAgain(t *testing.T) {
 		h := filtering(config, m, down)
 		h.signer = &signer{dnssec: new(pen)}
 		got := written(t, h, r)
-		if text := strings.Join(addrs(got), " "); text != want {
+		if text := strings.Join(harness.Addrs(got), " "); text != want {
 			t.Errorf("signed with key %d: %s, want %s", keyTag, text, want)
 		}
 		if sig, ok := got.Answer[len(got.Answer)-1].(*dns.RRSIG); !ok || int(sig.KeyTag) != keyTag || sig.Hdr.Ttl != 10 {
@@ -113,7 +113,7 @@ func TestOnlyADenialThatThePluginMadeUpIsCorrected(t *testing.T) {
 		{"nothing", dns.TypeMX, false, []string{soa}, false},
 	} {
 		m := new(dns.Msg)
-		m.SetReply(question("www.example.org.", tc.qtype, true))
+		m.SetReply(harness.Query("www.example.org.", tc.qtype, true))
 		m.Ns = rrs(t, tc.records...)
 		if tc.answer {
 			m.Answer, m.Ns = m.Ns, nil

@@ -11,6 +11,7 @@ import (
 	"github.com/coredns/coredns/plugin/test"
 	"github.com/miekg/dns"
 
+	"github.com/rrhealth/rrhealth/internal/harness"
 	"github.com/rrhealth/rrhealth/internal/lease"
 )
 
@@ -18,8 +19,8 @@ import (
 // as clients ask for the addresses of pools only, nothing goes round.
 func TestInspectionsDoNotGoRound(t *testing.T) {
 	addr := lease.Net(t) + "1"
-	out := captureLog(t)
-	start(t, fmt.Sprintf(".:5300 {\nbind %s\nlog\nrrhealth www.example.org mail.example.org {\nbackend 192.0.2.1\n}\nforward . %s:5300\n}\n", addr, addr))
+	out := harness.CaptureLog(t)
+	harness.Start(t, fmt.Sprintf(".:5300 {\nbind %s\nlog\nrrhealth www.example.org mail.example.org {\nbackend 192.0.2.1\n}\nforward . %s:5300\n}\n", addr, addr))
 	inspected(t)
 	if n := strings.Count(out(), "SOA IN "); n != 2 {
 		t.Errorf("%d queries for the zone of the pools, want the two that came back", n)

@@ -7,12 +7,14 @@ import (
 	"testing"
 
 	"github.com/miekg/dns"
+
+	"github.com/rrhealth/rrhealth/internal/harness"
 )
 
 // inspected waits until all handlers have looked at the zones below them.
 func inspected(t *testing.T) {
 	t.Helper()
-	eventually(t, "zones below are inspected", func() bool {
+	harness.Eventually(t, "zones below are inspected", func() bool {
 		live.mu.Lock()
 		defer live.mu.Unlock()
 		for h := range live.handlers {
@@ -33,7 +35,7 @@ func inspected(t *testing.T) {
 }
 
 func TestAPoolInAZoneThatIsSignedBelowIsWarnedOf(t *testing.T) {
-	plain := tempZone(t, soaLine+"www IN A 192.0.2.1\nalias IN CNAME www\nsub IN NS ns.sub\nns.sub IN A 192.0.2.53")
+	plain := harness.Zone(t, soaLine+"www IN A 192.0.2.1\nalias IN CNAME www\nsub IN NS ns.sub\nns.sub IN A 192.0.2.53")
 	signed, key := presigned(t, plain)
 	base, _ := newKey(t) // another one
 	pools := "rrhealth www.example.org *.wild.example.org alias.example.org missing.example.org {\nbackend 192.0.2.1\n}\nrrhealth example.org {\nbackend 192.0.2.2\n}\n"
@@ -43,24 +45,24 @@ func TestAPoolInAZoneThatIsSignedBelowIsWarnedOf(t *testing.T) {
 		name, config string
 		want         []string
 	}{
-		{"signed", corefile(pools + "file " + signed + " example.org"), []string{fmt.Sprintf(bogus, "www.example.org. and 3 more", no), fmt.Sprintf(bogus, "example.org.", no)}},
-		{"signed, through a cache", corefile("rrhealth www.example.org {\nbackend 192.0.2.1\n}\ncache\nfile " + signed + " example.org"), []string{fmt.Sprintf(bogus, "www.example.org.", no)}},
-		{"signed by another key", corefile(pools + "dnssec {\nkey file " + base + "\n}\nfile " + signed + " example.org"), []string{
+		{"signed", harness.Corefile(pools + "file " + signed + " example.org"), []string{fmt.Sprintf(bogus, "www.example.org. and 3 more", no), fmt.Sprintf(bogus, "example.org.", no)}},
+		{"signed, through a cache", harness.Corefile("rrhealth www.example.org {\nbackend 192.0.2.1\n}\ncache\nfile " + signed + " example.org"), []string{fmt.Sprintf(bogus, "www.example.org.", no)}},
+		{"signed by another key", harness.Corefile(pools + "dnssec {\nkey file " + base + "\n}\nfile " + signed + " example.org"), []string{
 			fmt.Sprintf(bogus, "www.example.org. and 3 more", "not by the key that dnssec in the server block has for it"),
 			fmt.Sprintf(bogus, "example.org.", "not by the key that dnssec in the server block has for it"),
 		}},
 		{"in a block for the root", ".:0 {\nbind 127.0.0.1\nerrors\nrrhealth other.example www.example.org mail.example.org {\nbackend 192.0.2.1\n}\nfile " + signed + " example.org\n}\n", []string{
 			fmt.Sprintf(bogus, "www.example.org. and 1 more", no),
 		}},
-		{"a zone of its own that is not signed", corefile("rrhealth x.sub.example.org {\nbackend 192.0.2.1\n}\nfile " + signed + " example.org"), nil},
-		{"a filter", corefile("rrhealth {\nwatch 192.0.2.0/24\n}\nfile " + signed + " example.org"), nil},
-		{"not signed", corefile(pools + "file " + plain + " example.org"), nil},
-		{"signed by dnssec", corefile(pools + "dnssec {\nkey file " + base + "\n}\nfile " + plain + " example.org"), nil},
-		{"nothing below", corefile(pools), nil},
+		{"a zone of its own that is not signed", harness.Corefile("rrhealth x.sub.example.org {\nbackend 192.0.2.1\n}\nfile " + signed + " example.org"), nil},
+		{"a filter", harness.Corefile("rrhealth {\nwatch 192.0.2.0/24\n}\nfile " + signed + " example.org"), nil},
+		{"not signed", harness.Corefile(pools + "file " + plain + " example.org"), nil},
+		{"signed by dnssec", harness.Corefile(pools + "dnssec {\nkey file " + base + "\n}\nfile " + plain + " example.org"), nil},
+		{"nothing below", harness.Corefile(pools), nil},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			out := captureLog(t)
-			s := start(t, tc.config)
+			out := harness.CaptureLog(t)
+			s := harness.Start(t, tc.config)
 			if !strings.Contains(tc.config, "watch") {
 				inspected(t)
 			}
@@ -76,7 +78,7 @@ func TestAPoolInAZoneThatIsSignedBelowIsWarnedOf(t *testing.T) {
 				t.Errorf("got %q, want %q", warnings, tc.want)
 			}
 			if tc.name == "signed" {
-				if r := unbound(t, s.addr, key).exchange(question("www.example.org.", dns.TypeA, true)); r.Rcode != dns.RcodeServerFailure {
+				if r := unbound(t, s.Addr, key).exchange(harness.Query("www.example.org.", dns.TypeA, true)); r.Rcode != dns.RcodeServerFailure {
 					t.Errorf("a validating resolver believes it:\n%v", r)
 				}
 			}
@@ -85,13 +87,13 @@ func TestAPoolInAZoneThatIsSignedBelowIsWarnedOf(t *testing.T) {
 }
 
 func TestManyNamesInASignedZoneAreWarnedOfOnce(t *testing.T) {
-	signed, _ := presigned(t, tempZone(t, soaLine))
+	signed, _ := presigned(t, harness.Zone(t, soaLine))
 	var names strings.Builder
 	for i := range 5000 {
 		fmt.Fprintf(&names, " n%d.example.org", i)
 	}
-	out := captureLog(t)
-	start(t, corefile("rrhealth"+names.String()+" {\nbackend 192.0.2.1\n}\nfile "+signed+" example.org"))
+	out := harness.CaptureLog(t)
+	harness.Start(t, harness.Corefile("rrhealth"+names.String()+" {\nbackend 192.0.2.1\n}\nfile "+signed+" example.org"))
 	inspected(t)
 	if n := strings.Count(out(), "will be bogus"); n != 1 || !strings.Contains(out(), "n0.example.org. and 4999 more") {
 		t.Errorf("%d warnings, want one:\n%.2000s", n, out())

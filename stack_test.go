@@ -11,6 +11,8 @@ import (
 	"github.com/coredns/coredns/core/dnsserver"
 	_ "github.com/coredns/coredns/plugin/shed"
 	"github.com/miekg/dns"
+
+	"github.com/rrhealth/rrhealth/internal/harness"
 )
 
 // A stack that grows is another one, and what lies on it has moved.
@@ -85,9 +87,9 @@ func TestShedIsLeftItsListener(t *testing.T) {
 		{"we before us", ours, "rrhealth www.example.net {\nbackend 192.0.2.1\n}", "whoami", false},
 	} {
 		t.Run(tc.what, func(t *testing.T) {
-			s := start(t, fmt.Sprintf("example.net:0 {\nbind 127.0.0.1\n%s\n}\nexample.org:0 {\nbind 127.0.0.1\n%s\n}\nexample.com:0 {\nbind 127.0.0.1\n%s\n}\n", tc.before, tc.here, tc.behind))
+			s := harness.Start(t, fmt.Sprintf("example.net:0 {\nbind 127.0.0.1\n%s\n}\nexample.org:0 {\nbind 127.0.0.1\n%s\n}\nexample.com:0 {\nbind 127.0.0.1\n%s\n}\n", tc.before, tc.here, tc.behind))
 			before := raw.Load()
-			if got := addrs(s.ask("www.example.org.", dns.TypeA)); len(got) != 1 {
+			if got := harness.Addrs(s.Ask("www.example.org.", dns.TypeA)); len(got) != 1 {
 				t.Fatalf("answer %v, want one address", got)
 			}
 			// What is decorated gets the message.

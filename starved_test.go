@@ -13,6 +13,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/rrhealth/rrhealth/internal/harness"
+	"github.com/rrhealth/rrhealth/internal/lease"
 	"github.com/rrhealth/rrhealth/plugin/verdict"
 )
 
@@ -68,8 +70,8 @@ func TestABusyMachineTakesNoHealthyBackendOut(t *testing.T) {
 	if os.Getenv("STARVE") == "" {
 		t.Skip("holds every core: run it with make starve")
 	}
-	host := nextNet(t)
-	port := freePort(t, host+"1")
+	host := lease.Net(t)
+	port := lease.Port(t, host+"1")
 	overflowing(t, fmt.Sprint(host, starvedSilent), port)
 	listeners := starvedTask(t, "listen", host, port)
 	out, err := listeners.StdoutPipe()
@@ -134,7 +136,7 @@ func probeStarved(t *testing.T) {
 		backends += fmt.Sprint(" ", host, i+1)
 	}
 	began := time.Now()
-	start(t, corefile(fmt.Sprintf("rrhealth www.example.org {\nbackend%s\ninterval 500ms fast 200ms\ntimeout 100ms\ncheck tcp://:%s\n}\n", backends, os.Getenv(starvedPort))))
+	harness.Start(t, harness.Corefile(fmt.Sprintf("rrhealth www.example.org {\nbackend%s\ninterval 500ms fast 200ms\ntimeout 100ms\ncheck tcp://:%s\n}\n", backends, os.Getenv(starvedPort))))
 	refuses, silent := fmt.Sprint(host, starvedRefuses), fmt.Sprint(host, starvedSilent)
 	downAfter := make(map[string]time.Duration)
 	tick := time.NewTicker(50 * time.Millisecond)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/miekg/dns"
 
+	"github.com/rrhealth/rrhealth/internal/harness"
 	"github.com/rrhealth/rrhealth/plugin/pool"
 	"github.com/rrhealth/rrhealth/plugin/reply"
 	"github.com/rrhealth/rrhealth/plugin/verdict"
@@ -17,7 +18,7 @@ import (
 // of which nothing is known.
 func targetZone(t *testing.T, a, b string, more string) string {
 	t.Helper()
-	return tempZone(t, soaLine+addressRecords("a", a)+addressRecords("b", b)+`elsewhere IN A 192.0.2.7
+	return harness.Zone(t, soaLine+addressRecords("a", a)+addressRecords("b", b)+`elsewhere IN A 192.0.2.7
 _s._tcp IN SRV 10 5 443 a
 _s._tcp IN SRV 20 5 443 b
 _t._tcp IN SRV 10 5 443 a
@@ -47,11 +48,11 @@ func TestRecordsWhoseTargetIsDownAreLeftOut(t *testing.T) {
 	needsAddressesBesideServices(t)
 	f := newFarm(t, 2)
 	a, b := f.all[0], f.all[1]
-	s := start(t, corefile(f.stanza("ttl 20s")+"cache\nfile "+targetZone(t, a, b, "")+" example.org"))
+	s := harness.Start(t, harness.Corefile(f.stanza("ttl 20s")+"cache\nfile "+targetZone(t, a, b, "")+" example.org"))
 	f.settled()
 	check := func(when, name string, qtype uint16, want, wantBeside string, ttl uint32) {
 		t.Helper()
-		m := s.ask(name+".example.org.", qtype)
+		m := s.Ask(name+".example.org.", qtype)
 		side := strings.Join(append(beside(m, "a.example.org."), beside(m, "b.example.org.")...), " ")
 		if got := targetsIn(m); got != want || side != wantBeside || m.Rcode != dns.RcodeSuccess || m.Answer[0].Header().Ttl != ttl {
 			t.Errorf("%s, %s %s: %q beside %q, want %q beside %q with TTL %d:\n%v", when, name, dns.TypeToString[qtype], got, side, want, wantBeside, ttl, m)
@@ -65,7 +66,7 @@ func TestRecordsWhoseTargetIsDownAreLeftOut(t *testing.T) {
 	f.kill(a)
 	f.settled()
 	filtered := func(what string) float64 {
-		return scraped(t, "coredns_rrhealth_filtered_"+what+"_total", "filter", "example.org.")
+		return harness.Metric(t, "coredns_rrhealth_filtered_"+what+"_total", "filter", "example.org.")
 	}
 	targets, addresses := filtered("targets"), filtered("addresses")
 	for name, qtype := range map[string]uint16{"_s._tcp": dns.TypeSRV, "web": dns.TypeHTTPS, "alias": dns.TypeSVCB} {
@@ -75,7 +76,7 @@ func TestRecordsWhoseTargetIsDownAreLeftOut(t *testing.T) {
 	if targets, addresses := filtered("targets")-targets, filtered("addresses")-addresses; targets != 3 || addresses != 4 {
 		t.Errorf("%v targets and %v addresses are counted, want 3 and 4", targets, addresses)
 	}
-	if hints := hintsIn(s.ask("web.example.org.", dns.TypeHTTPS)); !slices.Equal(hints, []string{b}) {
+	if hints := hintsIn(s.Ask("web.example.org.", dns.TypeHTTPS)); !slices.Equal(hints, []string{b}) {
 		t.Errorf("hints %v, want %v", hints, b)
 	}
 	check("a down", "_t._tcp", dns.TypeSRV, "a.example.net.", "", 1)
@@ -89,7 +90,7 @@ func TestRecordsWhoseTargetIsDownAreLeftOut(t *testing.T) {
 	f.revive(a)
 	f.settled()
 	check("b down", "_s._tcp", dns.TypeSRV, "a", a, 1)
-	if m := s.ask("lone.example.org.", dns.TypeSRV); len(m.Answer) != 1 || m.Answer[0].Header().Ttl != 300 {
+	if m := s.Ask("lone.example.org.", dns.TypeSRV); len(m.Answer) != 1 || m.Answer[0].Header().Ttl != 300 {
 		t.Errorf("a service that is not there: %v", m)
 	}
 }
@@ -114,19 +115,19 @@ func TestAllDownDecidesAboutTargetsToo(t *testing.T) {
 		t.Run(word, func(t *testing.T) {
 			f := newFarm(t, 2)
 			f.kill(f.all...)
-			s := start(t, corefile(f.stanza("all_down "+word)+"file "+targetZone(t, f.all[0], f.all[1], "")+" example.org"))
+			s := harness.Start(t, harness.Corefile(f.stanza("all_down "+word)+"file "+targetZone(t, f.all[0], f.all[1], "")+" example.org"))
 			f.settled()
 			wantBeside := map[string]string{"all": strings.Join(f.all, " "), "none": ""}
 			check := func(name string, qtype uint16) {
 				t.Helper()
-				m := s.exchange(question(name+".example.org.", qtype, false), "udp")
+				m := s.Exchange(harness.Query(name+".example.org.", qtype, false), "udp")
 				side := strings.Join(append(beside(m, "a.example.org."), beside(m, "b.example.org.")...), " ")
 				text, ok := wantBeside[want.beside]
 				if !ok {
 					text = want.beside
 				}
-				if m.Rcode != want.rcode || targetsIn(m) != want.targets || side != text || edeOf(m) != want.ede {
-					t.Errorf("%s: %q beside %q, %q, want %+v:\n%v", name, targetsIn(m), side, edeOf(m), want, m)
+				if m.Rcode != want.rcode || targetsIn(m) != want.targets || side != text || harness.EDE(m) != want.ede {
+					t.Errorf("%s: %q beside %q, %q, want %+v:\n%v", name, targetsIn(m), side, harness.EDE(m), want, m)
 				}
 				if word == "nodata" && soaOwner(m) == "" {
 					t.Errorf("%s: a denial without an SOA: %v", name, m)
@@ -135,9 +136,9 @@ func TestAllDownDecidesAboutTargetsToo(t *testing.T) {
 			check("_s._tcp", dns.TypeSRV)
 			check("web", dns.TypeHTTPS)
 			check("alias", dns.TypeSVCB)
-			m := s.ask("mail.example.org.", dns.TypeMX)
+			m := s.Ask("mail.example.org.", dns.TypeMX)
 			for _, host := range []string{"a.example.org.", "b.example.org."} {
-				if got, asked := beside(m, host), addrs(s.ask(host, dns.TypeA)); !slices.Equal(got, asked) {
+				if got, asked := beside(m, host), harness.Addrs(s.Ask(host, dns.TypeA)); !slices.Equal(got, asked) {
 					t.Errorf("beside MX %v, a question for %s gets %v", got, host, asked)
 				}
 			}
@@ -150,22 +151,22 @@ func TestATargetThatIsAPool(t *testing.T) {
 	f := newFarm(t, 2)
 	f.kill(f.all[0])
 	zone := targetZone(t, "192.0.2.66", f.all[1], "")
-	s := start(t, corefile(strings.Replace(f.pool("a.example.org", ""), strings.Join(f.all, " "), f.all[0], 1)+f.stanza("")+"file "+zone+" example.org"))
-	eventually(t, "the pool is down", func() bool { return allDown(s) })
+	s := harness.Start(t, harness.Corefile(strings.Replace(f.pool("a.example.org", ""), strings.Join(f.all, " "), f.all[0], 1)+f.stanza("")+"file "+zone+" example.org"))
+	harness.Eventually(t, "the pool is down", func() bool { return allDown(s) })
 	f.settled()
 	for name, qtype := range map[string]uint16{"_s._tcp": dns.TypeSRV, "web": dns.TypeHTTPS, "alias": dns.TypeSVCB} {
-		m := s.ask(name+".example.org.", qtype)
+		m := s.Ask(name+".example.org.", qtype)
 		if targetsIn(m) != "b" || len(beside(m, "a.example.org.")) > 0 {
 			t.Errorf("%s: want b alone, got\n%v", name, m)
 		}
 	}
-	m := s.ask("mail.example.org.", dns.TypeMX)
+	m := s.Ask("mail.example.org.", dns.TypeMX)
 	if targetsIn(m) != "a b" || !slices.Equal(beside(m, "a.example.org."), f.all[:1]) {
 		t.Errorf("MX: want both, beside it what the pool answers, got\n%v", m)
 	}
 	f.revive(f.all[0])
-	eventually(t, "the pool is up", func() bool { return !allDown(s) })
-	if m := s.ask("_s._tcp.example.org.", dns.TypeSRV); targetsIn(m) != "a b" || !slices.Equal(beside(m, "a.example.org."), f.all[:1]) {
+	harness.Eventually(t, "the pool is up", func() bool { return !allDown(s) })
+	if m := s.Ask("_s._tcp.example.org.", dns.TypeSRV); targetsIn(m) != "a b" || !slices.Equal(beside(m, "a.example.org."), f.all[:1]) {
 		t.Errorf("with the pool up: %v", m)
 	}
 }
@@ -192,7 +193,7 @@ func TestWhatIsKnownOfATargetDecides(t *testing.T) {
 		{"none is up", pool.MinUp{N: 1}, []string{a, c}, []string{"a.example.org. 300 IN A 192.0.2.1", "c.example.org. 300 IN A 192.0.2.3"}, "a c", "192.0.2.1 192.0.2.3"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			r := question("www.example.org.", dns.TypeSRV, false)
+			r := harness.Query("www.example.org.", dns.TypeSRV, false)
 			m := answerTo(r, rrs(t, tc.answer...)...)
 			m.Extra = rrs(t, tc.side...)
 			config := plainConfig
@@ -215,14 +216,14 @@ func TestWhatIsKnownOfATargetDecides(t *testing.T) {
 func TestDryRunLeavesTargetsAlone(t *testing.T) {
 	f := newFarm(t, 2)
 	f.kill(f.all[0])
-	s := start(t, corefile(f.stanza("dry_run")+"file "+targetZone(t, f.all[0], f.all[1], "")+" example.org"))
+	s := harness.Start(t, harness.Corefile(f.stanza("dry_run")+"file "+targetZone(t, f.all[0], f.all[1], "")+" example.org"))
 	f.settled()
-	before := scraped(t, "coredns_rrhealth_dry_run_targets_total", "filter", "example.org.")
-	m := s.ask("_s._tcp.example.org.", dns.TypeSRV)
+	before := harness.Metric(t, "coredns_rrhealth_dry_run_targets_total", "filter", "example.org.")
+	m := s.Ask("_s._tcp.example.org.", dns.TypeSRV)
 	if targetsIn(m) != "a b" || m.Answer[0].Header().Ttl != 300 || len(beside(m, "a.example.org.")) != 1 {
 		t.Errorf("want the zone's answer as it is, got\n%v", m)
 	}
-	if got := scraped(t, "coredns_rrhealth_dry_run_targets_total", "filter", "example.org.") - before; got != 1 {
+	if got := harness.Metric(t, "coredns_rrhealth_dry_run_targets_total", "filter", "example.org.") - before; got != 1 {
 		t.Errorf("%v records counted that would have been left out, want 1", got)
 	}
 }
@@ -232,24 +233,24 @@ func TestThinnedServicesAreSignedAgain(t *testing.T) {
 	f := newFarm(t, 2)
 	zone := targetZone(t, f.all[0], f.all[1], "")
 	base, key := newKey(t)
-	s := start(t, corefile(f.stanza("")+fmt.Sprintf("cache\ndnssec {\nkey file %s\n}\nfile %s example.org", base, zone)))
+	s := harness.Start(t, harness.Corefile(f.stanza("")+fmt.Sprintf("cache\ndnssec {\nkey file %s\n}\nfile %s example.org", base, zone)))
 	file, otherKey := presigned(t, zone)
-	others := start(t, corefile(f.stanza("")+"onebyone\nfile "+file+" example.org"))
+	others := harness.Start(t, harness.Corefile(f.stanza("")+"onebyone\nfile "+file+" example.org"))
 	f.kill(f.all[0])
 	f.settled()
-	resolver := unbound(t, s.addr, key)
+	resolver := unbound(t, s.Addr, key)
 	for name, qtype := range map[string]uint16{"_s._tcp.example.org.": dns.TypeSRV, "web.example.org.": dns.TypeHTTPS, "alias.example.org.": dns.TypeSVCB} {
-		if m := resolver.exchange(question(name, qtype, true)); !m.AuthenticatedData || targetsIn(m) != "b" {
+		if m := resolver.exchange(harness.Query(name, qtype, true)); !m.AuthenticatedData || targetsIn(m) != "b" {
 			t.Errorf("%s at unbound: want b alone, secure, got\n%v", name, m)
 		}
-		if out := delv(t, s.addr, key, name, qtype); !strings.Contains(out, "fully validated") {
+		if out := delv(t, s.Addr, key, name, qtype); !strings.Contains(out, "fully validated") {
 			t.Errorf("delv %s:\n%s", name, out)
 		}
 		signed := func(what string) float64 {
-			return scraped(t, "coredns_rrhealth_signed_"+what+"_total", "filter", "example.org.")
+			return harness.Metric(t, "coredns_rrhealth_signed_"+what+"_total", "filter", "example.org.")
 		}
 		targets, addresses := signed("targets"), signed("addresses")
-		m := others.exchange(question(name, qtype, true), "udp")
+		m := others.Exchange(harness.Query(name, qtype, true), "udp")
 		if got := len(strings.Fields(targetsIn(m))); got != 2 || len(beside(m, "a.example.org.")) != 1 {
 			t.Errorf("%s, signed by another key: want both, and their addresses, got\n%v", name, m)
 		}
@@ -257,10 +258,10 @@ func TestThinnedServicesAreSignedAgain(t *testing.T) {
 		if targets, addresses := signed("targets")-targets, signed("addresses")-addresses; targets != 1 || addresses != hints {
 			t.Errorf("%s: %v targets and %v addresses are counted that had to stay, want 1 and %v", name, targets, addresses, hints)
 		}
-		if out := delv(t, others.addr, otherKey, name, qtype); !strings.Contains(out, "fully validated") {
+		if out := delv(t, others.Addr, otherKey, name, qtype); !strings.Contains(out, "fully validated") {
 			t.Errorf("delv %s:\n%s", name, out)
 		}
-		if m := others.exchange(question(name, qtype, false), "udp"); targetsIn(m) != "b" {
+		if m := others.Exchange(harness.Query(name, qtype, false), "udp"); targetsIn(m) != "b" {
 			t.Errorf("%s, for those who do not check: want b alone, got\n%v", name, m)
 		}
 	}

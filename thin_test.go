@@ -13,6 +13,7 @@ import (
 	"github.com/coredns/coredns/plugin/test"
 	"github.com/miekg/dns"
 
+	"github.com/rrhealth/rrhealth/internal/harness"
 	"github.com/rrhealth/rrhealth/plugin/pool"
 	"github.com/rrhealth/rrhealth/plugin/reply"
 	"github.com/rrhealth/rrhealth/plugin/verdict"
@@ -76,7 +77,7 @@ func answerTo(r *dns.Msg, answer ...dns.RR) *dns.Msg {
 var down = map[string]verdict.State{"192.0.2.1": verdict.Down, "192.0.2.2": verdict.Up, "192.0.2.3": verdict.Down, "2001:db8::1": verdict.Down}
 
 func TestWhatIsNoPositiveAnswerPassesAsItIs(t *testing.T) {
-	r := question("www.example.org.", dns.TypeA, false)
+	r := harness.Query("www.example.org.", dns.TypeA, false)
 	set := rrs(t, "www.example.org. 300 IN A 192.0.2.1", "www.example.org. 300 IN A 192.0.2.2")
 	change := func(f func(*dns.Msg)) *dns.Msg {
 		m := answerTo(r, set...)
@@ -120,7 +121,7 @@ func TestOnlyQueriesForInternetNamesAreJudged(t *testing.T) {
 		"AXFR":   func(r *dns.Msg) { r.Question[0].Qtype = dns.TypeAXFR },
 		"IXFR":   func(r *dns.Msg) { r.Question[0].Qtype = dns.TypeIXFR },
 	} {
-		r := question("www.example.org.", dns.TypeA, false)
+		r := harness.Query("www.example.org.", dns.TypeA, false)
 		change(r)
 		m := answerTo(r, rrs(t, "www.example.org. 300 IN A 192.0.2.1", "www.example.org. 300 IN A 192.0.2.2")...)
 		m.Rcode = dns.RcodeSuccess
@@ -210,7 +211,7 @@ func TestAnswersAreThinned(t *testing.T) {
 		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			r := question("www.example.org.", tc.qtype, tc.do)
+			r := harness.Query("www.example.org.", tc.qtype, tc.do)
 			m := answerTo(r, rrs(t, tc.answer...)...)
 			m.AuthenticatedData = true
 			m.Extra = rrs(t, tc.extra...)
@@ -234,7 +235,7 @@ func TestAnswersAreThinned(t *testing.T) {
 }
 
 func TestAnUnchangedAnswerIsTheVerySameMessage(t *testing.T) {
-	r := question("www.example.org.", dns.TypeA, false)
+	r := harness.Query("www.example.org.", dns.TypeA, false)
 	m := answerTo(r, rrs(t, "www.example.org. 30 IN A 192.0.2.2", "www.example.org. 30 IN A 192.0.2.4")...)
 	config := plainConfig
 	config.Policy = pool.Sequential
@@ -260,7 +261,7 @@ func FuzzFilter(f *testing.F) {
 		{"www.example.org. 300 IN MX 1 p.example.org.", "p.example.org. 300 IN A 192.0.2.51", "p.example.org. 300 IN AAAA 2001:db8::51"},
 		{"example.org. 300 IN DNAME p.example.org.", "www.example.org. 300 IN CNAME www.p.example.org.", "www.p.example.org. 300 IN A 192.0.2.51"},
 	} {
-		m := answerTo(question("www.example.org.", dns.TypeA, true), rrs(f, lines...)...)
+		m := answerTo(harness.Query("www.example.org.", dns.TypeA, true), rrs(f, lines...)...)
 		m.Extra = rrs(f, "x.example.org. 300 IN A 192.0.2.1", "x.example.org. 300 IN A 192.0.2.2",
 			"y.example.org. 300 IN A 192.0.2.3", "p.example.org. 300 IN A 192.0.2.51", "P.example.org. 300 IN A 192.0.2.2")
 		packed, err := m.Pack()
@@ -287,7 +288,7 @@ func FuzzFilter(f *testing.F) {
 			pooling(h, pools>>1)
 		}
 		before := m.Copy()
-		r := question("www.example.org.", dns.TypeA, do)
+		r := harness.Query("www.example.org.", dns.TypeA, do)
 		if len(m.Question) > 0 {
 			r.Question[0] = m.Question[0]
 		}

@@ -8,9 +8,14 @@ import (
 	"github.com/coredns/coredns/core/dnsserver"
 	"github.com/coredns/coredns/plugin"
 	"github.com/miekg/dns"
+
+	"github.com/rrhealth/rrhealth/internal/harness"
 )
 
-func init() { plugin.Register("onebyone", setupOneByOne) }
+func init() {
+	harness.Insert("onebyone", "cache") // and rrhealth comes between
+	plugin.Register("onebyone", setupOneByOne)
+}
 
 // The plugin onebyone, which stands before rrhealth, lets one query at a time
 // into a server block. Tests of zones that were signed before they were loaded

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/rrhealth/rrhealth/internal/harness"
 )
 
 func TestSetUpsThatCannotWorkAreWarnedOf(t *testing.T) {
@@ -39,7 +41,7 @@ func TestSetUpsThatCannotWorkAreWarnedOf(t *testing.T) {
 		{"a ttl for which a failed backend is answered long after it is down", "rrhealth www.example.org api.example.org {\nbackend 192.0.2.1\ncheck tcp://:1\nttl 300s\n}", []string{
 			"ttl 300s of www.example.org. and 1 more is longer than twice the detection time 7s: clients may be sent to a failed backend for 300s; use ttl 14s or less, or leave ttl out",
 		}},
-		{"the same in a filter", "rrhealth {\nwatch 192.0.2.0/24\ncheck tcp://:1\ninterval 2s fast 500ms\nttl 60s\n}\nfile " + tempZone(t, soaLine), []string{
+		{"the same in a filter", "rrhealth {\nwatch 192.0.2.0/24\ncheck tcp://:1\ninterval 2s fast 500ms\nttl 60s\n}\nfile " + harness.Zone(t, soaLine), []string{
 			"ttl 60s of example.org. is longer than twice the detection time 3s",
 		}},
 		{"twice the detection time", "rrhealth www.example.org {\nbackend 192.0.2.1\ncheck tcp://:1\nttl 14s\n}", nil},
@@ -47,8 +49,8 @@ func TestSetUpsThatCannotWorkAreWarnedOf(t *testing.T) {
 		{"the ttl that would be taken anyway", "rrhealth www.example.org {\nbackend 192.0.2.1\ncheck tcp://:1\ninterval 1s fast 100ms\nttl 4s\n}", nil},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			out := captureLog(t)
-			start(t, corefile(tc.stanza))
+			out := harness.CaptureLog(t)
+			harness.Start(t, harness.Corefile(tc.stanza))
 			var warnings []string
 			for l := range strings.Lines(out()) {
 				if strings.Contains(l, "[WARNING] plugin/rrhealth") {
@@ -74,8 +76,8 @@ func TestACacheAboveUsIsWarnedOf(t *testing.T) {
 	defer func() { caches = known }()
 	caches = []string{"cache", "loadbalance"}
 	for policy, want := range map[string]int{"sticky": 1, "rotate": 0} {
-		out := captureLog(t)
-		start(t, corefile("cache\nloadbalance\nrrhealth www.example.org {\nbackend 192.0.2.1 192.0.2.2\npolicy "+policy+"\n}"))
+		out := harness.CaptureLog(t)
+		harness.Start(t, harness.Corefile("cache\nloadbalance\nrrhealth www.example.org {\nbackend 192.0.2.1 192.0.2.2\npolicy "+policy+"\n}"))
 		if got := strings.Count(out(), "loadbalance stands above rrhealth and hands the answers that policy sticky of www.example.org. means for one client to all"); got != want {
 			t.Errorf("%s: warned %d times, want %d: %s", policy, got, want, out())
 		}
@@ -88,8 +90,8 @@ func TestAWarningIsLoggedOncePerStanza(t *testing.T) {
 	for i := range 500 {
 		fmt.Fprintf(&names, " n%d.example.org", i)
 	}
-	out := captureLog(t)
-	start(t, corefile("rrhealth"+names.String()+" {\nbackend 192.0.2.1 location EU weight 2\npolicy nearest\ncheck https://www.example.org:1 {\ninsecure\n}\n}\n"+
+	out := harness.CaptureLog(t)
+	harness.Start(t, harness.Corefile("rrhealth"+names.String()+" {\nbackend 192.0.2.1 location EU weight 2\npolicy nearest\ncheck https://www.example.org:1 {\ninsecure\n}\n}\n"+
 		"rrhealth"+strings.ReplaceAll(names.String(), " n", " f")+" {\nwatch 192.0.2.0/24\ncheck tls://www.example.org:1 {\ninsecure\n}\ncheck tls://www.example.org:2 {\ninsecure\n}\n}"))
 	want := []string{
 		"check https://www.example.org:1 of n0.example.org. and 499 more does not verify the certificate: insecure",

@@ -13,6 +13,7 @@ import (
 
 	"github.com/miekg/dns"
 
+	"github.com/rrhealth/rrhealth/internal/harness"
 	"github.com/rrhealth/rrhealth/plugin/pool"
 	"github.com/rrhealth/rrhealth/plugin/probe"
 	"github.com/rrhealth/rrhealth/plugin/verdict"
@@ -166,7 +167,7 @@ func TestAZoneThatIsNotThereIsTriedAgainSoon(t *testing.T) {
 func TestAPanicInAZoneIsNotTheServers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		below := &zoneBelow{name: "example.org.", panics: true, records: rrs(t, "a.example.org. 1 IN A 192.0.2.1")}
-		logged := captureLog(t)
+		logged := harness.CaptureLog(t)
 		h, r := watching(t, below)
 		defer r.stop(h)
 		time.Sleep(time.Second)

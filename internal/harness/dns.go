@@ -1,0 +1,62 @@
+package harness
+
+import (
+	"slices"
+	"time"
+
+	"github.com/miekg/dns"
+)
+
+// Exchange sends m to addr over network, udp or tcp, and returns the reply.
+func Exchange(m *dns.Msg, network, addr string) (*dns.Msg, error) {
+	c := dns.Client{Net: network, Timeout: 5 * time.Second, UDPSize: dns.MaxMsgSize}
+	r, _, err := c.Exchange(m, addr)
+	return r, err
+}
+
+// Query returns a query with an OPT record: any size of reply, and with do
+// signatures.
+func Query(name string, qtype uint16, do bool) *dns.Msg {
+	m := new(dns.Msg)
+	m.SetQuestion(name, qtype)
+	m.SetEdns0(dns.MaxMsgSize-1, do)
+	return m
+}
+
+// Addrs returns the addresses of the answer section, in their order.
+func Addrs(m *dns.Msg) []string {
+	var all []string
+	for _, rr := range m.Answer {
+		switch rr := rr.(type) {
+		case *dns.A:
+			all = append(all, rr.A.String())
+		case *dns.AAAA:
+			all = append(all, rr.AAAA.String())
+		}
+	}
+	return all
+}
+
+// IsShift reports whether got is want, turned by any number of places.
+func IsShift(got, want []string) bool {
+	for i := range want {
+		if slices.Equal(got, slices.Concat(want[i:], want[:i])) {
+			return true
+		}
+	}
+	return false
+}
+
+// EDE returns the text of the extended error (RFC 8914) in m.
+func EDE(m *dns.Msg) string {
+	o := m.IsEdns0()
+	if o == nil {
+		return ""
+	}
+	for _, option := range o.Option {
+		if e, ok := option.(*dns.EDNS0_EDE); ok {
+			return e.ExtraText
+		}
+	}
+	return ""
+}
