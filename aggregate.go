@@ -5,33 +5,39 @@ import (
 	"net/netip"
 	"slices"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"github.com/rrhealth/rrhealth/plugin/pool"
 )
 
-// counts is what is counted about a pool besides its backends, or about a filter:
-// its answers by outcome, and what follows.
-type counts [pool.OutcomeCount + 7]uint64
+// totals are what is counted about a pool besides its backends, or about a filter:
+// answers by outcome, and the totals below.
+type totals [pool.OutcomeCount + 7]uint64
 
 const (
-	unlocatedCount = pool.OutcomeCount + iota
-	dryRunAddressCount
-	dryRunTargetCount
-	signedAddressCount
-	signedTargetCount
-	filteredAddressCount
-	filteredTargetCount
+	unlocatedTotal = pool.OutcomeCount + iota
+	dryRunAddressTotal
+	dryRunTargetTotal
+	signedAddressTotal
+	signedTargetTotal
+	filteredAddressTotal
+	filteredTargetTotal
 )
 
-func (c *counts) add(o *counts) {
+// totalMetrics are the metrics of the totals that are not answers.
+var totalMetrics = [len(totals{})]Metric{
+	unlocatedTotal:     NearestUnlocatedTotal,
+	dryRunAddressTotal: DryRunAddressesTotal, dryRunTargetTotal: DryRunTargetsTotal,
+	signedAddressTotal: SignedAddressesTotal, signedTargetTotal: SignedTargetsTotal,
+	filteredAddressTotal: FilteredAddressesTotal, filteredTargetTotal: FilteredTargetsTotal,
+}
+
+func (c *totals) add(o *totals) {
 	for i := range c {
 		c[i] += o[i]
 	}
 }
 
-// series is how many series c is: what is zero is left out.
-func (c *counts) series() (n int) {
+// size returns how many series c has: a total of zero has none.
+func (c *totals) size() (n int) {
 	for _, v := range c {
 		if v > 0 {
 			n++
@@ -40,83 +46,57 @@ func (c *counts) series() (n int) {
 	return n
 }
 
-// metrics returns c as the metrics of key.
-func (c *counts) metrics(key seriesKey) (all []prometheus.Metric) {
+// series returns c as the series with labels l.
+func (c *totals) series(l Labels) (all []Series) {
 	for i, n := range c {
-		if n == 0 {
-			continue
-		}
-		switch i {
-		case unlocatedCount:
-			all = append(all, key.counter(nearestUnlocated, n))
-		case dryRunAddressCount:
-			all = append(all, counter(dryRunAddresses, n, key.server, key.pool, key.filter, key.view))
-		case dryRunTargetCount:
-			all = append(all, counter(dryRunTargets, n, key.server, key.pool, key.filter, key.view))
-		case signedAddressCount:
-			all = append(all, counter(signedAddresses, n, key.server, key.pool, key.filter, key.view))
-		case signedTargetCount:
-			all = append(all, counter(signedTargets, n, key.server, key.pool, key.filter, key.view))
-		case filteredAddressCount:
-			all = append(all, counter(filteredAddresses, n, key.server, key.filter, key.view))
-		case filteredTargetCount:
-			all = append(all, counter(filteredTargets, n, key.server, key.filter, key.view))
+		switch {
+		case n == 0:
+		case i < pool.OutcomeCount:
+			all = append(all, l.count(AnswersTotal, n, pool.Outcome(i).String()))
 		default:
-			all = append(all, key.counter(answersTotal, n, pool.Outcome(i).String()))
+			all = append(all, l.count(totalMetrics[i], n))
 		}
 	}
 	return all
 }
 
-// counts returns what p has counted.
-func (p *served) counts() (c counts) {
-	for o := range p.record.answers {
-		c[o] = p.record.answers[o].Load()
-	}
-	c[unlocatedCount] = p.record.unlocated.Load()
-	if c[signedAddressCount] = p.signed.Load(); p.dryRun {
-		c[dryRunAddressCount] = p.record.dryRun.Load()
-	}
-	return c
-}
+// toOthers are the labels of pools that are counted under others.
+var toOthers = Labels{Pool: others}
 
-// toOthers is the key of pools that are counted under others.
-var toOthers = seriesKey{pool: others}
-
-// An aggregate is a stanza whose pools are counted together, under to: its own
-// first NAME or others. Once it is one it stays so as long as the stanza is
-// there, reloads included: what is counted must not seem to go back, or to
-// leap. So what the pools have shown before, under names of their own, is taken
-// off.
+// An aggregate is a stanza whose pools are counted together, under its first NAME
+// or others. It stays one as long as the stanza is there, reloads included:
+// otherwise counters would go back, or leap. For the same reason the totals that
+// the pools have shown before, under their own names, are subtracted.
 type aggregate struct {
-	to     seriesKey
-	before counts
-	shown  counts
+	to     Labels
+	before totals
+	shown  totals
 }
 
-// last is what the pools of a stanza have shown at the last scrape: all of them,
-// and the first.
-type last struct{ all, first counts }
+// last are the totals that a stanza has shown at the last scrape: those of all of
+// its pools, and of the first.
+type last struct{ all, first totals }
 
-// leavings is what pools have counted that have left their stanza in a reload.
+// leavings are the totals of pools that have left their stanza in a reload, and
+// the first answers of their backends.
 type leavings struct {
-	counts
+	totals
 	firsts map[netip.Addr]uint64
 }
 
-// keepCounts adds what p has counted, of which nothing is left, to what is shown
-// of its stanza. r.mu is held.
-func (r *registry) keepCounts(h *RRHealth, p *served) {
-	first := h.key(p.bundle.pools[0].Name)
-	if first.pool == p.Name {
-		return // they go by its name
+// keep adds the totals of p, whose counters are forgotten, to those of its stanza.
+// l.mu is held.
+func (l *ledger) keep(b *Block, p *served) {
+	labels := b.labels(p.bundle.pools[0].Name)
+	if labels.Pool == p.Name {
+		return // the stanza is known by its name
 	}
-	left := r.left[first]
+	left := l.left[labels]
 	if left == nil {
 		left = &leavings{firsts: make(map[netip.Addr]uint64)}
-		r.left[first] = left
+		l.left[labels] = left
 	}
-	c := p.counts()
+	c := p.totals()
 	left.add(&c)
 	for i, b := range p.Backends {
 		if n := p.tally(i).first.Load(); n > 0 {
@@ -125,157 +105,174 @@ func (r *registry) keepCounts(h *RRHealth, p *served) {
 	}
 }
 
-// counted returns the counters of pools and filters, in no more series than
-// there is room for: where there are more, the pools of a stanza are counted
-// together, of those stanzas first that save the most, and if that does not do,
-// many stanzas are. It also returns how many pools are counted with others.
-func (r *registry) counted(exhibits []*exhibit, room int) (all []prometheus.Metric, aggregated int) {
-	byKey := make(map[seriesKey]*counts)
-	r.countFilters(byKey)
-	need := len(counts{}) // those of others
-	for _, c := range byKey {
-		need += c.series()
+// counted returns the series of all totals, at most as many as there is room for.
+// If there are more, the pools of a stanza are counted together, first of those
+// stanzas that save the most; if that is not enough, stanzas are, too. It also
+// returns how many pools are counted together with others. l.mu is held.
+func (l *ledger) counted(stanzas []*stanzaStatus, room int) (all []Series, aggregated int) {
+	byLabels := make(map[Labels]*totals)
+	l.countFilters(byLabels)
+	need := len(totals{}) // those of others
+	for _, c := range byLabels {
+		need += c.size()
 	}
-	sums := make(map[*exhibit]*sum, len(exhibits))
-	for _, e := range exhibits {
-		sums[e] = r.sum(e)
-		need += sums[e].series
+	sums := make(map[*stanzaStatus]*sum, len(stanzas))
+	for _, s := range stanzas {
+		sums[s] = l.sum(s)
+		need += sums[s].series
 	}
 	if need > room {
-		r.aggregate(exhibits, sums, need-room+room/10) // not a few at each scrape
+		l.aggregate(stanzas, sums, need-room+room/10) // not a few at each scrape
 	}
-	for _, e := range exhibits {
-		r.remember(e, sums[e])
-		if a := r.aggregates[e.key]; a != nil {
-			aggregated += len(e.pools)
-			a.count(sums[e], countsOf(byKey, a.to))
+	for _, s := range stanzas {
+		l.remember(s, sums[s])
+		if a := l.aggregates[s.labels]; a != nil {
+			aggregated += len(s.pools)
+			a.count(sums[s], totalsOf(byLabels, a.to))
 			continue
 		}
-		for _, p := range e.pools {
-			if c := p.counts(); c != (counts{}) {
-				key := e.key
-				key.pool = p.Name
-				countsOf(byKey, key).add(&c)
-			}
-		}
+		s.count(byLabels)
 	}
-	if r.othersGone != (counts{}) {
-		countsOf(byKey, toOthers).add(&r.othersGone)
+	if l.othersGone != (totals{}) {
+		totalsOf(byLabels, toOthers).add(&l.othersGone)
 	}
-	for key, c := range byKey {
-		all = append(all, c.metrics(key)...)
+	for labels, c := range byLabels {
+		all = append(all, c.series(labels)...)
 	}
 	return all, aggregated
 }
 
-// remember keeps what e shows for the next scrape.
-func (r *registry) remember(e *exhibit, s *sum) {
-	if a := r.aggregates[e.key]; a != nil && a.to == toOthers || s.all == (counts{}) {
-		delete(r.last, e.key)
+// count adds the totals of each pool of s to byLabels.
+func (s *stanzaStatus) count(byLabels map[Labels]*totals) {
+	for _, p := range s.pools {
+		if c := p.totals(); c != (totals{}) {
+			labels := s.labels
+			labels.Pool = p.Name
+			totalsOf(byLabels, labels).add(&c)
+		}
+	}
+}
+
+// countFilters adds the totals of all filters to byLabels. l.mu is held.
+func (l *ledger) countFilters(byLabels map[Labels]*totals) {
+	for _, of := range l.watchCounts {
+		if of.latest == nil {
+			continue // its block is starting
+		}
+		labels := of.labels
+		if len(l.watchCounts) > maxOfStanzas {
+			labels = Labels{Filter: others}
+		}
+		if c := of.totals(); c != (totals{}) {
+			totalsOf(byLabels, labels).add(&c)
+		}
+	}
+}
+
+// remember keeps what s shows for the next scrape.
+func (l *ledger) remember(s *stanzaStatus, n *sum) {
+	if a := l.aggregates[s.labels]; a != nil && a.to == toOthers || n.all == (totals{}) {
+		delete(l.last, s.labels)
 		return
 	}
-	r.last[e.key] = last{s.all, s.first}
+	l.last[s.labels] = last{n.all, n.first}
 }
 
-func countsOf(byKey map[seriesKey]*counts, key seriesKey) *counts {
-	if byKey[key] == nil {
-		byKey[key] = new(counts)
+func totalsOf(byLabels map[Labels]*totals, l Labels) *totals {
+	if byLabels[l] == nil {
+		byLabels[l] = new(totals)
 	}
-	return byKey[key]
+	return byLabels[l]
 }
 
-// A sum is what the pools of an exhibit have counted.
+// A sum is the totals of a stanza's pools.
 type sum struct {
-	all, first counts // first is that of the first NAME
+	all, first totals // first is that of the first NAME
 	together   int    // series, if they are counted together
-	series     int    // that they are
+	series     int    // series, as they are counted now
 }
 
-func (r *registry) sum(e *exhibit) *sum {
-	s := new(sum)
-	for _, p := range e.pools {
-		c := p.counts()
-		s.all.add(&c)
-		if p.Name == e.key.pool {
-			s.first.add(&c)
+func (l *ledger) sum(s *stanzaStatus) *sum {
+	n := new(sum)
+	for _, p := range s.pools {
+		c := p.totals()
+		n.all.add(&c)
+		if p.Name == s.labels.Pool {
+			n.first.add(&c)
 		}
-		s.series += c.series()
+		n.series += c.size()
 	}
-	if left := r.left[e.key]; left != nil {
-		s.all.add(&left.counts)
+	if left := l.left[s.labels]; left != nil {
+		n.all.add(&left.totals)
 	}
-	s.together = s.all.series()
-	switch a := r.aggregates[e.key]; {
+	n.together = n.all.size()
+	switch a := l.aggregates[s.labels]; {
 	case a == nil:
 	case a.to == toOthers:
-		s.series = 0
+		n.series = 0
 	default:
-		s.series = s.together
+		n.series = n.together
 	}
-	return s
+	return n
 }
 
-// aggregate makes aggregates of stanzas until there are excess series less.
-func (r *registry) aggregate(exhibits []*exhibit, sums map[*exhibit]*sum, excess int) {
-	bySaving := slices.SortedFunc(slices.Values(exhibits), func(a, b *exhibit) int {
+// aggregate makes aggregates of stanzas, until there are fewer series by excess.
+func (l *ledger) aggregate(stanzas []*stanzaStatus, sums map[*stanzaStatus]*sum, excess int) {
+	bySaving := slices.SortedFunc(slices.Values(stanzas), func(a, b *stanzaStatus) int {
 		return (sums[b].series - sums[b].together) - (sums[a].series - sums[a].together)
 	})
-	for _, e := range bySaving {
-		s := sums[e]
-		if saved := s.series - s.together; excess > 0 && saved > 0 {
+	for _, s := range bySaving {
+		n := sums[s]
+		if saved := n.series - n.together; excess > 0 && saved > 0 {
 			excess -= saved
-			before := r.last[e.key]
-			r.aggregates[e.key] = &aggregate{to: e.key, before: less(&before.all, &before.first)}
-			s.series = s.together
+			before := l.last[s.labels]
+			l.aggregates[s.labels] = &aggregate{to: s.labels, before: less(&before.all, &before.first)}
+			n.series = n.together
 		}
 	}
-	for _, e := range slices.Backward(exhibits) {
-		if a := r.aggregates[e.key]; excess > 0 && (a == nil || a.to != toOthers) {
-			excess -= sums[e].series
-			r.aggregates[e.key] = &aggregate{to: toOthers, before: r.last[e.key].all}
+	for _, s := range slices.Backward(stanzas) {
+		if a := l.aggregates[s.labels]; excess > 0 && (a == nil || a.to != toOthers) {
+			excess -= sums[s].series
+			l.aggregates[s.labels] = &aggregate{to: toOthers, before: l.last[s.labels].all}
 		}
-	}
-	if !r.aggregated {
-		r.aggregated = true
-		log.Warningf("more than %d series of metrics: pools are counted by stanza, under its first NAME, or under %q (metric aggregated_pools)", r.maxSeries, others)
 	}
 }
 
 // count adds what a shows to c.
-func (a *aggregate) count(s *sum, c *counts) {
-	now := less(&s.all, &a.before)
+func (a *aggregate) count(n *sum, c *totals) {
+	now := less(&n.all, &a.before)
 	for i := range a.shown {
 		a.shown[i] = max(a.shown[i], now[i])
 	}
 	c.add(&a.shown)
 }
 
-// less returns a without b, and 0 where b is more.
-func less(a, b *counts) (c counts) {
+// less returns a minus b, and 0 where b is more.
+func less(a, b *totals) (c totals) {
 	for i := range c {
 		c[i] = a[i] - min(a[i], b[i])
 	}
 	return c
 }
 
-// forgetAggregates forgets stanzas that are gone. r.mu is held.
-func (r *registry) forgetAggregates() {
-	if len(r.aggregates)+len(r.last)+len(r.left) == 0 {
+// forgetAggregates forgets stanzas that are gone. l.mu is held.
+func (l *ledger) forgetAggregates() {
+	if len(l.aggregates)+len(l.last)+len(l.left) == 0 {
 		return
 	}
-	there := make(map[seriesKey]bool)
-	for h := range r.handlers {
-		for _, b := range h.bundles {
-			there[h.key(b.pools[0].Name)] = true
+	there := make(map[Labels]bool)
+	for _, b := range l.blocks {
+		for _, g := range b.bundles {
+			there[b.labels(g.pools[0].Name)] = true
 		}
 	}
-	gone := func(key seriesKey) bool { return !there[key] }
-	maps.DeleteFunc(r.aggregates, func(key seriesKey, a *aggregate) bool {
-		if gone(key) && a.to == toOthers {
-			r.othersGone.add(&a.shown)
+	gone := func(labels Labels) bool { return !there[labels] }
+	maps.DeleteFunc(l.aggregates, func(labels Labels, a *aggregate) bool {
+		if gone(labels) && a.to == toOthers {
+			l.othersGone.add(&a.shown)
 		}
-		return gone(key)
+		return gone(labels)
 	})
-	maps.DeleteFunc(r.last, func(key seriesKey, _ last) bool { return gone(key) })
-	maps.DeleteFunc(r.left, func(key seriesKey, _ *leavings) bool { return gone(key) })
+	maps.DeleteFunc(l.last, func(labels Labels, _ last) bool { return gone(labels) })
+	maps.DeleteFunc(l.left, func(labels Labels, _ *leavings) bool { return gone(labels) })
 }

@@ -16,15 +16,17 @@ import (
 
 // A gallery is a registry of its own with its metrics.
 type gallery struct {
-	*registry
-	gatherer *prometheus.Registry
-	handlers []*RRHealth
+	*lifecycle
+	collector *collector
+	gatherer  *prometheus.Registry
+	handlers  []*RRHealth
 }
 
 func newGallery(tb testing.TB) *gallery {
 	tb.Helper()
-	g := &gallery{registry: newRegistry(), gatherer: prometheus.NewRegistry()}
-	g.gatherer.MustRegister(collector{g.registry})
+	g := &gallery{lifecycle: newLifecycle(), gatherer: prometheus.NewRegistry()}
+	g.collector = &collector{lifecycle: g.lifecycle, most: maxSeries}
+	g.gatherer.MustRegister(g.collector)
 	tb.Cleanup(func() {
 		for _, h := range g.handlers {
 			g.stop(h)
@@ -48,7 +50,7 @@ func (g *gallery) load(tb testing.TB, block string) *RRHealth {
 		}
 	}
 	h := newHandler(c.ServerBlockKeys, stanzas)
-	h.instance, h.identity = new(instance), "block"
+	h.instance, h.block.Identity = new(instance), "block"
 	g.start(h)
 	for _, before := range g.handlers {
 		g.stop(before)
@@ -135,7 +137,7 @@ func TestMetricsOfManyNamesAreBounded(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				logged := harness.CaptureLog(t)
 				g := newGallery(t)
-				g.maxSeries = most
+				g.collector.most = most
 				h := g.load(t, block)
 				// The first result of each backend adds series: then no more are added
 				// between two scrapes, and no more pools are counted together.
@@ -186,7 +188,7 @@ func TestCountersNeitherGoBackNorLeapWhenPoolsAreAggregated(t *testing.T) {
 	g := newGallery(t)
 	// Five for each of 21 stanzas with one backend, and one for each that was asked
 	// for, leave room for 25 names, and in the end for less.
-	g.maxSeries = maxOfProcess + seriesOfDuration + 21*5 + 1 + len(counts{}) + 25
+	g.collector.most = maxOfProcess + seriesOfDuration + 21*5 + 1 + len(totals{}) + 25
 	stanzas := func(names int) string {
 		return strings.ReplaceAll(manyNames(1, names, 0, 1)+manyNames(20, 1, 30, 1), "check tcp://:1", "")
 	}

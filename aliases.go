@@ -109,9 +109,9 @@ func (w *filterWriter) answerOf(m *dns.Msg, name string, p *served, f pool.Famil
 	s := p.Snapshot()
 	choice := &s.Choices[f]
 	if !w.nested {
-		p.record.answers[choice.Outcome].Add(1)
+		p.CountAnswer(choice.Outcome)
 		if s.Judged != nil {
-			p.note(s, f)
+			p.CountDryRun(s, f)
 		}
 	}
 	ecs := w.subnet()
@@ -147,7 +147,7 @@ func (w *filterWriter) order(p *served, s *pool.Snapshot, f pool.Family, ecs *dn
 	if w.nested {
 		return p.Aside(nil, s, f, client, nestedTurn(p.Name, w.request.Question[0].Qtype))
 	}
-	return p.order(nil, s, f, client)
+	return p.Order(nil, s, f, client)
 }
 
 // subnet returns the client subnet option of the query, or nil where it has none

@@ -57,7 +57,7 @@ func (h *RRHealth) serveOther(ctx context.Context, w dns.ResponseWriter, r *dns.
 			return rcode, err
 		}
 	}
-	p.record.answers[pool.NoData].Add(1)
+	p.CountAnswer(pool.NoData)
 	if q := r.Question[0]; q.Qtype == dns.TypeSOA && strings.EqualFold(q.Name, p.zone) {
 		m := reply.NoData(r, p.zone, reply.NegativeTTL)
 		m.Answer, m.Ns = m.Ns, nil

@@ -86,11 +86,11 @@ func TestPoolsThatShareATargetLeaveItTogether(t *testing.T) {
 		t.Fatal(err)
 	}
 	h := handlerOf(t, s)
-	live.monitor.Do(func() {
-		if len(live.users) != 4 {
-			t.Errorf("%d targets, want 4", len(live.users))
+	process.registry.do(func() {
+		if len(process.registry.uses) != 4 {
+			t.Errorf("%d targets, want 4", len(process.registry.uses))
 		}
-		for _, u := range live.users {
+		for _, u := range process.registry.uses {
 			if len(u.members) != 1 || u.members[0].bundle != h.pools[0].bundle {
 				t.Errorf("a target has %d members, want the one of the pool that stayed", len(u.members))
 			}
@@ -100,8 +100,8 @@ func TestPoolsThatShareATargetLeaveItTogether(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.Stop()
-	if len(live.users) != 0 {
-		t.Errorf("%d targets are left, want none", len(live.users))
+	if len(process.registry.uses) != 0 {
+		t.Errorf("%d targets are left, want none", len(process.registry.uses))
 	}
 }
 

@@ -1,36 +1,68 @@
 package rrhealth
 
 import (
+	"iter"
+
 	"github.com/rrhealth/rrhealth/plugin/monitor"
 	"github.com/rrhealth/rrhealth/plugin/pool"
-	"github.com/rrhealth/rrhealth/plugin/verdict"
 )
 
-// A bundle is what the pools of one stanza share. They have the same backends
-// and checks, and so the same verdicts and, unless they have patience (and with
-// it a past of their own), the same snapshot. What is left to each is its name
-// and what is counted: with a hundred thousand names everything else would be
-// memory that the garbage collector goes through, and that queries miss in the
-// cache.
-type bundle struct {
-	config  pool.Config
-	checks  []check
-	dryRun  bool
+// A Block is what one server block brings. Its exported fields are set before
+// Start and never change after that.
+type Block struct {
+	Identity     string // of the server block, the same after a reload
+	Server, View string // labels of metrics
+	Watchlists   []*Watchlist
+
 	pools   []*served
-	members []member // one for each backend
-	joined  bool     // is watched; belongs to the monitor's loop
-	hurried int      // the member that was looked at last, see registry.hurry; the loop's too
+	bundles []*bundle // of pools
 }
 
-// A member is a backend of the pools of a bundle, with the targets that must
-// all be up for it to be. What join does not set belongs to the monitor's loop.
+// Checks yields the checks of all stanzas: those of pools, then those of filters.
+func (b *Block) Checks() iter.Seq[check] {
+	return func(yield func(check) bool) {
+		for _, g := range b.bundles {
+			for _, c := range g.checks {
+				if !yield(c) {
+					return
+				}
+			}
+		}
+		for _, w := range b.Watchlists {
+			for _, c := range w.checks {
+				if !yield(c) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// A bundle is what the pools of one stanza share. They have the same backends
+// and checks, and so the same verdicts and, unless they have histories of their
+// own, the same snapshot. Each pool has a name and counters. With a hundred
+// thousand names everything else would be memory that the garbage collector goes
+// through, and that queries miss in the cache.
+type bundle struct {
+	// Fixed when the Corefile is parsed.
+	config pool.Config
+	checks []check
+	dryRun bool
+	pools  []*served
+
+	members []member // one for each backend
+
+	// Written and read by the monitor's loop.
+	joined  bool // its targets are probed
+	hurried int  // the member that was looked at last, see Registry.hurry
+}
+
+// A member is a backend of the pools of a bundle.
 type member struct {
-	bundle  *bundle
-	index   int
-	targets []*monitor.Target // in the order of the checks; set by join
-	expires []*expiry         // of their certificates, nil where there are none; set by join
-	state   verdict.State
-	known   bool // has had a state other than unknown
+	bundle *bundle
+	index  int // of the backend
+	subject
+	expires []*expiry // of the certificates that the targets show, nil for those without TLS; written by join
 }
 
 // newBundle returns the bundle of a stanza and its pools.
@@ -42,10 +74,11 @@ func newBundle(s stanza, pools []*served) *bundle {
 	return b
 }
 
-// patient reports whether time has its say in what the pools answer.
+// patient reports whether the snapshots depend on time as well: each pool has a
+// history then, and a snapshot of its own.
 func (b *bundle) patient() bool { return b.config.Recovery != (pool.Recovery{}) }
 
-// health appends to dst what the targets say of each backend.
+// health appends the health of each backend to dst.
 func (b *bundle) health(dst []pool.Health) []pool.Health {
 	for i := range b.members {
 		dst = append(dst, b.members[i].health())
@@ -53,29 +86,8 @@ func (b *bundle) health(dst []pool.Health) []pool.Health {
 	return dst
 }
 
-// health combines what the member's targets say.
-func (m *member) health() pool.Health {
-	state, changing := combine(m.targets)
-	return pool.Health{State: state, Changing: changing}
-}
-
-// move takes over the state that m's targets now have, and reports whether
-// that is news. That a backend is up at its first result is not.
-func (m *member) move() bool {
-	state := m.health().State
-	if state == m.state {
-		return false
-	}
-	news := m.known || state != verdict.Up
-	m.state, m.known = state, true
-	for _, p := range m.bundle.pools {
-		p.tally(m.index).changes[state].Add(1)
-	}
-	return news
-}
-
 // build makes the snapshot that follows from health. Under dry_run it takes
-// every backend for up, and what would be answered stands beside it.
+// every backend for up, and what would be answered is in Judged.
 func (b *bundle) build(health []pool.Health) *pool.Snapshot {
 	s := pool.Build(&b.config, health)
 	if !b.dryRun {
@@ -84,4 +96,26 @@ func (b *bundle) build(health []pool.Health) *pool.Snapshot {
 	served := pool.Build(&b.config, make([]pool.Health, len(health)))
 	served.Judged = s
 	return served
+}
+
+// update takes over the state of m's targets, counts a change, and reports
+// whether it is news.
+func (m *member) update() bool {
+	_, changed, news := m.subject.update()
+	if changed {
+		for _, p := range m.bundle.pools {
+			p.tally(m.index).changes[m.state].Add(1)
+		}
+	}
+	return news
+}
+
+// transition returns the transition of m that c has brought about, in the first
+// pool of its bundle.
+func (m *member) transition(c monitor.Change) Transition {
+	b := m.bundle
+	return Transition{
+		Name: b.pools[0].Name, Addr: b.config.Backends[m.index].Addr, More: -1,
+		To: m.state, Err: c.Err, Streak: inARow(c), DryRun: b.dryRun,
+	}
 }

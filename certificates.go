@@ -11,23 +11,25 @@ import (
 )
 
 // An expiry is when the certificate that a target showed last expires, in Unix
-// seconds, or 0 when it has shown none. Probes write it, scrapes read it.
+// seconds, or 0 if it has shown none. Probes write it, Status reads it.
 type expiry = atomic.Int64
 
-// certificates has the expiry of each target whose check speaks TLS. Probes of
-// all addresses are one function, and find theirs here.
+// certificates has the expiry of each target whose check speaks TLS. One function
+// probes all addresses of a check, and finds the expiry of each here.
 type certificates struct {
-	seen sync.Map // certificateKey to *expiry
+	// certificateKey to *expiry. The monitor's loop adds and removes entries,
+	// probes look them up.
+	seen sync.Map
 }
 
-// A certificateKey is what makes a target.
+// A certificateKey identifies a target.
 type certificateKey struct {
 	addr  netip.Addr
 	check monitor.Check
 }
 
-// add makes a place for what probes of addr by c will see. It returns nil where
-// there is nothing to see.
+// add adds the expiry of the target for addr and c. It returns nil for checks
+// without TLS.
 func (s *certificates) add(addr netip.Addr, c check) *expiry {
 	if !c.probe.TLS {
 		return nil
@@ -42,7 +44,7 @@ func (s *certificates) remove(addr netip.Addr, c check) {
 	s.seen.Delete(certificateKey{addr, c.monitor()})
 }
 
-// observed returns c's probe, which notes when the certificate expires.
+// observed returns c's probe, which also stores when the certificate expires.
 func (s *certificates) observed(c check) monitor.Probe {
 	if !c.probe.TLS {
 		return monitor.Probe(c.probe.Probe)
@@ -58,8 +60,7 @@ func (s *certificates) observed(c check) monitor.Probe {
 	}
 }
 
-// earlier returns the earlier of an expiry and what was seen, where 0 and nil
-// are none.
+// earlier returns the earlier of at and seen, where 0 and nil are none.
 func earlier(at int64, seen *expiry) int64 {
 	if seen == nil {
 		return at

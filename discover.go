@@ -12,7 +12,6 @@ import (
 	"github.com/coredns/coredns/plugin"
 	"github.com/miekg/dns"
 
-	"github.com/rrhealth/rrhealth/plugin/monitor"
 	"github.com/rrhealth/rrhealth/plugin/reply"
 )
 
@@ -55,13 +54,12 @@ func findTransfers(config *dnsserver.Config) []transfers {
 // watch: it walks the zones below, and learns from answers. One goroutine does
 // both; queries only drop what they see into a channel.
 type discovery struct {
-	handler  *RRHealth
-	registry *registry
-	monitor  *monitor.Monitor
-	zones    []string // to try
-	learned  chan sighting
-	cancel   context.CancelFunc
-	done     chan struct{}
+	handler   *RRHealth
+	lifecycle *lifecycle
+	zones     []string // to try
+	learned   chan sighting
+	cancel    context.CancelFunc
+	done      chan struct{}
 }
 
 // A sighting is an address that a filter is to watch.
@@ -83,13 +81,13 @@ func (h *RRHealth) learn(w *Watchlist) func(netip.Addr) {
 }
 
 // startDiscovery starts the goroutine that stop ends.
-func startDiscovery(h *RRHealth, r *registry) *discovery {
+func startDiscovery(h *RRHealth, l *lifecycle) *discovery {
 	ctx, cancel := context.WithCancel(context.Background())
 	d := &discovery{
-		handler: h, registry: r, monitor: r.monitor, zones: h.walkable(),
+		handler: h, lifecycle: l, zones: h.walkable(),
 		learned: h.learned, cancel: cancel, done: make(chan struct{}),
 	}
-	r.walking.Add(1)
+	l.walking.Add(1)
 	go d.run(ctx)
 	return d
 }
@@ -133,7 +131,7 @@ func (d *discovery) run(ctx context.Context) {
 	defer close(d.done)
 	wait := walkSoon
 	found := d.walk(ctx)
-	d.registry.walking.Add(-1)
+	d.lifecycle.walking.Add(-1)
 	walks := time.NewTimer(0)
 	defer walks.Stop()
 	for {
@@ -249,12 +247,13 @@ func (d *discovery) sight(rr dns.RR, seen sightings) {
 
 // watch has what was seen watched.
 func (d *discovery) watch(ctx context.Context, seen sightings) {
-	now := time.Now()
 	room := true
 	for list, addrs := range seen {
 		part := make([]netip.Addr, 0, batch)
 		flush := func() {
-			d.do(ctx, func() { room = d.registry.watch(list, part, now) && room })
+			if ctx.Err() == nil {
+				room = d.lifecycle.registry.Watch(list, part) && room
+			}
 			part = part[:0]
 		}
 		for addr := range addrs {
@@ -265,26 +264,16 @@ func (d *discovery) watch(ctx context.Context, seen sightings) {
 		flush()
 	}
 	if !room {
-		log.Warningf("more than %d addresses to watch: the others are answered unprobed", d.registry.watchLimit)
+		log.Warningf("more than %d addresses to watch: the others are answered unprobed", watchLimit)
 	}
-}
-
-// do runs f on the monitor's loop, unless the discovery was stopped meanwhile: a
-// walk that was left behind would watch what nobody lets go of again, and would
-// empty the table from which a handler answers while it is a lame duck.
-func (d *discovery) do(ctx context.Context, f func()) {
-	d.monitor.Do(func() {
-		if ctx.Err() == nil {
-			f()
-		}
-	})
 }
 
 // sweep forgets addresses that were not seen for long.
 func (d *discovery) sweep(ctx context.Context) {
-	now := time.Now()
 	for _, f := range d.handler.filters {
-		d.do(ctx, func() { d.registry.forget(f.Watchlist, expired(now)) })
+		if ctx.Err() == nil {
+			d.lifecycle.registry.Sweep(f.Watchlist)
+		}
 	}
 }
 

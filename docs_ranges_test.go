@@ -37,7 +37,7 @@ func TestTheDocumentsHaveTheRangesOfTheCode(t *testing.T) {
 		fmt.Sprintf("up to %d with each first failure", hurriedAtOnce))
 	contains(t, "docs/metrics.md", document(t, "docs/metrics.md"),
 		fmt.Sprintf("at most %d,000 series", maxSeries/1000),
-		fmt.Sprintf("Only %d backends have series of their own (%d series at most)", maxBackendSeries, maxOfBackends),
+		fmt.Sprintf("Only %d backends have series of their own (%d series at most)", MaxBackendSeries, maxOfBackends),
 		fmt.Sprintf("%d checks have a histogram", maxDurations))
 }
 

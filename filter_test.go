@@ -318,11 +318,11 @@ func TestVerdictsOnLearnedAddressesSurviveAReload(t *testing.T) {
 			t.Errorf("the first answer after a reload is %v, want it without %s", got, f.all[1])
 		}
 	}
-	if got := live.watchedCount.Load(); got != 3 {
+	if got := process.registry.watching.Load(); got != 3 {
 		t.Errorf("%d addresses watched after reloads, want 3", got)
 	}
 	s.Stop()
-	if n := len(live.watched) + len(live.filters); n != 0 {
+	if n := len(process.registry.watched) + len(process.registry.ledger.watchCounts); n != 0 {
 		t.Errorf("%d things left behind after the stop", n)
 	}
 }
@@ -409,7 +409,7 @@ func TestFilterMetrics(t *testing.T) {
 	if got := harness.Metric(t, "coredns_rrhealth_watched_addresses"); got != 3 {
 		t.Errorf("watched_addresses is %v, want 3", got)
 	}
-	for h := range live.handlers {
+	for h := range process.handlers {
 		lines := strings.Join(h.filters[0].Listing(), "\n")
 		for addr, state := range watchedStates() {
 			if !strings.Contains(lines, addr+" "+state.String()) {
@@ -502,8 +502,8 @@ func TestTransfersPassAsTheyAre(t *testing.T) {
 func TestALimitOfWatchedAddresses(t *testing.T) {
 	f := newFarm(t, 6)
 	f.kill(f.all...)
-	live.watchLimit = 4
-	t.Cleanup(func() { live.watchLimit = watchLimit }) // after the server's own
+	process.registry.watchLimit = 4
+	t.Cleanup(func() { process.registry.watchLimit = watchLimit }) // after the server's own
 	refused := harness.Metric(t, "coredns_rrhealth_watch_rejected_total")
 	zone := harness.Zone(t, soaLine+addressRecords("www", f.all...))
 	s := harness.Start(t, harness.Corefile(f.stanza("")+"file "+zone+" example.org"))

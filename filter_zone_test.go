@@ -92,16 +92,16 @@ func (f *farm) settled() {
 				return false
 			}
 		}
-		return watched > 0 && live.walking.Load() == 0
+		return watched > 0 && process.walking.Load() == 0
 	})
 }
 
 // watchedStates returns what queries see of all watched addresses.
 func watchedStates() map[string]verdict.State {
-	live.mu.Lock()
-	defer live.mu.Unlock()
+	process.mu.Lock()
+	defer process.mu.Unlock()
 	all := make(map[string]verdict.State)
-	for h := range live.handlers {
+	for h := range process.handlers {
 		for _, f := range h.filters {
 			for a := range f.watched.listed() {
 				all[a.addr.String()] = a.State()

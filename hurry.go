@@ -3,22 +3,23 @@ package rrhealth
 import "github.com/rrhealth/rrhealth/plugin/monitor"
 
 const (
-	// hurriedAtOnce is how many backends a first failure has probed at once. One
-	// that flaps costs no more than that for each failure, however large its
-	// pool; where much has failed, each of those that are found has as many more
-	// probed, so that all of a large pool is through in a few rounds.
+	// hurriedAtOnce is how many backends a first failure has probed at once. A
+	// backend that flaps costs no more than that for each failure, however large
+	// its pool. If many have failed, each of those found has as many others
+	// probed, so that a large pool is through in a few rounds.
 	hurriedAtOnce = 16
-	// hurryLooks is how many backends are looked at to find them: there may be
-	// ten thousand in a pool, most of them probed a moment ago, and as many
-	// first failures at once.
+	// hurryLooks is how many backends are looked at to find them: a pool may have
+	// ten thousand, most of them probed a moment ago, and as many first failures
+	// at once.
 	hurryLooks = 256
 )
 
-// hurry has other backends of the pools probed at once whose member failed for
-// the first time: a data center fails as a whole, but its backends have slots
-// all over the interval. Verdicts that come one by one make answers that are
-// right by half, and resolvers keep these, too. It runs on the monitor's loop.
-func (r *registry) hurry(failed *monitor.Target, members []*member) {
+// hurry has other backends of the pools of members probed at once, after failed
+// has failed for the first time. A data center fails as a whole, but its backends
+// have slots all over the interval. If their verdicts changed one by one,
+// resolvers would fetch and keep answers that are half right. It runs on the
+// monitor's loop.
+func (r *Registry) hurry(failed *monitor.Target, members []*member) {
 	hurried, looks := 0, hurryLooks
 	for _, m := range members {
 		b := m.bundle
@@ -27,7 +28,7 @@ func (r *registry) hurry(failed *monitor.Target, members []*member) {
 				return
 			}
 			looks--
-			// Go on where the last failure stopped: the next one's are others.
+			// Continue where the last failure stopped, so that others are probed.
 			b.hurried = (b.hurried + 1) % len(b.members)
 			if r.hurryMember(&b.members[b.hurried], failed) {
 				hurried++
@@ -36,10 +37,10 @@ func (r *registry) hurry(failed *monitor.Target, members []*member) {
 	}
 }
 
-// hurryMember has m probed at once, and reports whether it was to be later.
-func (r *registry) hurryMember(m *member, failed *monitor.Target) (hurried bool) {
+// hurryMember has m probed at once, and reports whether that is sooner.
+func (r *Registry) hurryMember(m *member, failed *monitor.Target) (hurried bool) {
 	for _, t := range m.targets {
-		if t != failed && r.monitor.Hurry(t) {
+		if t != failed && r.monitor.Load().Hurry(t) {
 			hurried = true
 		}
 	}

@@ -22,12 +22,8 @@ import (
 
 // targets returns how many targets the process watches.
 func targets() int {
-	live.mu.Lock()
-	defer live.mu.Unlock()
 	n := 0
-	if live.monitor != nil {
-		live.monitor.Do(func() { n = len(live.users) })
-	}
+	process.registry.do(func() { n = len(process.registry.uses) })
 	return n
 }
 
@@ -213,11 +209,11 @@ func TestAFailedReloadToTheFirstPoolsLeavesNoOrphan(t *testing.T) {
 		if err := s.Reload(text); err == nil {
 			t.Fatalf("reload %d onto a port that is taken succeeded", i)
 		}
-		live.mu.Lock()
-		if n := len(live.handlers); n != 0 || live.monitor != nil {
-			t.Errorf("after the failed reload %d: %d handlers, monitor %t, want none", i, n, live.monitor != nil)
+		process.mu.Lock()
+		if n := len(process.handlers); n != 0 || process.registry.monitor.Load() != nil {
+			t.Errorf("after the failed reload %d: %d handlers, monitor %t, want none", i, n, process.registry.monitor.Load() != nil)
 		}
-		live.mu.Unlock()
+		process.mu.Unlock()
 	}
 	harness.Eventually(t, fmt.Sprintf("no more than %d goroutines", goroutines), func() bool { return runtime.NumGoroutine() <= goroutines })
 	if n := s.RestartCallbacks(); n != 1 {
@@ -247,10 +243,10 @@ func TestAReloadThatDropsPoolsStopsWatchingThem(t *testing.T) {
 	if err := s.Reload(harness.Corefile("")); err != nil {
 		t.Fatal(err)
 	}
-	live.mu.Lock()
-	defer live.mu.Unlock()
-	if live.monitor != nil || len(live.records) != 0 || len(live.handlers) != 0 {
-		t.Errorf("without a stanza there are still a monitor, %d records and %d handlers", len(live.records), len(live.handlers))
+	process.mu.Lock()
+	defer process.mu.Unlock()
+	if n := len(process.registry.ledger.counters); process.registry.monitor.Load() != nil || n != 0 || len(process.handlers) != 0 {
+		t.Errorf("without a stanza there are still a monitor, %d records and %d handlers", n, len(process.handlers))
 	}
 }
 
@@ -301,7 +297,7 @@ example.org:0 {
 	if n := targets(); n != 1 {
 		t.Errorf("%d targets, want 1", n)
 	}
-	harness.Eventually(t, "the first probe", func() bool { return probes.Load() > 0 && live.ready() })
+	harness.Eventually(t, "the first probe", func() bool { return probes.Load() > 0 && process.ready() })
 	for _, name := range []string{"a.example.org.", "b.example.org."} {
 		if got := harness.Addrs(s.Ask(name, dns.TypeA)); !slices.Equal(got, harness.IPs(backends[0])) {
 			t.Errorf("%s: %v", name, got)
@@ -340,12 +336,12 @@ func TestReadyWaitsForFirstResultsAndNotForBackendsToBeUp(t *testing.T) {
 // handlerOf returns the one handler that lives.
 func handlerOf(t *testing.T, _ *harness.Server) *RRHealth {
 	t.Helper()
-	live.mu.Lock()
-	defer live.mu.Unlock()
-	if len(live.handlers) != 1 {
-		t.Fatalf("%d handlers live, want 1", len(live.handlers))
+	process.mu.Lock()
+	defer process.mu.Unlock()
+	if len(process.handlers) != 1 {
+		t.Fatalf("%d handlers, want 1", len(process.handlers))
 	}
-	for h := range live.handlers {
+	for h := range process.handlers {
 		return h
 	}
 	return nil

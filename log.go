@@ -7,54 +7,82 @@ import (
 	clog "github.com/coredns/coredns/plugin/pkg/log"
 
 	"github.com/rrhealth/rrhealth/plugin/monitor"
-	"github.com/rrhealth/rrhealth/plugin/verdict"
+	"github.com/rrhealth/rrhealth/plugin/pool"
 )
 
 const (
-	// logPerSecond is how many transitions are logged in a second. When a
-	// whole data center goes, the first hundred lines tell as much as the
-	// next ten thousand, which would cost the disk and whoever reads it.
+	// logPerSecond is how many transitions are logged in a second. If a whole
+	// data center fails, the next ten thousand lines add nothing to the first
+	// hundred, and fill the disk.
 	logPerSecond = 100
 	// logLocalErrorEvery is how often each local error is logged.
 	logLocalErrorEvery = time.Minute
 )
 
-// A limiter writes the log, within bounds. It belongs to the monitor's loop.
-type limiter struct {
-	second      time.Time
-	lines       int
-	skipped     int
-	localErrors map[string]time.Time
+// An observer logs and counts what the registry reports, always on the monitor's
+// loop.
+type observer struct {
+	limiter
+	durations durations
 }
 
-// transitions logs one line for the members that c moved: they are one backend
-// in one pool or in several.
-func (l *limiter) transitions(c monitor.Change, moved []*member) {
-	if len(moved) == 0 || !l.allowed(time.Now()) {
-		return
+// Changed implements Observer.
+func (o *observer) Changed(all []Transition) {
+	for i := range all {
+		t := &all[i]
+		switch t.Hold {
+		case HeldDown:
+			log.Infof("backend %s of %s is held down %s", t.Addr, t.Name, whyHeldDown(t))
+		case Released:
+			log.Infof("backend %s of %s is no longer held down", t.Addr, t.Name)
+		default:
+			if o.allowed(time.Now()) {
+				log.Info(transition(t))
+			}
+		}
 	}
-	log.Info(transition(c, moved))
 }
 
-// transition words the line.
-func transition(c monitor.Change, moved []*member) string {
-	m, more := moved[0], -1
-	for _, o := range moved {
-		more += len(o.bundle.pools)
+// Probed implements Observer.
+func (o *observer) Probed(check string, r monitor.Result) {
+	if r.Late() {
+		probesLate.Inc()
 	}
-	text := fmt.Sprintf("backend %s of %s", m.bundle.config.Backends[m.index].Addr, m.bundle.pools[0].Name)
-	if more > 0 {
-		text += fmt.Sprintf(" and %d more", more)
+	if r.Class == monitor.LocalError {
+		localErrors.WithLabelValues(r.LocalError).Inc()
 	}
-	return text + " is " + m.state.String() + causeOf(c) + dryRunNote(m.bundle.dryRun)
+	o.durations.observe(check, r.Duration)
+	o.probe(r)
 }
 
-// watched logs that a watched address has changed its state.
-func (l *limiter) watched(c monitor.Change, a *address) {
-	if !l.allowed(time.Now()) {
-		return
+func whyHeldDown(t *Transition) string {
+	if t.For > 0 {
+		return fmt.Sprintf("for %v: it failed %d times within %v", t.For, t.Falls, pool.FlapWindow)
 	}
-	log.Info(fmt.Sprintf("backend %s below %s is %s", a.addr, a.list.Name, a.State()) + causeOf(c) + dryRunNote(a.list.dryRun))
+	return "until its tier takes over again"
+}
+
+// transition returns the line about a change of state.
+func transition(t *Transition) string {
+	relation := "of"
+	if t.Watched {
+		relation = "below"
+	}
+	text := fmt.Sprintf("backend %s %s %s", t.Addr, relation, t.Name)
+	if t.More > 0 {
+		text += fmt.Sprintf(" and %d more", t.More)
+	}
+	text += " is " + t.To.String()
+	if t.Err != nil {
+		text += ": " + t.Err.Error()
+	}
+	if t.Streak > 0 {
+		text += fmt.Sprintf(" (%d in a row)", t.Streak)
+	}
+	if t.DryRun {
+		text += ", answered as before: dry_run"
+	}
+	return text
 }
 
 // listWatched logs what is watched, and in which state, under debug.
@@ -69,32 +97,12 @@ func (h *RRHealth) listWatched() {
 	}
 }
 
-// causeOf words why a change came about.
-func causeOf(c monitor.Change) string {
-	text := ""
-	if c.Err != nil {
-		text += ": " + c.Err.Error()
-	}
-	if n := inARow(c); n > 0 {
-		text += fmt.Sprintf(" (%d in a row)", n)
-	}
-	return text
-}
-
-// dryRunNote says that a change changes no answer.
-func dryRunNote(dryRun bool) string {
-	if dryRun {
-		return ", answered as before: dry_run"
-	}
-	return ""
-}
-
-// inARow returns how many results in a row brought the change about.
-func inARow(c monitor.Change) int {
-	if c.After.State == verdict.Unknown {
-		return 0
-	}
-	return int(c.Before.Streak) + 1
+// A limiter bounds how much is logged. It belongs to the monitor's loop.
+type limiter struct {
+	second      time.Time // when the counts below began
+	lines       int
+	skipped     int
+	localErrors map[string]time.Time // when each kind was logged last
 }
 
 // allowed reports whether another transition may be logged at now, and logs
@@ -114,8 +122,8 @@ func (l *limiter) allowed(now time.Time) bool {
 	return true
 }
 
-// probe logs each probe under debug, and each kind of local error now and
-// then.
+// probe logs each probe under debug, and each kind of local error once in
+// logLocalErrorEvery.
 func (l *limiter) probe(r monitor.Result) {
 	if r.Class == monitor.LocalError {
 		l.localError(r)

@@ -33,7 +33,7 @@ func TestAPoolIsSmall(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := newRegistry()
+	r := newLifecycle()
 	for i := range parsed {
 		parsed[i].checks[0].probe.Probe = new(bubble).probe
 	}

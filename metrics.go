@@ -2,16 +2,17 @@ package rrhealth
 
 import (
 	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/coredns/coredns/plugin"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
-
-	"github.com/rrhealth/rrhealth/plugin/monitor"
 )
 
-// Metrics of the process. They have no series that can outlive what they are
-// about but probeDuration, whose are deleted when a check is gone.
+// Metrics of the process that are counted where things happen. Only the series of
+// probeDuration can outlive what they are about: durations deletes them.
 var (
 	probeDuration = promauto.NewHistogramVec(prometheus.HistogramOpts{
 		Namespace: plugin.Namespace, Subsystem: pluginName, Name: "probe_duration_seconds",
@@ -28,140 +29,177 @@ var (
 	})
 )
 
-// Metrics of pools and backends. They are read from the live pools at each
-// scrape, so that series go when their pool goes, whatever way it went.
+// Metrics of pools, filters and backends. They are read at each scrape, so series
+// disappear with their pool, however it goes.
 var (
-	backendUp         = ofPool("backend_up", "Whether the backend is up (1), or down or unknown (0).", "backend")
-	backendState      = ofPool("backend_state", "1 for the state that the backend is in.", "backend", "state")
-	poolBackends      = ofPool("pool_backends", "Number of backends of the pool in the state.", "state")
-	poolAllDown       = ofPool("pool_all_down", "Whether every backend of the pool is down (1) or not (0).")
-	probesTotal       = ofPool("probes_total", "Counter of probes by result: pass, fail, or error (a local error).", "backend", "check", "result")
-	transitions       = ofPool("transitions_total", "Counter of changes of the backend's state.", "backend", "to")
-	answersTotal      = ofPool("answers_total", "Counter of answers for the pool's addresses by outcome.", "outcome")
-	firstAnswers      = ofPool("first_answers_total", "Counter of answers in which the backend came first.", "backend")
-	certExpiry        = ofPool("certificate_expiry_timestamp_seconds", "When the first certificate that the backend shows to a check expires, in Unix time.", "backend")
-	insecureCheck     = ofPool("check_insecure", "1 for a check that does not verify the certificate.", "check")
-	backendHeldDown   = ofPool("backend_held_down", "Whether the backend is up, but held down by hold_down or failback (1), or not (0).", "backend")
-	nearestUnlocated  = ofPool("nearest_unlocated_answers_total", "Counter of answers under policy nearest to clients whose location is not known: they are rotated.")
-	filteredAddresses = desc("filtered_addresses_total", "Counter of addresses, those in hints included, that a filter left out of other plugins' answers because they are down.", "server", "filter", "view")
-	filteredTargets   = desc("filtered_targets_total", "Counter of SRV, HTTPS and SVCB records that a filter left out of other plugins' answers because their target is down.", "server", "filter", "view")
-	signedAddresses   = ofPoolOrFilter("signed_addresses_total", "Counter of addresses, those in hints included, that had to stay in answers because another key has signed them.")
-	signedTargets     = ofPoolOrFilter("signed_targets_total", "Counter of SRV, HTTPS and SVCB records that had to stay in answers because another key has signed them.")
-	dryRunAddresses   = ofPoolOrFilter("dry_run_addresses_total", "Counter of addresses that would have been left out of answers, were it not for dry_run.")
-	dryRunTargets     = ofPoolOrFilter("dry_run_targets_total", "Counter of SRV, HTTPS and SVCB records that would have been left out of answers, were it not for dry_run.")
-	watchedAddresses  = desc("watched_addresses", "Number of addresses that are watched because other plugins answer them.")
-	watchRejected     = desc("watch_rejected_total", "Counter of addresses, each time that they are found, that are not watched because too many others are.")
-	aggregatedPools   = desc("aggregated_pools", "Number of pools whose answers are counted together with those of others, as there would be too many series.")
-
-	collected = []*prometheus.Desc{
-		backendUp, backendState, poolBackends, poolAllDown, probesTotal, transitions, answersTotal, firstAnswers, certExpiry, insecureCheck, backendHeldDown, nearestUnlocated,
-		filteredAddresses, filteredTargets, signedAddresses, signedTargets, dryRunAddresses, dryRunTargets, watchedAddresses, watchRejected, aggregatedPools,
+	metrics = [MetricCount]*prometheus.Desc{
+		BackendUp:              ofPool("backend_up", "Whether the backend is up (1), or down or unknown (0).", "backend"),
+		BackendState:           ofPool("backend_state", "1 for the state that the backend is in.", "backend", "state"),
+		BackendHeldDown:        ofPool("backend_held_down", "Whether the backend is up, but held down by hold_down or failback (1), or not (0).", "backend"),
+		CertificateExpiry:      ofPool("certificate_expiry_timestamp_seconds", "When the first certificate that the backend shows to a check expires, in Unix time.", "backend"),
+		FirstAnswersTotal:      ofPool("first_answers_total", "Counter of answers in which the backend came first.", "backend"),
+		TransitionsTotal:       ofPool("transitions_total", "Counter of changes of the backend's state.", "backend", "to"),
+		ProbesTotal:            ofPool("probes_total", "Counter of probes by result: pass, fail, or error (a local error).", "backend", "check", "result"),
+		PoolBackends:           ofPool("pool_backends", "Number of backends of the pool in the state.", "state"),
+		PoolAllDown:            ofPool("pool_all_down", "Whether every backend of the pool is down (1) or not (0)."),
+		InsecureCheck:          ofPool("check_insecure", "1 for a check that does not verify the certificate.", "check"),
+		AnswersTotal:           ofPool("answers_total", "Counter of answers for the pool's addresses by outcome.", "outcome"),
+		NearestUnlocatedTotal:  ofPool("nearest_unlocated_answers_total", "Counter of answers under policy nearest to clients whose location is not known: they are rotated."),
+		SignedAddressesTotal:   ofPoolOrFilter("signed_addresses_total", "Counter of addresses, those in hints included, that had to stay in answers because another key has signed them."),
+		SignedTargetsTotal:     ofPoolOrFilter("signed_targets_total", "Counter of SRV, HTTPS and SVCB records that had to stay in answers because another key has signed them."),
+		DryRunAddressesTotal:   ofPoolOrFilter("dry_run_addresses_total", "Counter of addresses that would have been left out of answers, were it not for dry_run."),
+		DryRunTargetsTotal:     ofPoolOrFilter("dry_run_targets_total", "Counter of SRV, HTTPS and SVCB records that would have been left out of answers, were it not for dry_run."),
+		FilteredAddressesTotal: ofFilter("filtered_addresses_total", "Counter of addresses, those in hints included, that a filter left out of other plugins' answers because they are down."),
+		FilteredTargetsTotal:   ofFilter("filtered_targets_total", "Counter of SRV, HTTPS and SVCB records that a filter left out of other plugins' answers because their target is down."),
 	}
+	watchedAddresses = desc("watched_addresses", "Number of addresses that are watched because other plugins answer them.")
+	watchRejected    = desc("watch_rejected_total", "Counter of addresses, each time that they are found, that are not watched because too many others are.")
+	aggregatedPools  = desc("aggregated_pools", "Number of pools whose answers are counted together with those of others, as there would be too many series.")
 )
 
-func init() { prometheus.MustRegister(collector{live}) }
+// The number of series is bounded: see MaxBackendSeries.
+const (
+	// maxSeries is how many series of rrhealth the process has at the most.
+	maxSeries = 20_000
+	// maxDurations is how many checks have a histogram of their own, which is
+	// seriesOfDuration series.
+	maxDurations     = 200
+	seriesOfDuration = 22
+	// maxOfProcess is how many series are about the process as a whole.
+	maxOfProcess = 50
+	// otherChecks is the label of the checks without a histogram of their own.
+	otherChecks = "others"
+)
+
+func init() { prometheus.MustRegister(&collector{lifecycle: process, most: maxSeries}) }
 
 func desc(name, help string, labels ...string) *prometheus.Desc {
 	return prometheus.NewDesc(prometheus.BuildFQName(plugin.Namespace, pluginName, name), help, labels, nil)
 }
 
-// ofPool describes a metric of pools, with the labels of all of them.
+// ofPool describes a metric of pools. labels are those that only it has.
 func ofPool(name, help string, labels ...string) *prometheus.Desc {
 	return desc(name, help, slices.Concat([]string{"server", "pool"}, labels, []string{"view"})...)
 }
 
-// ofPoolOrFilter describes a metric that pools and filters have. One of the
-// labels pool and filter is empty, which to Prometheus is the same as absent.
+// ofFilter describes a metric of filters.
+func ofFilter(name, help string) *prometheus.Desc {
+	return desc(name, help, "server", "filter", "view")
+}
+
+// ofPoolOrFilter describes a metric of both.
 func ofPoolOrFilter(name, help string) *prometheus.Desc {
 	return desc(name, help, "server", "pool", "filter", "view")
 }
 
-// A seriesKey says whose series a metric is: that of a pool or of a filter, by
-// name, in the server blocks that listen on the same addresses with the same
-// view.
-type seriesKey struct{ server, view, pool, filter string }
-
-// key returns the key of h's pool with the given name.
-func (h *RRHealth) key(pool string) seriesKey {
-	return seriesKey{server: h.server, view: h.view, pool: pool}
+// A collector shows pools, filters and backends to Prometheus.
+type collector struct {
+	*lifecycle
+	most   int         // series
+	warned atomic.Bool // that pools are counted together
 }
-
-// gauge returns a metric of a pool.
-func (k seriesKey) gauge(d *prometheus.Desc, v float64, labels ...string) prometheus.Metric {
-	return gauge(d, v, slices.Concat([]string{k.server, k.pool}, labels, []string{k.view})...)
-}
-
-// counter returns a metric of a pool.
-func (k seriesKey) counter(d *prometheus.Desc, n uint64, labels ...string) prometheus.Metric {
-	return counter(d, n, slices.Concat([]string{k.server, k.pool}, labels, []string{k.view})...)
-}
-
-// A collector shows the live pools to Prometheus.
-type collector struct{ registry *registry }
 
 // Describe implements prometheus.Collector.
-func (c collector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range collected {
+func (c *collector) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range append(metrics[:], watchedAddresses, watchRejected, aggregatedPools) {
 		ch <- d
 	}
 }
 
-// Collect implements prometheus.Collector. It waits for reloads, and no query
-// waits for it.
-func (c collector) Collect(ch chan<- prometheus.Metric) {
-	for _, m := range c.registry.exhibition() {
-		ch <- m
+// Collect implements prometheus.Collector. It waits for reloads; no query waits
+// for it.
+func (c *collector) Collect(ch chan<- prometheus.Metric) {
+	s := c.registry.Status(c.most - maxOfProcess - seriesOfDuration*(1+c.histograms()))
+	for i := range s.Series {
+		ch <- metric(&s.Series[i])
+	}
+	if s.Filters {
+		ch <- prometheus.MustNewConstMetric(watchedAddresses, prometheus.GaugeValue, float64(s.Watched))
+	}
+	ch <- prometheus.MustNewConstMetric(watchRejected, prometheus.CounterValue, float64(s.Rejected))
+	ch <- prometheus.MustNewConstMetric(aggregatedPools, prometheus.GaugeValue, float64(s.Aggregated))
+	if s.Aggregated > 0 && !c.warned.Swap(true) {
+		log.Warningf("more than %d series of metrics: pools are counted by stanza, under its first NAME, or under %q (metric aggregated_pools)", c.most, "others")
 	}
 }
 
-func gauge(d *prometheus.Desc, v float64, labels ...string) prometheus.Metric {
-	return prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+// histograms returns how many checks have a histogram of their own.
+func (c *collector) histograms() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return min(len(c.checkLabels()), maxDurations)
 }
 
-func counter(d *prometheus.Desc, n uint64, labels ...string) prometheus.Metric {
-	return prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(n), labels...)
-}
-
-func boolean(b bool) float64 {
-	if b {
-		return 1
+// metric returns s as Prometheus has it.
+func metric(s *Series) prometheus.Metric {
+	kind := prometheus.GaugeValue
+	switch s.Metric {
+	case BackendUp, BackendState, BackendHeldDown, CertificateExpiry, PoolBackends, PoolAllDown, InsecureCheck:
+	default:
+		kind = prometheus.CounterValue
 	}
-	return 0
+	var labels []string
+	switch s.Metric {
+	case FilteredAddressesTotal, FilteredTargetsTotal:
+		labels = []string{s.Server, s.Filter, s.View}
+	case SignedAddressesTotal, SignedTargetsTotal, DryRunAddressesTotal, DryRunTargetsTotal:
+		labels = []string{s.Server, s.Pool, s.Filter, s.View}
+	default:
+		labels = slices.Concat([]string{s.Server, s.Pool}, s.Values, []string{s.View})
+	}
+	return prometheus.MustNewConstMetric(metrics[s.Metric], kind, s.Value, labels...)
 }
 
-// countProbe counts a probe in the metrics of the process.
-func countProbe(r monitor.Result, duration prometheus.Observer) {
-	if r.Late() {
-		probesLate.Inc()
-	}
-	if r.Class == monitor.LocalError {
-		localErrors.WithLabelValues(r.LocalError).Inc()
-	}
-	duration.Observe(r.Duration.Seconds())
+// durations are the histograms of the durations of probes, by the label of the
+// check. The lifecycle adds and removes them, the monitor's loop observes.
+type durations struct {
+	mu  sync.Mutex // guards the next line
+	own map[string]prometheus.Observer
 }
 
-// durations returns where the time is observed that probes of a check take.
-// Beyond maxDurations checks it is one place for all others: a histogram is
-// some twenty series. It runs on the monitor's loop.
-func (r *registry) durations(label string) prometheus.Observer {
-	if len(r.timed) >= maxDurations && !r.timed[label] {
-		label = others
-	} else {
-		r.timed[label] = true
+// add makes the histograms of checks, so that they begin with no probe.
+func (d *durations) add(checks []check) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, c := range checks {
+		d.of(c.probe.Label)
 	}
-	return probeDuration.WithLabelValues(label)
 }
 
-// forgetDurations deletes the series of checks that are gone. It runs on the
-// monitor's loop.
-func (r *registry) forgetDurations(used map[string]bool) {
-	for label := range r.timed {
+// observe adds a probe by the check with that label.
+func (d *durations) observe(label string, took time.Duration) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.of(label).Observe(took.Seconds())
+}
+
+// of returns the histogram of a check. Beyond maxDurations checks, all others
+// share one: a histogram is some twenty series. d.mu is held.
+func (d *durations) of(label string) prometheus.Observer {
+	if o := d.own[label]; o != nil {
+		return o
+	}
+	if len(d.own) >= maxDurations {
+		return probeDuration.WithLabelValues(otherChecks)
+	}
+	if d.own == nil {
+		d.own = make(map[string]prometheus.Observer)
+	}
+	d.own[label] = probeDuration.WithLabelValues(label)
+	return d.own[label]
+}
+
+// keep deletes the histograms of checks that are not in use.
+func (d *durations) keep(used map[string]bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for label := range d.own {
 		if !used[label] {
-			delete(r.timed, label)
+			delete(d.own, label)
 			probeDuration.DeleteLabelValues(label)
 		}
 	}
-	if len(r.timed) == 0 {
-		probeDuration.DeleteLabelValues(others)
+	if len(d.own) == 0 {
+		probeDuration.DeleteLabelValues(otherChecks)
 	}
 }

@@ -172,7 +172,7 @@ func TestServerLabel(t *testing.T) {
 
 func TestPerBackendSeriesAreBounded(t *testing.T) {
 	var b strings.Builder
-	for i := range maxBackendSeries/100 + 5 {
+	for i := range MaxBackendSeries/100 + 5 {
 		fmt.Fprintf(&b, "rrhealth n%02d.example.org {\nbackend", i)
 		for j := range 100 {
 			fmt.Fprintf(&b, " 10.0.%d.%d", i, j)
@@ -190,8 +190,8 @@ func TestPerBackendSeriesAreBounded(t *testing.T) {
 			perPool++
 		}
 	}
-	if perBackend != maxBackendSeries || perPool != 15 {
-		t.Errorf("series of %d backends and %d pools, want %d and 15", perBackend, perPool, maxBackendSeries)
+	if perBackend != MaxBackendSeries || perPool != 15 {
+		t.Errorf("series of %d backends and %d pools, want %d and 15", perBackend, perPool, MaxBackendSeries)
 	}
 	if !strings.Contains(logged(), "1500 backends") {
 		t.Errorf("log %q says nothing of the backends without series", logged())
@@ -219,7 +219,7 @@ func TestTheLogTellsEachTransitionOnceAndWhy(t *testing.T) {
 		check tcp://:%s
 		%s
 	}`, strings.Join(harness.IPs(backends...), " "), port, harness.Quick)))
-	harness.Eventually(t, "first results", live.ready)
+	harness.Eventually(t, "first results", process.ready)
 	backends[1].Stop()
 	s.Settled("www.example.org.", dns.TypeA, backends[0].IP())
 	backends[1].Start()
@@ -310,7 +310,7 @@ func TestTheDocumentsListTheMetrics(t *testing.T) {
 		}
 	}
 	ch := make(chan *prometheus.Desc, 100)
-	for _, c := range []prometheus.Collector{collector{live}, probeDuration, localErrors, probesLate} {
+	for _, c := range []prometheus.Collector{&collector{lifecycle: process}, probeDuration, localErrors, probesLate} {
 		c.Describe(ch)
 	}
 	close(ch)

@@ -82,7 +82,7 @@ func (w *filterWriter) keepIfSigned(s *section, i int, p *served, f pool.Family,
 			rest = append(rest, place)
 		}
 	}
-	p.signed.Add(uint64(len(rest)))
+	p.CountSigned(len(rest))
 	w.keep(s, i, append(up, rest...))
 	return nil, true
 }

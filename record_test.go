@@ -56,39 +56,41 @@ func TestCountsFollowTheirBackends(t *testing.T) {
 }
 
 // While an instance gives way to the next, both answer, and count as one.
-func TestPoolsOfOneRecordCountTogether(t *testing.T) {
+func TestPoolsOfOneNameCountTogether(t *testing.T) {
 	const block = "rrhealth www.example.org {\nbackend %s\npolicy sequential\n}"
-	r, inBlock := newRegistry(), new(RRHealth)
+	l := newLedger()
+	var blocks []*Block
 	var pools []*served
 	for _, backends := range []string{"192.0.2.1 192.0.2.2", "192.0.2.2 192.0.2.1 192.0.2.3", "192.0.2.2 192.0.2.1 192.0.2.3", "192.0.2.9 " + manyBackends(30) + " 192.0.2.1"} {
 		h := handler(t, fmt.Sprintf(block, backends))
-		r.attach(inBlock, h.pools[0])
-		pools = append(pools, h.pools[0])
+		l.adopt(h.block)
+		l.add(h.block)
+		blocks, pools = append(blocks, h.block), append(pools, h.pools[0])
 		for range 3 {
 			if _, err := h.ServeDNS(t.Context(), nullWriter{}, query("www.example.org.")); err != nil {
 				t.Fatal(err)
 			}
 		}
 	}
-	rec := pools[0].record
+	c := pools[0].counters
 	for i, want := range [][]uint64{{3, 6}, {6, 3, 0}, {6, 3, 0}} {
 		for j, n := range want {
-			if got := pools[i].tally(j).first.Load(); got != n || pools[i].record != rec {
+			if got := pools[i].tally(j).first.Load(); got != n || pools[i].counters != c {
 				t.Errorf("pool %d, backend %d: came first %d times, want %d", i, j, got, n)
 			}
 		}
 	}
 	last := pools[3]
-	if got := last.tally(31).first.Load(); got != 3 || last.tally(0).first.Load() != 3 || rec.answers[0].Load() != 12 || rec.latest != last {
+	if got := last.tally(31).first.Load(); got != 3 || last.tally(0).first.Load() != 3 || c.answers[0].Load() != 12 || c.latest != last {
 		t.Errorf("the last pool counts %d for the backend that it has in common with the first, want 3", got)
 	}
 	for _, step := range []struct{ gone, latest int }{{1, 3}, {3, 2}, {2, 0}} {
-		if r.detach(inBlock, pools[step.gone]); rec.latest != pools[step.latest] {
+		if l.remove(blocks[step.gone]); c.latest != pools[step.latest] {
 			t.Errorf("pool %d is gone, and the wrong one is the latest", step.gone)
 		}
 	}
-	if r.detach(inBlock, pools[0]); len(r.records) != 0 {
-		t.Error("the record outlives its last pool")
+	if !l.remove(blocks[0]) || len(l.counters) != 0 {
+		t.Error("the counters outlive their last pool")
 	}
 }
 
@@ -106,12 +108,12 @@ func TestPoolsFillWholeCacheLines(t *testing.T) {
 	if got := unsafe.Offsetof(p.bundle); got > line {
 		t.Errorf("what a query reads ends at %d, want %d at the most", got, line)
 	}
-	if got, want := unsafe.Sizeof(record{}), uintptr(3*line); got != want {
-		t.Errorf("a record has %d bytes, want %d", got, want)
+	if got, want := unsafe.Sizeof(counters{}), uintptr(3*line); got != want {
+		t.Errorf("counters have %d bytes, want %d", got, want)
 	}
-	// The runtime's header may stand in front of the first record.
+	// The runtime's header may stand in front of the first counters.
 	const header = 8
-	if end := header + unsafe.Offsetof(record{}.answers) + 8; end > line {
+	if end := header + unsafe.Offsetof(counters{}.answers) + 8; end > line {
 		t.Errorf("what the usual query writes to ends at %d, want %d at the most", end, line)
 	}
 }

@@ -15,8 +15,6 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"sync/atomic"
-	"time"
 
 	"github.com/coredns/coredns/plugin"
 	"github.com/miekg/dns"
@@ -31,50 +29,29 @@ type RRHealth struct {
 	Next plugin.Handler
 
 	zones    []string // of the server block
+	block    *Block
 	slab     []served
 	pools    []*served   // all of slab
-	bundles  []*bundle   // of pools
 	names    names.Table // indices of slab
 	filters  []*filter
 	rules    names.Suffixes // indices of filters
 	several  bool           // filters
 	learned  chan sighting
 	instance *instance
-	identity string // of the server block, the same after a reload
-	server   string // the addresses that it listens on, as metrics have them
-	view     string // its view, or ""
-	metadata bool   // the metadata plugin is in the server block
+	metadata bool // the metadata plugin is in the server block
 
 	// Set when the handler starts, before it serves.
 	signer    *signer
 	sources   []transfers // plugins below whose zones can be walked
 	discovery *discovery
 
-	inspection *inspection // of the zones below; guarded by the registry
-}
-
-// A served is a pool with what serving it takes. With many pools each step to
-// other memory is one out of the cache, so what a query reads stands in front,
-// in one cache line, and the whole fills two.
-type served struct {
-	pool.Pool
-	record *record
-	apart  []tally // nil if those in the record are its
-
-	*bundle
-	Name string // in lower case, with the final dot; may start with "*."
-	zone string // owner of the SOA in negative answers
-
-	earlier *served     // uses the same record; guarded by the registry
-	wake    *time.Timer // settles a patient pool; belongs to the monitor's loop
-
-	signed atomic.Uint64 // addresses that it does not answer and that had to stay, for their signatures
+	inspection *inspection // of the zones below; guarded by lifecycle.mu
 }
 
 var _ plugin.Handler = (*RRHealth)(nil)
 
 func newHandler(zones []string, stanzas []stanza) *RRHealth {
-	h := &RRHealth{zones: zones, rules: names.NewSuffixes()}
+	h := &RRHealth{zones: zones, rules: names.NewSuffixes(), block: new(Block)}
 	n := 0
 	for _, s := range stanzas {
 		if !s.filters() {
@@ -97,13 +74,13 @@ func newHandler(zones []string, stanzas []stanza) *RRHealth {
 	return h
 }
 
-// makePools makes n pools, in one slab, each with a record of its own.
+// makePools makes n pools, in one slab, each with counters of its own.
 func (h *RRHealth) makePools(n int) {
-	h.names, h.slab, h.pools = names.NewTable(n), make([]served, n), make([]*served, n)
-	for i, record := range newRecords(n) {
+	h.names, h.slab, h.pools = names.NewTable(n), newPools(n), make([]*served, n)
+	for i := range h.slab {
 		h.pools[i] = &h.slab[i]
-		h.pools[i].record = record
 	}
+	h.block.pools = h.pools
 }
 
 // serveStanza makes the pools from index from on those of s, one for each name.
@@ -114,10 +91,10 @@ func (h *RRHealth) serveStanza(s stanza, from int) {
 	for i, p := range pools {
 		p.bundle, p.Name, p.zone = b, s.names[i], h.zoneOf(s.names[i])
 		p.Init(&b.config, first)
-		p.count(p.record)
+		p.adopt(p.counters)
 		h.names.Add(p.Name, int32(from+i)) // #nosec G115 -- memory holds fewer pools
 	}
-	h.bundles = append(h.bundles, b)
+	h.block.bundles = append(h.block.bundles, b)
 }
 
 // judgeStanza adds a filter for each name of s.
@@ -127,6 +104,7 @@ func (h *RRHealth) judgeStanza(s stanza) {
 		h.rules.Add(name, int32(len(h.filters))) // #nosec G115 -- memory holds fewer filters
 		f.Learn = h.learn(f.Watchlist)
 		h.filters = append(h.filters, f)
+		h.block.Watchlists = append(h.block.Watchlists, f.Watchlist)
 	}
 }
 
@@ -247,7 +225,7 @@ func (h *RRHealth) serve(ctx context.Context, w dns.ResponseWriter, r *dns.Msg, 
 	raw := choice.Outcome == pool.Served && ecs == nil && !signing && r.Question[0].Qtype != dns.TypeANY && straight(w, r)
 	nested := !raw && h.nested(ctx)
 	if !nested {
-		p.record.answers[choice.Outcome].Add(1)
+		p.CountAnswer(choice.Outcome)
 	}
 	var room [32]int
 	order := room[:0]
@@ -256,13 +234,13 @@ func (h *RRHealth) serve(ctx context.Context, w dns.ResponseWriter, r *dns.Msg, 
 	case nested:
 		order = p.Aside(order, s, f, p.client(ctx, w, ecs), nestedTurn(p.Name, r.Question[0].Qtype))
 	default:
-		order = p.order(order, s, f, p.client(ctx, w, ecs))
+		order = p.Order(order, s, f, p.client(ctx, w, ecs))
 	}
 	if h.metadata {
 		p.publish(ctx, choice, order)
 	}
 	if s.Judged != nil && !nested {
-		p.note(s, f)
+		p.CountDryRun(s, f)
 	}
 	if raw && writeRaw(w, r, s.TTL, choice.Members, order) {
 		return dns.RcodeSuccess, nil
@@ -287,19 +265,6 @@ func (h *RRHealth) serve(ctx context.Context, w dns.ResponseWriter, r *dns.Msg, 
 	p.explain(m, r, choice.Outcome, f)
 	reply.EchoSubnet(m, r, ecs, p.scope(choice, ecs))
 	return write(w, m)
-}
-
-// order orders the members of s and counts the first.
-func (p *served) order(dst []int, s *pool.Snapshot, f pool.Family, c pool.Client) []int {
-	dst = p.Order(dst, s, f, c)
-	choice := &s.Choices[f]
-	if first := choice.Members[dst[0]].Index; first >= 0 {
-		p.tally(first).first.Add(1)
-	}
-	if p.Policy == pool.Nearest && !choice.Places(c.Place) {
-		p.record.unlocated.Add(1)
-	}
-	return dst
 }
 
 // write sends m. What was written is the answer, whatever its rcode: to return

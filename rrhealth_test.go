@@ -44,7 +44,7 @@ func TestNoQueryFailsWhileBackendsComeAndGo(t *testing.T) {
 		fall 3
 	}`, strings.Join(harness.IPs(backends...), " "), port)))
 	all, two := harness.IPs(backends...), harness.IPs(backends[0], backends[2])
-	harness.Eventually(t, "every backend has had a result", live.ready)
+	harness.Eventually(t, "every backend has had a result", process.ready)
 
 	// changed asks fifty times a second until the answers are shifts of want,
 	// and returns after how long they were. Until then they are shifts of old.
@@ -419,9 +419,9 @@ func TestAllDown(t *testing.T) {
 
 // allDown reports whether the one pool of s is known to be down.
 func allDown(*harness.Server) bool {
-	live.mu.Lock()
-	defer live.mu.Unlock()
-	for h := range live.handlers {
+	process.mu.Lock()
+	defer process.mu.Unlock()
+	for h := range process.handlers {
 		for _, p := range h.pools {
 			if !p.Snapshot().AllDown {
 				return false

@@ -20,10 +20,10 @@ import (
 // A bubble is a registry of its own with one pool, whose backends are asked by
 // a probe that the test answers, in time that the test makes pass.
 type bubble struct {
-	t        *testing.T
-	registry *registry
-	pool     *served
-	start    time.Time
+	t         *testing.T
+	lifecycle *lifecycle
+	pool      *served
+	start     time.Time
 
 	mu   sync.Mutex
 	errs map[netip.Addr]error
@@ -33,13 +33,13 @@ type bubble struct {
 func inBubble(t *testing.T, block string, f func(*bubble)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		b := &bubble{t: t, start: time.Now(), errs: make(map[netip.Addr]error), registry: newRegistry()}
+		b := &bubble{t: t, start: time.Now(), errs: make(map[netip.Addr]error), lifecycle: newLifecycle()}
 		h := b.handler(block)
 		b.pool = h.pools[0]
-		b.registry.start(h)
+		b.lifecycle.start(h)
 		defer func() {
-			for h := range b.registry.handlers {
-				b.registry.stop(h)
+			for h := range b.lifecycle.handlers {
+				b.lifecycle.stop(h)
 			}
 			synctest.Wait()
 		}()
@@ -61,10 +61,10 @@ func (b *bubble) handler(block string) *RRHealth {
 // one stops.
 func (b *bubble) reload(block string) {
 	h := b.handler(block)
-	b.registry.start(h)
-	for old := range b.registry.handlers {
+	b.lifecycle.start(h)
+	for old := range b.lifecycle.handlers {
 		if old != h {
-			b.registry.stop(old)
+			b.lifecycle.stop(old)
 		}
 	}
 	b.pool = h.pools[0]

@@ -48,28 +48,28 @@ func setup(c *caddy.Controller) error {
 		stanzas = nil // the closure lives as long as the instance
 		h.signer = findSigner(config)
 		h.sources = findTransfers(config)
-		h.identity = identity(config, c.ServerBlockKeys)
-		h.server, h.view = serverLabel(config, c.ServerBlockKeys), config.ViewName
-		live.start(h)
+		h.block.Identity = identity(config, c.ServerBlockKeys)
+		h.block.Server, h.block.View = serverLabel(config, c.ServerBlockKeys), config.ViewName
+		process.start(h)
 		return nil
 	})
 	c.OnShutdown(func() error {
-		live.stop(h)
+		process.stop(h)
 		return nil
 	})
 	hookStarts()
 	return nil
 }
 
-// hookStarts has the registry look around whenever an instance has started. A
+// hookStarts has leftovers stopped and zones inspected whenever an instance has started. A
 // reload by SIGUSR1 takes the hooks of all plugins away, so each setup tries to
 // register it anew; where it is registered still, caddy panics.
 func hookStarts() {
 	defer func() { _ = recover() }()
 	caddy.RegisterEventHook(pluginName, func(event caddy.EventName, _ any) error {
 		if event == caddy.InstanceStartupEvent {
-			live.stopOrphans()
-			live.inspect()
+			process.stopOrphans()
+			process.inspect()
 		}
 		return nil
 	})

@@ -64,10 +64,10 @@ type bundleZone struct {
 }
 
 // inspect starts the inspection of each handler that has had none.
-func (r *registry) inspect() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for h := range r.handlers {
+func (l *lifecycle) inspect() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for h := range l.handlers {
 		if h.inspection == nil && len(h.pools) > 0 && h.Next != nil {
 			ctx, cancel := context.WithCancel(context.Background())
 			h.inspection = &inspection{handler: h, cancel: cancel, done: make(chan struct{}), warned: make(map[bundleZone]bool)}
@@ -76,11 +76,11 @@ func (r *registry) inspect() {
 	}
 }
 
-// cancelInspections has the inspections of all handlers of i end. r.mu is held.
+// cancelInspections has the inspections of all handlers of i end. l.mu is held.
 // They are stopped one by one, and each may wait for a silent upstream: those of
 // a hundred server blocks together wait no longer than one.
-func (r *registry) cancelInspections(i *instance) {
-	for h := range r.handlers {
+func (l *lifecycle) cancelInspections(i *instance) {
+	for h := range l.handlers {
 		if h.inspection != nil && h.instance == i {
 			h.inspection.cancel()
 		}
@@ -125,7 +125,7 @@ func (i *inspection) all(ctx context.Context) (complete bool) {
 	zones := make(map[string]foundZone) // by the parent of a name in it
 	questions := 0
 	complete = true
-	for _, b := range i.handler.bundles {
+	for _, b := range i.handler.block.bundles {
 		bogus := make(map[string][]string)
 		for _, p := range b.pools {
 			name := strings.TrimPrefix(p.Name, "*.")

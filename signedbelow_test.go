@@ -15,9 +15,9 @@ import (
 func inspected(t *testing.T) {
 	t.Helper()
 	harness.Eventually(t, "zones below are inspected", func() bool {
-		live.mu.Lock()
-		defer live.mu.Unlock()
-		for h := range live.handlers {
+		process.mu.Lock()
+		defer process.mu.Unlock()
+		for h := range process.handlers {
 			if h.Next == nil { // nothing to inspect
 				continue
 			}

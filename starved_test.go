@@ -166,8 +166,8 @@ func probeStarved(t *testing.T) {
 
 // isDown reports whether the target at addr is down.
 func isDown(addr string) (down bool) {
-	live.running.Load().Do(func() {
-		for target := range live.users {
+	process.registry.do(func() {
+		for target := range process.registry.uses {
 			down = down || target.Addr.String() == addr && target.Verdict().State == verdict.Down
 		}
 	})

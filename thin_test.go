@@ -34,7 +34,7 @@ func filtering(config pool.Config, m *dns.Msg, states map[string]verdict.State) 
 func judge(f *filter, states map[string]verdict.State) {
 	for text, state := range states {
 		a := &address{addr: netip.MustParseAddr(text), list: f.Watchlist}
-		a.state.Store(uint32(state))
+		a.publish(pool.Health{State: state})
 		f.watched.add(a)
 	}
 }

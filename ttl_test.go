@@ -102,8 +102,8 @@ func TestTheTTLAfterALocalError(t *testing.T) {
 // At the start nothing is known: the first results are there in a moment.
 func TestTheTTLBeforeTheFirstResult(t *testing.T) {
 	h := handler(t, "rrhealth www.example.org {\nbackend 192.0.2.1 192.0.2.2\ncheck tcp://:1\n}")
-	b := h.bundles[0]
-	targets := monitor.New(newRegistry())
+	b := h.block.bundles[0]
+	targets := monitor.New(receiver{NewRegistry(nil)})
 	defer targets.Stop()
 	targets.Do(func() {
 		for i := range b.members {

@@ -17,11 +17,11 @@ func (h *RRHealth) warn(config *dnsserver.Config) {
 		log.Warningf("loadbalance in the server block of %s shuffles the order that rrhealth gives its answers: remove it", zones)
 	}
 	backends := 0
-	for _, b := range h.bundles { // whose names share the series
+	for _, b := range h.block.bundles { // whose names share the series
 		backends += len(b.members)
 	}
-	if backends > maxBackendSeries {
-		log.Warningf("the server block of %s has %d backends: only %d of the process get metrics of their own, the others those of their pool", zones, backends, maxBackendSeries)
+	if backends > MaxBackendSeries {
+		log.Warningf("the server block of %s has %d backends: only %d of the process get metrics of their own, the others those of their pool", zones, backends, MaxBackendSeries)
 	}
 }
 

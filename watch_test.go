@@ -56,7 +56,7 @@ func (z *zoneBelow) Transfer(zone string, _ uint32) (<-chan []dns.RR, error) {
 
 // watching starts a handler with one filter, whose probes fail for addresses
 // that end in an odd number, in a registry of its own.
-func watching(t *testing.T, below *zoneBelow) (*RRHealth, *registry) {
+func watching(t *testing.T, below *zoneBelow) (*RRHealth, *lifecycle) {
 	t.Helper()
 	ask := func(_ context.Context, addr netip.Addr) error {
 		if addr.As4()[3]%2 == 1 {
@@ -74,7 +74,7 @@ func watching(t *testing.T, below *zoneBelow) (*RRHealth, *registry) {
 	h := newHandler([]string{"example.org."}, []stanza{s})
 	h.instance = new(instance)
 	h.sources = []transfers{below}
-	r := newRegistry()
+	r := newLifecycle()
 	r.start(h)
 	return h, r
 }
@@ -112,12 +112,12 @@ func TestAddressesAreForgottenTenMinutesAfterTheyWereLastSeen(t *testing.T) {
 		expect(9*time.Minute+30*time.Second, "2 up 3 down 4 up ")
 		expect(time.Minute, "2 up 3 down 4 up ")
 		expect(time.Minute, "2 up 4 up ")
-		if got := r.watchedCount.Load(); got != 2 {
+		if got := r.registry.watching.Load(); got != 2 {
 			t.Errorf("%d addresses counted, want 2", got)
 		}
 		r.stop(h)
-		if len(r.users) != 0 || len(r.watched) != 0 {
-			t.Errorf("after the stop %d targets are in use and %d addresses watched", len(r.users), len(r.watched))
+		if len(r.registry.uses) != 0 || len(r.registry.watched) != 0 {
+			t.Errorf("after the stop %d targets are in use and %d addresses watched", len(r.registry.uses), len(r.registry.watched))
 		}
 		if got := h.states(); got != "2 up 4 up " {
 			t.Errorf("after the stop queries see %s, want what was last known", got)
@@ -137,7 +137,7 @@ func TestAddressesFromAnswersAreWatchedSoon(t *testing.T) {
 			time.Sleep(2 * gatherFor)
 			synctest.Wait()
 		}
-		if got := r.watchedCount.Load(); got != 2000 {
+		if got := r.registry.watching.Load(); got != 2000 {
 			t.Errorf("%d addresses watched, want 2000", got)
 		}
 		time.Sleep(3 * time.Second)

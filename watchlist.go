@@ -34,8 +34,8 @@ type Watchlist struct {
 	scope  scope
 	checks []check
 
-	// Set when the registry starts the list, before it serves.
-	registry *registry
+	// Set by Registry.Start, before the list serves.
+	registry *Registry
 	counts   *watchCounts
 
 	watched table
@@ -86,38 +86,81 @@ func (w *Watchlist) learn(addr netip.Addr) {
 // An address is one of a Watchlist.
 type address struct {
 	// Read by queries, in one cache line. Queries write seen, the loop the rest.
-	addr     netip.Addr
-	state    atomic.Uint32 // a verdict.State
-	changing atomic.Bool   // the next result may change the state
-	seen     atomic.Bool   // in an answer or in a zone, since last was set
+	addr      netip.Addr
+	seenState atomic.Uint32 // a verdict.State
+	changing  atomic.Bool   // the next result may change the state
+	seen      atomic.Bool   // in an answer or in a zone, since last was set
 
 	// Written and read by the loop.
-	known   bool // has had a state other than unknown
-	list    *Watchlist
-	targets []*monitor.Target
-	last    time.Time // when it was last seen, as of the last sweep
+	subject
+	list *Watchlist
+	last time.Time // when it was last seen, as of the last sweep
 }
 
-// State returns the address's state.
-func (a *address) State() verdict.State { return verdict.State(a.state.Load()) } // #nosec G115 -- stored from one
+// State returns the state that queries see.
+func (a *address) State() verdict.State { return verdict.State(a.seenState.Load()) } // #nosec G115 -- stored from one
+
+// publish makes queries see h.
+func (a *address) publish(h pool.Health) {
+	a.changing.Store(h.Changing)
+	a.seenState.Store(uint32(h.State))
+}
 
 // update takes over the state of a's targets, and reports whether the change is
-// news. A first result that is a pass is not.
+// news.
 func (a *address) update() bool {
-	state, changing := combine(a.targets)
-	a.changing.Store(changing)
-	if state == a.State() {
-		return false
-	}
-	news := a.known || state != verdict.Up
-	a.state.Store(uint32(state))
-	a.known = true
+	h, _, news := a.subject.update()
+	a.publish(h)
 	return news
 }
 
-// watch adds addrs to w, as far as the limit permits, and reports whether it
-// permitted all. It runs on the monitor's loop.
-func (r *registry) watch(w *Watchlist, addrs []netip.Addr, seen time.Time) bool {
+// transition returns the transition of a that c has brought about.
+func (a *address) transition(c monitor.Change) Transition {
+	return Transition{Name: a.list.Name, Watched: true, Addr: a.addr, To: a.state, Err: c.Err, Streak: inARow(c), DryRun: a.list.dryRun}
+}
+
+// Watch adds addrs to w, as far as the limit permits, and reports whether it
+// permitted all. It waits for the monitor's loop. If w is stopped, it does nothing.
+func (r *Registry) Watch(w *Watchlist, addrs []netip.Addr) (room bool) {
+	room = true
+	r.do(func() {
+		if !w.watched.frozen {
+			room = r.watch(w, addrs, time.Now())
+		}
+	})
+	return room
+}
+
+// Sweep removes the addresses of w that were last seen more than ten minutes ago.
+// It waits for the monitor's loop. If w is stopped, it does nothing.
+func (r *Registry) Sweep(w *Watchlist) {
+	now := time.Now()
+	r.do(func() {
+		if w.watched.frozen {
+			return
+		}
+		for a := range w.watched.all() {
+			if a.expired(now) {
+				r.forget(a)
+			}
+		}
+		r.countWatched()
+	})
+}
+
+// end releases the targets of w. Queries find the addresses in the states that
+// they have now. It runs on the monitor's loop.
+func (r *Registry) end(w *Watchlist) {
+	w.watched.freeze()
+	for a := range w.watched.all() {
+		r.forget(a)
+	}
+	r.countWatched()
+}
+
+// watch adds addrs to w, which were last seen at that time, as far as the limit
+// permits, and reports whether it permitted all. It runs on the monitor's loop.
+func (r *Registry) watch(w *Watchlist, addrs []netip.Addr, seen time.Time) bool {
 	room := true
 	for _, addr := range addrs {
 		if a := w.watched.find(addr); a != nil {
@@ -135,8 +178,7 @@ func (r *registry) watch(w *Watchlist, addrs []netip.Addr, seen time.Time) bool 
 			a.targets = append(a.targets, t)
 			u.addresses = append(u.addresses, a)
 		}
-		a.update()
-		a.known = a.State() != verdict.Unknown
+		a.publish(a.begin())
 		w.watched.add(a)
 		r.watched[addr]++
 	}
@@ -144,36 +186,29 @@ func (r *registry) watch(w *Watchlist, addrs []netip.Addr, seen time.Time) bool 
 	return room
 }
 
-// forget removes the addresses of w that expired picks. It runs on the monitor's
-// loop.
-func (r *registry) forget(w *Watchlist, expired func(*address) bool) {
-	for a := range w.watched.all() {
-		if !expired(a) {
-			continue
-		}
-		for i, t := range a.targets {
-			u := r.users[t]
-			u.addresses = slices.DeleteFunc(u.addresses, func(o *address) bool { return o == a })
-			r.release(t, w.checks[i])
-		}
-		w.watched.remove(a)
-		if r.watched[a.addr]--; r.watched[a.addr] == 0 {
-			delete(r.watched, a.addr)
-		}
+// forget removes a from its list. It runs on the monitor's loop.
+func (r *Registry) forget(a *address) {
+	for i, t := range a.targets {
+		u := r.uses[t]
+		u.addresses = slices.DeleteFunc(u.addresses, func(o *address) bool { return o == a })
+		r.release(t, a.list.checks[i])
 	}
-	r.countWatched()
+	a.list.watched.remove(a)
+	if r.watched[a.addr]--; r.watched[a.addr] == 0 {
+		delete(r.watched, a.addr)
+	}
 }
 
 // countWatched publishes how many addresses are watched. It runs on the
 // monitor's loop.
-func (r *registry) countWatched() {
-	r.watchedCount.Store(int64(len(r.watched)))
+func (r *Registry) countWatched() {
+	r.watching.Store(int64(len(r.watched)))
 	r.watchFull.Store(len(r.watched) >= r.watchLimit)
 }
 
 // inherit adds the addresses of from, which w replaces in a reload, to w. It runs
 // on the monitor's loop.
-func (r *registry) inherit(w, from *Watchlist) {
+func (r *Registry) inherit(w, from *Watchlist) {
 	for a := range from.watched.all() {
 		if w.scope.has(a.addr) {
 			r.watch(w, []netip.Addr{a.addr}, a.last)
@@ -181,15 +216,12 @@ func (r *registry) inherit(w, from *Watchlist) {
 	}
 }
 
-// expired returns a function that picks the addresses that were last seen
-// longer than forgetAfter before now.
-func expired(now time.Time) func(*address) bool {
-	return func(a *address) bool {
-		if a.seen.Swap(false) {
-			a.last = now
-		}
-		return now.Sub(a.last) > forgetAfter
+// expired reports whether a was last seen longer than forgetAfter before now.
+func (a *address) expired(now time.Time) bool {
+	if a.seen.Swap(false) {
+		a.last = now
 	}
+	return now.Sub(a.last) > forgetAfter
 }
 
 // The bounds of Listing: addresses in a line, and in all.

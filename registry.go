@@ -1,0 +1,260 @@
+package rrhealth
+
+import (
+	"net/netip"
+	"slices"
+	"sync/atomic"
+
+	"github.com/rrhealth/rrhealth/plugin/monitor"
+	"github.com/rrhealth/rrhealth/plugin/pool"
+)
+
+// An Observer receives results and changes, always on the monitor's loop: it must
+// not block, and must not call a Registry.
+type Observer interface {
+	Changed([]Transition)                       // after states of backends have changed
+	Probed(check string, result monitor.Result) // after each probe by the check with that label
+}
+
+// A Registry connects Blocks to the monitor. From Start to Stop it has their
+// targets probed, and keeps their snapshots and watchlists up to date. The
+// monitor runs while a Block is started. In a reload the new Block starts before
+// the old one stops, so that targets, counters and histories stay.
+type Registry struct {
+	observer     Observer
+	certificates certificates
+	ledger       ledger
+
+	// Written by Start and Stop, read by any goroutine; nil while no block is started.
+	monitor atomic.Pointer[monitor.Monitor]
+
+	// Written by the monitor's loop, read by queries and Status.
+	watching  atomic.Int64 // addresses that are watched
+	watchFull atomic.Bool  // as many as watchLimit
+	// Written by queries and the loop: addresses that were found and not watched,
+	// as too many others are.
+	watchRejected atomic.Uint64
+
+	// Written and read by the monitor's loop.
+	uses       map[*monitor.Target]*use
+	watched    map[netip.Addr]int // how many watchlists have each address
+	watchLimit int                // the most addresses in watched
+}
+
+// NewRegistry returns a Registry without blocks that reports to o.
+func NewRegistry(o Observer) *Registry {
+	return &Registry{
+		observer: o, ledger: newLedger(),
+		uses: make(map[*monitor.Target]*use), watched: make(map[netip.Addr]int), watchLimit: watchLimit,
+	}
+}
+
+// A use is what a target is used for. It belongs to the monitor's loop.
+type use struct {
+	members   []*member
+	addresses []*address
+	check     string  // the label of the check
+	expires   *expiry // of the certificate, nil for checks without TLS
+}
+
+// Start starts b. What a started block with the same Identity counts and watches,
+// b continues with. Calls of Start and Stop must not overlap.
+func (r *Registry) Start(b *Block) {
+	m := r.monitor.Load()
+	if m == nil {
+		m = monitor.New(receiver{r})
+		r.monitor.Store(m)
+	}
+	replaced := r.ledger.adopt(b)
+	for _, w := range b.Watchlists {
+		w.registry = r
+	}
+	m.Do(func() {
+		for _, g := range b.bundles {
+			r.join(g)
+		}
+		for i, w := range b.Watchlists {
+			if from := replaced[i]; from != nil {
+				r.inherit(w, from)
+			}
+		}
+	})
+	r.ledger.add(b)
+}
+
+// Stop ends what Start began. Queries are still answered until the servers are
+// gone (lameduck): the snapshots and watchlists of b stay as they are.
+func (r *Registry) Stop(b *Block) {
+	m := r.monitor.Load()
+	if m == nil || !r.ledger.has(b) {
+		return
+	}
+	m.Do(func() {
+		for _, w := range b.Watchlists {
+			r.end(w)
+		}
+		r.leave(b.bundles)
+	})
+	if r.ledger.remove(b) {
+		r.monitor.Store(nil)
+		m.Stop()
+	}
+}
+
+// Awaited returns how many targets have no first result yet.
+func (r *Registry) Awaited() int {
+	if m := r.monitor.Load(); m != nil {
+		return m.Awaited()
+	}
+	return 0
+}
+
+// do runs f on the monitor's loop, unless no block is started.
+func (r *Registry) do(f func()) {
+	if m := r.monitor.Load(); m != nil {
+		m.Do(f)
+	}
+}
+
+// acquire has addr probed by c until release. It runs on the monitor's loop.
+func (r *Registry) acquire(addr netip.Addr, c check) (*monitor.Target, *use) {
+	t := r.monitor.Load().Acquire(addr, c.monitor(), r.certificates.observed(c))
+	u := r.uses[t]
+	if u == nil {
+		u = &use{check: c.probe.Label, expires: r.certificates.add(addr, c)}
+		r.uses[t] = u
+	}
+	return t, u
+}
+
+// release undoes acquire. It runs on the monitor's loop.
+func (r *Registry) release(t *monitor.Target, c check) {
+	if u := r.uses[t]; u != nil && len(u.members) == 0 && len(u.addresses) == 0 {
+		delete(r.uses, t)
+		r.certificates.remove(t.Addr, c)
+	}
+	r.monitor.Load().Release(t)
+}
+
+// join has the backends of b probed. It runs on the monitor's loop.
+func (r *Registry) join(b *bundle) {
+	b.joined = true
+	for i := range b.members {
+		m := &b.members[i]
+		m.targets, m.expires = nil, nil
+		for _, c := range b.checks {
+			t, u := r.acquire(b.config.Backends[i].CheckAddr, c)
+			m.targets = append(m.targets, t)
+			m.expires = append(m.expires, u.expires)
+			u.members = append(u.members, m)
+		}
+		m.begin()
+	}
+	for _, p := range b.pools {
+		p.counters.remember(&b.config)
+	}
+	r.rebuild(b)
+}
+
+// leave undoes join for all bundles. It runs on the monitor's loop. It looks
+// through the members of a target once: all bundles may use each target.
+func (r *Registry) leave(bundles []*bundle) {
+	for _, b := range bundles {
+		b.joined = false
+		for _, p := range b.pools {
+			if p.wake != nil {
+				p.wake.Stop()
+			}
+		}
+	}
+	done := make(map[*use]bool)
+	for _, b := range bundles {
+		for i := range b.members {
+			for j, t := range b.members[i].targets {
+				if u := r.uses[t]; u != nil && !done[u] {
+					done[u] = true
+					u.members = slices.DeleteFunc(u.members, func(o *member) bool { return !o.bundle.joined })
+				}
+				r.release(t, b.checks[j])
+			}
+		}
+	}
+}
+
+// rebuild builds the snapshot of b's pools from the latest verdicts: one for all
+// of them, unless they have histories. It runs on the monitor's loop.
+func (r *Registry) rebuild(b *bundle) {
+	var room [16]pool.Health
+	health := b.health(room[:0])
+	if b.patient() {
+		for _, p := range b.pools {
+			r.settle(p, slices.Clone(health))
+		}
+		return
+	}
+	if slices.Equal(health, b.pools[0].state().Health) {
+		return // as for most at the start: nothing is known yet
+	}
+	s := b.build(health)
+	for _, p := range b.pools {
+		p.Store(s)
+	}
+}
+
+// A receiver is the Registry as the monitor sees it.
+type receiver struct{ *Registry }
+
+// Changed implements monitor.Sink: verdicts in, snapshots out.
+func (s receiver) Changed(changes []monitor.Change) {
+	var moved []Transition
+	concerned := make(map[*bundle]bool)
+	for _, c := range changes {
+		u := s.uses[c.Target]
+		if u == nil {
+			continue // released since
+		}
+		moved = u.changed(c, moved, concerned)
+		if c.FirstFailure() {
+			s.hurry(c.Target, u.members)
+		}
+	}
+	if len(moved) > 0 {
+		s.observer.Changed(moved)
+	}
+	for b := range concerned {
+		s.rebuild(b)
+	}
+}
+
+// changed takes over the new verdict of u's target. It appends the transitions
+// that are news to moved: one for all pools, and one for each watchlist. It adds
+// the bundles to rebuild to concerned.
+func (u *use) changed(c monitor.Change, moved []Transition, concerned map[*bundle]bool) []Transition {
+	ofPools := Transition{More: -1}
+	for _, m := range u.members {
+		concerned[m.bundle] = true
+		if !m.update() {
+			continue
+		}
+		if ofPools.More < 0 {
+			ofPools = m.transition(c)
+		}
+		ofPools.More += len(m.bundle.pools)
+	}
+	if ofPools.More >= 0 {
+		moved = append(moved, ofPools)
+	}
+	for _, a := range u.addresses {
+		if a.update() {
+			moved = append(moved, a.transition(c))
+		}
+	}
+	return moved
+}
+
+// Probed implements monitor.Sink.
+func (s receiver) Probed(res monitor.Result) {
+	if u := s.uses[res.Target]; u != nil {
+		s.observer.Probed(u.check, res)
+	}
+}
