@@ -202,11 +202,11 @@ func (w *filterWriter) keepSigned(m *dns.Msg, name string, p *served, f pool.Fam
 	if !w.dnssec || !w.answer.group(m.Answer, addressType) {
 		return nil
 	}
-	i := w.answer.find(name, m.Question[0].Qtype, false)
+	i := w.answer.find(name, m.Question[0].Qtype)
 	if i == none {
 		return nil
 	}
-	same := reply.AppendWithTTL(nil, w.answer.rrs, w.answer.sets[i].at, signedTTL)
+	same := w.answer.appendLowered(nil, w.answer.sets[i].at, signedTTL)
 	if _, kept := w.keepIfSigned(&w.answer, i, p, f, same); !kept {
 		return nil
 	}

@@ -15,21 +15,21 @@ import (
 // to be answered all the same, because the filter says so or because what it
 // says cannot be had.
 func (w *filterWriter) replace(m *dns.Msg, i int) (*dns.Msg, bool) {
-	set := &w.answer.sets[i]
-	outcome := set.outcome
-	if targetType(set.rrtype) {
+	f, rrtype := &w.answer.findings[i], w.answer.sets[i].rrtype
+	outcome := f.outcome
+	if targetType(rrtype) {
 		if outcome == pool.ServedFallback {
 			return nil, false // addresses, which are no records of this type
 		}
-	} else if w.otherFamilyUp(set) {
+	} else if w.otherFamilyUp(i) {
 		outcome = pool.NoData // so that clients use the other family
 	}
 	var out *dns.Msg
 	switch outcome {
 	case pool.Servfail:
-		out = w.failure(set, dns.RcodeServerFailure)
+		out = w.failure(rrtype, dns.RcodeServerFailure)
 	case pool.Refused:
-		out = w.failure(set, dns.RcodeRefused)
+		out = w.failure(rrtype, dns.RcodeRefused)
 	case pool.Dropped:
 	case pool.NoData:
 		out = w.empty(m, i)
@@ -41,23 +41,20 @@ func (w *filterWriter) replace(m *dns.Msg, i int) (*dns.Msg, bool) {
 	if out == nil && outcome != pool.Dropped {
 		return nil, false
 	}
-	set.filter.counts.filtered.add(set.down, set.downTargets)
+	f.by.counts.filtered.add(uint64(f.down), uint64(f.downTargets))
 	return out, true
 }
 
-// otherFamilyUp reports whether the owner of set has addresses of the other
-// family that are not down. Only the plugins below know them.
-func (w *filterWriter) otherFamilyUp(set *rrset) bool {
-	other := dns.TypeAAAA
-	if set.rrtype == dns.TypeAAAA {
-		other = dns.TypeA
-	}
-	m := w.lookup(set.owner, other)
+// otherFamilyUp reports whether the owner of the i-th set has addresses of the
+// other family that are not down. Only the plugins below know them.
+func (w *filterWriter) otherFamilyUp(i int) bool {
+	by, other := w.answer.findings[i].by, dns.TypeA+dns.TypeAAAA-w.answer.sets[i].rrtype
+	m := w.lookup(w.answer.owner(i), other)
 	if m == nil || m.Rcode != dns.RcodeSuccess {
 		return false
 	}
 	return slices.ContainsFunc(m.Answer, func(rr dns.RR) bool {
-		return rr != nil && rr.Header().Rrtype == other && !w.handler.health(set.filter, reply.Addr(rr)).down
+		return rr != nil && rr.Header().Rrtype == other && !w.handler.health(by, reply.Addr(rr)).down
 	})
 }
 
@@ -96,16 +93,16 @@ func (c *capture) Write(b []byte) (int, error) { return len(b), nil }
 // answer without one is cached for who knows how long), or where somebody else
 // has signed the set.
 func (w *filterWriter) empty(m *dns.Msg, i int) *dns.Msg {
-	set := &w.answer.sets[i]
-	start := w.startOfAuthority(set.owner)
+	set, owner := &w.answer.sets[i], w.answer.owner(i)
+	start := w.startOfAuthority(owner)
 	if start == nil {
 		return nil
 	}
-	start.Hdr.Ttl = min(start.Hdr.Ttl, start.Minttl, set.ttl, reply.NegativeTTL)
+	start.Hdr.Ttl = min(start.Hdr.Ttl, start.Minttl, w.answer.findings[i].ttl, reply.NegativeTTL)
 	out := *m
 	out.Ns = []dns.RR{start}
 	if set.signed() && w.dnssec {
-		out.Ns = w.handler.signer.denial(set.owner, set.rrtype, start, true, serverOf(w.ctx))
+		out.Ns = w.handler.signer.denial(owner, set.rrtype, start, true, serverOf(w.ctx))
 		if !w.answer.signedBy(i, out.Ns) {
 			return nil
 		}
@@ -133,12 +130,12 @@ func (w *filterWriter) startOfAuthority(name string) *dns.SOA {
 // fallback returns m with the filter's own addresses instead of the i-th set,
 // or nil where that cannot be had.
 func (w *filterWriter) fallback(m *dns.Msg, i int) *dns.Msg {
-	set := &w.answer.sets[i]
-	records := set.fallback()
+	f := &w.answer.findings[i]
+	records := fallbackRecords(f.by, w.answer.owner(i), w.answer.sets[i].rrtype, f.ttl)
 	if records == nil {
 		return w.empty(m, i) // the fallback is of the other family
 	}
-	sigs, ok := w.resign(&w.answer, i, records)
+	sigs, ok := w.resign(&w.answer.section, i, records)
 	if !ok {
 		return nil
 	}
@@ -146,12 +143,12 @@ func (w *filterWriter) fallback(m *dns.Msg, i int) *dns.Msg {
 	return w.explained(w.without(&out, i, append(records, sigs...)), "all addresses of this name and type are down: answered the fallback")
 }
 
-// fallback returns the filter's own addresses as records of the set, or nil where
-// there is none of its type.
-func (set *rrset) fallback() (records []dns.RR) {
-	for _, addr := range set.filter.Fallback {
-		if f, ok := familyOf(set.rrtype); ok && f == pool.FamilyOf(addr) {
-			records = append(records, reply.Record(set.owner, set.ttl, addr))
+// fallbackRecords returns f's own addresses as records of owner and type, or nil
+// where there is none of the type.
+func fallbackRecords(f *filter, owner string, rrtype uint16, ttl uint32) (records []dns.RR) {
+	for _, addr := range f.Fallback {
+		if family, ok := familyOf(rrtype); ok && family == pool.FamilyOf(addr) {
+			records = append(records, reply.Record(owner, ttl, addr))
 		}
 	}
 	return records
@@ -160,7 +157,7 @@ func (set *rrset) fallback() (records []dns.RR) {
 // without makes the answer section of m the one it was, without the i-th set
 // and with records in its place. What stood beside it is about that set.
 func (w *filterWriter) without(m *dns.Msg, i int, records []dns.RR) *dns.Msg {
-	w.answer.sets[i].changed, w.answer.sets[i].records = true, records
+	w.answer.replace(i, edit{then: w.answer.hold(records)})
 	m.Answer = w.answer.appendTo(make([]dns.RR, 0, w.answer.size()))
 	m.AuthenticatedData = false
 	var extra []dns.RR
@@ -173,10 +170,10 @@ func (w *filterWriter) without(m *dns.Msg, i int, records []dns.RR) *dns.Msg {
 	return m
 }
 
-// failure answers with rcode because all of set is down.
-func (w *filterWriter) failure(set *rrset, rcode int) *dns.Msg {
+// failure answers with rcode because all records of the type are down.
+func (w *filterWriter) failure(rrtype uint16, rcode int) *dns.Msg {
 	m := reply.Failure(w.request, rcode)
-	reply.Explain(m, w.request, set.whyAllDown())
+	reply.Explain(m, w.request, whyAllDown(rrtype))
 	return m
 }
 

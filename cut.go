@@ -86,28 +86,28 @@ func (w *filterWriter) judgeWindow(m *dns.Msg, rrs []dns.RR, start, end, full in
 		return false
 	}
 	first := 0
-	turned := f.Policy == pool.Rotate && !f.dryRun && !w.watching.ordered.Load()
-	if h := rrs[start].Header(); turned {
-		w.answer.step, w.answer.stepped = turns.next(h.Name, h.Rrtype), true
-		first = int(w.answer.step % uint64(len(set))) // #nosec G115 -- less than the length
+	rotates := f.Policy == pool.Rotate && !f.dryRun && !w.watching.ordered.Load()
+	if h := rrs[start].Header(); rotates {
+		w.first = turned{turns.next(h.Name, h.Rrtype), true}
+		first = int(w.first.step % uint64(len(set))) // #nosec G115 -- less than the length
 	}
-	step := w.answer.step
+	whole := w.first
 	for n := full + full/8 + 1; n < len(set); n *= 4 {
 		m.Answer = slices.Grow(m.Answer[:0:0], start+n)
 		m.Answer = append(m.Answer, rrs[:start]...)
 		m.Answer = append(m.Answer, set[first:min(first+n, len(set))]...)
 		m.Answer = append(m.Answer, set[:max(0, first+n-len(set))]...)
 		w.judgeSets(m)
-		switch judged := &w.answer.sets[0]; {
-		case judged.overlooked && first > 0:
+		switch found := &w.answer.findings[0]; {
+		case found.overlooked && first > 0:
 			first = 0 // what is of no concern leaves as it is
 			n /= 4
-		case judged.overlooked || len(judged.up) >= full && f.Thin(len(set), len(judged.up)) == pool.Served:
-			w.answer.step, w.answer.stepped = 0, true // it begins with the right one
+		case found.overlooked || int(found.up.n) >= full && outcomeOf(&f.Config, len(set), int(found.up.n)) == pool.Served:
+			w.first = turned{0, true} // it begins with the right one
 			return true
 		}
 	}
-	w.answer.step, w.answer.stepped = step, turned
+	w.first = whole
 	return false
 }
 
@@ -129,38 +129,33 @@ func (w *filterWriter) judgeStart(m *dns.Msg, rrs []dns.RR, full int) bool {
 // leaving returns how many records of the answer leave. It reports false where
 // the rest, which has not been judged, has a say in that.
 func (w *filterWriter) leaving(rest []dns.RR) (n int, ok bool) {
-	down := make([]*rrset, 0, fewDown)
+	down := make([]int, 0, fewDown)
 	for i := range w.answer.sets {
-		set := &w.answer.sets[i]
+		set, f := &w.answer.sets[i], &w.answer.findings[i]
 		switch {
-		case set.pool != nil || targetType(set.rrtype):
+		case f.pool != nil || targetType(set.rrtype):
 			return 0, false
-		case set.overlooked:
-		case set.filter.MaxAnswers > 0 || set.filter.Thin(len(rest)+len(set.at), 1) != pool.Served:
+		case f.overlooked:
+		case f.by.MaxAnswers > 0 || outcomeOf(&f.by.Config, len(rest)+int(set.at.n), 1) != pool.Served:
 			return 0, false
-		case len(set.up) > 0:
-			n += len(set.up) - len(set.at)
+		case f.up.n > 0:
+			n += int(f.up.n - set.at.n)
 		case len(down) == fewDown:
 			return 0, false
 		default:
-			down = append(down, set)
+			down = append(down, i)
 		}
 	}
 	for _, of := range w.answer.setOf {
-		if of == none || len(w.answer.sets[of].sigs) == 0 {
+		if of == none || !w.answer.sets[of].signed() {
 			n++
 		}
 	}
-	return n, !slices.ContainsFunc(rest, func(rr dns.RR) bool { return rr == nil || isOf(rr, down) })
+	return n, !slices.ContainsFunc(rest, func(rr dns.RR) bool { return rr == nil || w.answer.isOf(rr, down) })
 }
 
-// isOf reports whether rr is of one of sets.
-func isOf(rr dns.RR, sets []*rrset) bool {
+// isOf reports whether rr belongs to one of the sets given.
+func (s *section) isOf(rr dns.RR, sets []int) bool {
 	h := rr.Header()
-	for _, set := range sets {
-		if set.rrtype == h.Rrtype && reply.SameName(set.owner, h.Name) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(sets, func(i int) bool { return s.sets[i].rrtype == h.Rrtype && reply.SameName(s.owner(i), h.Name) })
 }

@@ -12,31 +12,31 @@ import (
 )
 
 // judgeHints does it for a set of HTTPS or SVCB records.
-func (w *filterWriter) judgeHints(s *section, set *rrset) {
-	for _, place := range set.at {
+func (w *filterWriter) judgeHints(s *part, i int, f *finding) {
+	for _, place := range s.at(i) {
 		rr := s.rrs[place]
 		p := w.poolOf(targetOf(rr))
 		for addr := range reply.Hints(rr) {
 			switch {
 			case p != nil:
-				w.judgePoolHint(set, p, addr)
-			case set.filter != nil:
-				set.take(w.handler.health(set.filter, addr))
+				f.notePoolHint(p, addr)
+			case f.by != nil:
+				f.note(w.handler.health(f.by, addr))
 			case w.own != nil && w.own.Snapshot().Down(w.own.Config, addr):
-				set.pool = w.own
-				set.strange++
+				f.pool = w.own
+				f.strange++
 			}
 		}
 	}
 }
 
-// judgePoolHint notes whether p answers addr, a hint of its name.
-func (w *filterWriter) judgePoolHint(set *rrset, p *served, addr netip.Addr) {
+// notePoolHint notes whether p answers addr, a hint of its name.
+func (f *finding) notePoolHint(p *served, addr netip.Addr) {
 	s := p.Snapshot()
-	set.pool = p
-	set.ttl = min(set.ttl, s.TTL)
+	f.pool = p
+	f.ttl = min(f.ttl, s.TTL)
 	if !s.Chosen(pool.FamilyOf(addr), addr) || s.Down(p.Config, addr) {
-		set.strange++
+		f.strange++
 	}
 }
 
@@ -66,55 +66,56 @@ func (w *filterWriter) poolHints(rr dns.RR, p *served, step uint64, signed bool)
 	return mended
 }
 
-// applyHints makes of an SVCB or HTTPS set the records at places, without hints
-// that are down, and with those of pools' names that the pools answer.
-func (w *filterWriter) applyHints(s *section, i int, places []int) {
-	set := &s.sets[i]
-	if set.down == 0 && set.strange == 0 && set.pool == nil && len(places) == len(set.at) {
-		w.keep(s, i, set.at)
+// applyHints makes of an SVCB or HTTPS set the records kept, without hints that
+// are down, and with those of pools' names that the pools answer.
+func (w *filterWriter) applyHints(s *part, i int, kept list) {
+	set, f := &s.sets[i], &s.findings[i]
+	same := kept.n == set.at.n
+	if f.down == 0 && f.strange == 0 && f.pool == nil && same {
+		w.keep(s, i, set.at, f.ttl)
 		return
 	}
-	same, records := len(places) == len(set.at), make([]dns.RR, 0, len(places)+1)
-	hinted := w.hinter(set)
-	for _, place := range places {
+	records := make([]dns.RR, 0, kept.n+1)
+	hinted := w.hinter(s, i)
+	for _, place := range s.list(kept) {
 		rr := s.rrs[place]
 		if record := hinted(rr); record != nil {
 			rr, same = record, false
 		}
-		records = append(records, reply.Copy(rr, rr.Header().Name, set.ttl))
+		records = append(records, reply.Copy(rr, rr.Header().Name, f.ttl))
 	}
 	if same {
-		w.keep(s, i, set.at)
+		w.keep(s, i, set.at, f.ttl)
 		return
 	}
-	sigs, ok := w.resign(s, i, records)
+	sigs, ok := w.resign(&s.section, i, records)
 	if !ok {
-		w.countSigned(set)
-		w.keep(s, i, set.at)
+		f.countSigned()
+		w.keep(s, i, set.at, f.ttl)
 		return
 	}
-	set.changed, set.withdrawn, set.records = true, true, append(records, sigs...)
-	set.thinned = len(places) < len(set.at)
-	if set.filter != nil && !set.filter.dryRun {
-		set.filter.counts.filtered.add(set.leftOut())
+	s.replace(i, edit{then: s.hold(append(records, sigs...)), withdrawn: true})
+	if f.by != nil && !f.by.dryRun {
+		f.by.counts.filtered.add(f.leftOut())
 	}
 }
 
-// hinter returns what makes a copy of a record of set with the hints that it is
+// hinter returns what makes a copy of a record of a set with the hints that it is
 // to have, or nil where it has those.
-func (w *filterWriter) hinter(set *rrset) func(dns.RR) dns.RR {
+func (w *filterWriter) hinter(s *part, i int) func(dns.RR) dns.RR {
+	set, f := &s.sets[i], &s.findings[i]
 	down := func(addr netip.Addr) bool {
 		switch {
-		case set.filter != nil:
-			return !set.filter.dryRun && w.handler.health(set.filter, addr).down
+		case f.by != nil:
+			return !f.by.dryRun && w.handler.health(f.by, addr).down
 		case w.own != nil:
 			return w.own.Snapshot().Down(w.own.Config, addr)
 		}
 		return false
 	}
 	var step uint64
-	if set.pool != nil {
-		step = w.turn(set.owner, set.rrtype)
+	if f.pool != nil {
+		step = w.turn(s.owner(i), set.rrtype)
 	}
 	return func(rr dns.RR) dns.RR {
 		if p := w.poolOf(targetOf(rr)); p != nil {

@@ -12,11 +12,17 @@ const fewSets = 3
 
 // A setIndex finds the set of an owner and a type among many. Up to fewSets it
 // stays empty: an ordinary answer has one or two. Beyond, it is a hash table
-// with open addressing. Its hash is seeded: whoever chooses the names in an
-// answer must not choose where they collide.
+// with open addressing. Its hash is seeded: a client that chooses the names in
+// an answer must not choose where they collide.
 type setIndex struct {
-	slots []int32 // numbers of sets, plus one; 0 for none
-	size  int     // slots to have once they are needed, a power of two
+	slots []setSlot
+	size  int // slots to have once they are needed, a power of two
+}
+
+// A setSlot holds a set and, so that few others are looked at, its hash.
+type setSlot struct {
+	hash uint32
+	set  int32 // its number, plus one; 0 in a free slot
 }
 
 var nameSeeds = [2]uint64{rand.Uint64(), rand.Uint64() | 1}
@@ -27,49 +33,55 @@ func (x *setIndex) reset(records int) {
 	x.size = 1 << bits.Len(uint(2*records)) // #nosec G115 -- a length
 }
 
-// find returns the number of the set, or none and the slot that add needs.
-func (x *setIndex) find(sets []rrset, owner string, rrtype uint16) (set, slot int) {
+// find returns the number of the set, or none and what add needs.
+func (x *setIndex) find(s *section, owner string, rrtype uint16) (i, slot int, hash uint32) {
 	if len(x.slots) == 0 {
-		for i := range sets {
-			if sets[i].rrtype == rrtype && reply.SameName(sets[i].owner, owner) {
-				return i, 0
+		for i := range s.sets {
+			if s.sets[i].rrtype == rrtype && reply.SameName(s.owner(i), owner) {
+				return i, 0, 0
 			}
 		}
-		return none, 0
+		return none, 0, 0
 	}
-	mask := len(x.slots) - 1
-	for slot = x.hash(owner, rrtype) & mask; x.slots[slot] != 0; slot = (slot + 1) & mask {
-		i := int(x.slots[slot]) - 1
-		if sets[i].rrtype == rrtype && reply.SameName(sets[i].owner, owner) {
-			return i, slot
+	slot, hash = x.hash(owner, rrtype)
+	for ; x.slots[slot].set != 0; slot = (slot + 1) & (len(x.slots) - 1) {
+		if x.slots[slot].hash != hash {
+			continue
+		}
+		i := int(x.slots[slot].set) - 1
+		if s.sets[i].rrtype == rrtype && reply.SameName(s.owner(i), owner) {
+			return i, slot, hash
 		}
 	}
-	return none, slot
+	return none, slot, hash
 }
 
-// add adds the last of sets, for which find returned slot.
-func (x *setIndex) add(sets []rrset, slot int) {
+// add adds the last set of s, for which find returned slot and hash.
+func (x *setIndex) add(s *section, slot int, hash uint32) {
 	if len(x.slots) > 0 {
-		x.slots[slot] = int32(len(sets)) // #nosec G115 -- fewer than records
+		x.slots[slot] = setSlot{hash, int32(len(s.sets))} // #nosec G115 -- fewer than records
 		return
 	}
-	if len(sets) <= fewSets {
+	if len(s.sets) <= fewSets {
 		return
 	}
 	if cap(x.slots) < x.size {
-		x.slots = make([]int32, x.size)
+		x.slots = make([]setSlot, x.size)
 	}
 	x.slots = x.slots[:x.size]
 	clear(x.slots)
-	for i := range sets {
-		_, slot := x.find(sets[:i], sets[i].owner, sets[i].rrtype)
-		x.slots[slot] = int32(i + 1) // #nosec G115 -- fewer than records
+	for i := range s.sets {
+		slot, hash := x.hash(s.owner(i), s.sets[i].rrtype)
+		for ; x.slots[slot].set != 0; slot = (slot + 1) & (len(x.slots) - 1) {
+		}
+		x.slots[slot] = setSlot{hash, int32(i + 1)} // #nosec G115 -- fewer than records
 	}
 }
 
-// hash takes eight letters at a time. It takes capitals for small letters, and
-// a few other bytes for others.
-func (x *setIndex) hash(owner string, rrtype uint16) int {
+// hash returns the slot in which to look for a set first, and its hash. It takes
+// eight letters at a time, capitals for small letters, and a few other bytes for
+// others.
+func (x *setIndex) hash(owner string, rrtype uint16) (slot int, hash uint32) {
 	h := nameSeeds[0] ^ uint64(rrtype)
 	for ; len(owner) >= 8; owner = owner[8:] {
 		h = mix(h ^ (load(owner) | smallLetters))
@@ -78,7 +90,8 @@ func (x *setIndex) hash(owner string, rrtype uint16) int {
 	for i := range len(owner) {
 		last = last<<8 | uint64(owner[i])
 	}
-	return int(mix(h^(last|smallLetters)^uint64(len(owner))<<56) >> 1) // #nosec G115 -- 63 bits
+	h = mix(h ^ (last | smallLetters) ^ uint64(len(owner))<<56)
+	return int(h>>1) & (len(x.slots) - 1), uint32(h >> 32) // #nosec G115 -- 63 bits, and any 32
 }
 
 const smallLetters = 0x2020202020202020

@@ -1,33 +1,72 @@
 package rrhealth
 
 import (
-	"math"
+	"slices"
 
 	"github.com/miekg/dns"
 
+	"github.com/rrhealth/rrhealth/plugin/pool"
 	"github.com/rrhealth/rrhealth/plugin/reply"
 )
 
-// judge finds out how the addresses in set are, and what follows from it.
-func (w *filterWriter) judge(s *section, set *rrset) {
-	set.filter = w.filterOf(set.owner)
-	set.overlooked = true
-	set.ttl = math.MaxUint32
-	if set.filter != nil {
-		set.ttl = set.filter.TTL
+// A finding is what was found out about a set. It is written once, when the set
+// is judged.
+type finding struct {
+	by   *filter // nil where none is concerned with the owner
+	pool *served // to which the owner belongs, or the target of a hint
+	up   list    // the records that are not down, in their order
+	ttl  uint32  // that all records should have
+
+	down        uint32 // addresses, hints included, that are down
+	downTargets uint32 // records whose target is down
+	strange     uint32 // hints that the pool of their target does not answer
+	outcome     pool.Outcome
+	overlooked  bool // of no concern to the filter
+}
+
+// A part is a section of an answer with what was found out about its sets.
+type part struct {
+	section
+	findings []finding // of each set
+}
+
+// group sorts rrs into sets, about which nothing is known yet.
+func (s *part) group(rrs []dns.RR, wanted func(uint16) bool) bool {
+	s.clear()
+	found := s.section.group(rrs, wanted)
+	s.findings = slices.Grow(s.findings, len(s.sets))[:len(s.sets)]
+	return found
+}
+
+// clear makes s an empty part. It keeps the room that its section keeps.
+func (s *part) clear() {
+	if s.section.clear(); s.sets == nil {
+		s.findings = nil
 	}
-	for _, place := range set.at {
-		set.ttl = min(set.ttl, s.rrs[place].Header().Ttl)
+	clear(s.findings)
+	s.findings = s.findings[:0]
+}
+
+// judge finds out how the addresses in a set are, and what follows from it.
+func (w *filterWriter) judge(s *part, i int) *finding {
+	set, owner, f := &s.sets[i], s.owner(i), &s.findings[i]
+	f.by, f.up, f.ttl, f.overlooked = w.filterOf(owner), set.at, set.low, true
+	if f.by != nil {
+		f.ttl = min(f.ttl, f.by.TTL)
 	}
-	switch {
-	case set.hints():
-		w.judgeHints(s, set)
-	case set.rrtype == dns.TypeSRV: // see judgeTargets
-	case w.poolOf(set.owner) != nil:
-		set.pool = w.poolOf(set.owner)
-	case set.filter != nil:
-		w.judgeAddresses(s, set)
+	if targetType(set.rrtype) {
+		if set.hints() {
+			w.judgeHints(s, i, f)
+		}
+		if f.by != nil && s == &w.answer {
+			w.judgeTargets(s, i, f)
+		}
+		return f
 	}
+	if f.pool = w.poolOf(owner); f.pool == nil && f.by != nil {
+		w.judgeAddresses(s, i, f)
+	}
+	return f
 }
 
 // filterOf returns the filter for owner, or nil. A target may be the business of
@@ -42,31 +81,55 @@ func (w *filterWriter) filterOf(owner string) *filter {
 }
 
 // judgeAddresses finds out how the addresses in a set of A or AAAA records are.
-func (w *filterWriter) judgeAddresses(s *section, set *rrset) {
-	set.up = set.at // until one is found to be down
-	for i, place := range set.at {
-		switch h := w.handler.health(set.filter, reply.Addr(s.rrs[place])); {
-		case set.take(h):
-			if set.down == 1 {
-				set.up = append(s.room(len(set.at))[:0], set.at[:i]...)
-			}
-		case set.down > 0:
-			set.up = append(set.up, place)
+func (w *filterWriter) judgeAddresses(s *part, i int, f *finding) {
+	from := len(s.places)
+	for _, place := range s.at(i) {
+		c := w.handler.health(f.by, reply.Addr(s.rrs[place]))
+		if f.note(c); !c.down {
+			s.places = append(s.places, place)
 		}
 	}
-	set.outcome = set.filter.Thin(len(set.at), len(set.up))
+	s.foundUp(i, from)
 }
 
-// take takes one address into account, and reports whether it is down.
-func (set *rrset) take(h condition) (down bool) {
-	set.overlooked = set.overlooked && !h.watched
-	if h.watched {
-		set.ttl = min(set.ttl, h.ttl)
+// foundUp makes those records of a set that were appended to places, since they
+// were so many, the ones that are up.
+func (s *part) foundUp(i, from int) {
+	at, f := s.sets[i].at, &s.findings[i]
+	if f.up = s.since(from); f.up.n == at.n {
+		f.up, s.places = at, s.places[:from]
 	}
-	if h.down {
-		set.down++
+	f.outcome = outcomeOf(&f.by.Config, int(at.n), int(f.up.n))
+}
+
+// note takes the condition of one address into account.
+func (f *finding) note(c condition) {
+	if c.watched {
+		f.overlooked, f.ttl = false, min(f.ttl, c.ttl)
 	}
-	return h.down
+	if c.down {
+		f.down++
+	}
+}
+
+// judged reports whether the filter has a say in what leaves of the set.
+func (f *finding) judged() bool { return f.by != nil && !f.overlooked && !f.by.dryRun }
+
+// kept returns those records of the set that stay.
+func (f *finding) kept(t *set) list {
+	if f.judged() && f.outcome == pool.Served {
+		return f.up
+	}
+	return t.at
+}
+
+// leftOut returns how many addresses of a set, and records with a target, are
+// left out where what is down in it is.
+func (f *finding) leftOut() (addresses, targets uint64) {
+	if f.outcome == pool.Served {
+		return uint64(f.down), uint64(f.downTargets)
+	}
+	return uint64(f.down), 0 // hints of records that stay
 }
 
 // allDown returns the set that the question is about when all of it is down,
@@ -77,11 +140,10 @@ func (w *filterWriter) allDown(qtype uint16) int {
 		return none
 	}
 	for i := range w.answer.sets {
-		set := &w.answer.sets[i]
-		if set.rrtype != qtype {
+		if w.answer.sets[i].rrtype != qtype {
 			continue
 		}
-		if set.overlooked || set.filter == nil || len(set.up) > 0 || set.filter.dryRun {
+		if f := &w.answer.findings[i]; !f.judged() || f.up.n > 0 {
 			return none
 		}
 		asked = i
@@ -89,9 +151,9 @@ func (w *filterWriter) allDown(qtype uint16) int {
 	return asked
 }
 
-// whyAllDown words that all of set is down.
-func (set *rrset) whyAllDown() string {
-	if targetType(set.rrtype) {
+// whyAllDown words that all records of the type are down.
+func whyAllDown(rrtype uint16) string {
+	if targetType(rrtype) {
 		return "the targets of all records of this name and type are down"
 	}
 	return "all addresses of this name and type are down"

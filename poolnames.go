@@ -65,17 +65,14 @@ func (w *filterWriter) turn(owner string, rrtype uint16) uint64 {
 // keepIfSigned keeps the records of the ith set of s, the addresses that p answers
 // first, where the signatures of records, which would be answered instead, would
 // not be by the key that signed the set. Else it returns those signatures.
-func (w *filterWriter) keepIfSigned(s *section, i int, p *served, f pool.Family, records []dns.RR) (sigs []dns.RR, kept bool) {
-	sigs, ok := w.resign(s, i, records)
+func (w *filterWriter) keepIfSigned(s *part, i int, p *served, f pool.Family, records []dns.RR) (sigs []dns.RR, kept bool) {
+	sigs, ok := w.resign(&s.section, i, records)
 	if ok {
 		return sigs, false
 	}
-	set := &s.sets[i]
 	snapshot := p.Snapshot()
-	set.ttl = snapshot.TTL
-	var up, rest []int
-	for _, place := range set.at {
-		set.ttl = min(set.ttl, s.rrs[place].Header().Ttl)
+	var up, rest []int32
+	for _, place := range s.at(i) {
 		if snapshot.Chosen(f, reply.Addr(s.rrs[place])) {
 			up = append(up, place)
 		} else {
@@ -83,7 +80,7 @@ func (w *filterWriter) keepIfSigned(s *section, i int, p *served, f pool.Family,
 		}
 	}
 	p.CountSigned(len(rest))
-	w.keep(s, i, append(up, rest...))
+	w.keep(s, i, s.store(append(up, rest...)...), min(snapshot.TTL, s.sets[i].low))
 	return nil, true
 }
 
@@ -97,21 +94,21 @@ func (w *filterWriter) signed(records []dns.RR) []dns.RR {
 
 // applyPool makes the ith set of s, whose owner is a pool's name, what the pool
 // answers. Where that is no address, the set is left out: clients that need it ask.
-func (w *filterWriter) applyPool(s *section, i int) {
-	set := &s.sets[i]
-	snapshot := set.pool.Snapshot()
-	f, _ := familyOf(set.rrtype)
-	choice := &snapshot.Choices[f]
-	if len(choice.Members) > 0 {
-		order := set.pool.Aside(nil, snapshot, f, w.bystander(set.pool), w.turn(set.owner, set.rrtype))
-		records := reply.Records(set.owner, snapshot.TTL, choice.Members, order)
-		sigs, kept := w.keepIfSigned(s, i, set.pool, f, records)
+func (w *filterWriter) applyPool(s *part, i int) {
+	p, owner, rrtype := s.findings[i].pool, s.owner(i), s.sets[i].rrtype
+	snapshot := p.Snapshot()
+	f, _ := familyOf(rrtype)
+	var records []dns.RR
+	if members := snapshot.Choices[f].Members; len(members) > 0 {
+		order := p.Aside(nil, snapshot, f, w.bystander(p), w.turn(owner, rrtype))
+		records = reply.Records(owner, snapshot.TTL, members, order)
+		sigs, kept := w.keepIfSigned(s, i, p, f, records)
 		if kept {
 			return
 		}
-		set.records = append(records, sigs...)
+		records = append(records, sigs...)
 	}
-	set.changed, set.withdrawn = true, true
+	s.replace(i, edit{then: s.hold(records), withdrawn: true})
 }
 
 // bystander returns the client for whom the addresses of p come along with an
@@ -120,17 +117,6 @@ func (w *filterWriter) applyPool(s *section, i int) {
 // 7.3.1).
 func (w *filterWriter) bystander(p *served) pool.Client {
 	return p.client(w.ctx, w.ResponseWriter, nil)
-}
-
-// emptied reports whether nothing is left of the answer section.
-func (w *filterWriter) emptied() bool {
-	for i := range w.answer.rrs {
-		set, first := w.answer.changedAt(i)
-		if set == nil || first && len(set.kept)+len(set.records) > 0 {
-			return false
-		}
-	}
-	return len(w.answer.rrs) > 0
 }
 
 // unemptied returns out, which was made of m, or a denial where out has lost all

@@ -47,7 +47,7 @@ func writeRaw(w dns.ResponseWriter, r *dns.Msg, ttl uint32, members []pool.Membe
 // writeRaw writes m as assemble would make it, as bytes, and reports whether it
 // could.
 func (w *filterWriter) writeRaw(m *dns.Msg) bool {
-	if w.emptied() || handsBack(w.request) {
+	if w.answer.empty() || handsBack(w.request) {
 		return false
 	}
 	limits, ok := w.fits()
@@ -131,7 +131,7 @@ var handedBack = func() (codes []uint16) {
 // reports false where that has more to it than is written as bytes.
 func (w *filterWriter) pack(p *reply.Packet, m *dns.Msg, l reply.Limits) bool {
 	header := m.MsgHdr
-	header.AuthenticatedData = header.AuthenticatedData && !w.withdrawn()
+	header.AuthenticatedData = header.AuthenticatedData && !w.answer.withdrawn && !w.additional.withdrawn
 	ok := p.Encode(w.request, &m.Question[0], header, l, func(p *reply.Packet) { w.packSections(p, m) })
 	return ok && !(p.Full() && slices.ContainsFunc(m.Extra, special))
 }

@@ -47,24 +47,20 @@ func svcbTarget(rr *dns.SVCB) string {
 
 // judgeTargets finds out which records of the set, of SRV, HTTPS or SVCB, have a
 // target that is down.
-func (w *filterWriter) judgeTargets(set *rrset) {
-	set.up = set.at // until one is found to be down
-	for i, place := range set.at {
-		c := w.target(set.filter, targetOf(w.answer.rrs[place]))
-		if c.watched {
-			set.overlooked = false
-			set.ttl = min(set.ttl, c.ttl)
+func (w *filterWriter) judgeTargets(s *part, i int, f *finding) {
+	from := len(s.places)
+	for _, place := range s.at(i) {
+		o := w.target(f.by, targetOf(s.rrs[place]))
+		if o.watched {
+			f.overlooked, f.ttl = false, min(f.ttl, o.ttl)
 		}
-		switch {
-		case c.down:
-			if set.downTargets++; set.downTargets == 1 {
-				set.up = append(w.answer.room(len(set.at))[:0], set.at[:i]...)
-			}
-		case set.downTargets > 0:
-			set.up = append(set.up, place)
+		if o.down {
+			f.downTargets++
+		} else {
+			s.places = append(s.places, place)
 		}
 	}
-	set.outcome = set.filter.Thin(len(set.at), len(set.up))
+	s.foundUp(i, from)
 }
 
 // An outlook is how the target of a record is.
@@ -88,55 +84,86 @@ func (w *filterWriter) target(f *filter, name string) (o outlook) {
 	}
 	found, down := false, true
 	for _, rrtype := range [...]uint16{dns.TypeA, dns.TypeAAAA} {
-		set := w.beside(name, rrtype)
-		if set == nil {
+		beside := w.beside(name, rrtype)
+		if beside == nil {
 			continue
 		}
-		if !found || set.ttl < o.ttl {
-			o.ttl = set.ttl
+		if !found || beside.ttl < o.ttl {
+			o.ttl = beside.ttl
 		}
 		found = true
-		o.watched = o.watched || !set.overlooked
-		down = down && len(set.up) == 0 && (f.dryRun || !set.filter.dryRun)
+		o.watched = o.watched || !beside.overlooked
+		down = down && beside.up.n == 0 && (f.dryRun || !beside.by.dryRun)
 	}
 	o.down = found && down
 	return o
 }
 
-// beside returns the set of name and rrtype in the additional section, or nil.
-func (w *filterWriter) beside(name string, rrtype uint16) *rrset {
-	if len(w.additional.sets) == 0 {
+// beside returns what was found out about the set of name and rrtype in the
+// additional section, or nil.
+func (w *filterWriter) beside(name string, rrtype uint16) *finding {
+	i := w.additional.find(name, rrtype)
+	if i == none || w.additional.findings[i].by == nil {
 		return nil
 	}
-	i := w.additional.find(name, rrtype, false)
-	if i == none || w.additional.sets[i].filter == nil {
-		return nil
-	}
-	return &w.additional.sets[i]
+	return &w.additional.findings[i]
 }
+
+// A mark says of an address set in the additional section whether a record that
+// stays, and one that was left out, names its owner as its target.
+type mark struct{ wanted, unwanted bool }
 
 // markTargets notes which addresses in the additional section belong to targets
 // of records that are left out, and of none that stays.
 func (w *filterWriter) markTargets(m *dns.Msg) {
-	if len(w.additional.sets) == 0 || !slices.ContainsFunc(w.answer.sets, func(set rrset) bool { return set.thinned }) {
+	if len(w.additional.sets) == 0 || !w.thinned() {
 		return
 	}
-	for i, rr := range m.Answer {
+	w.marks = slices.Grow(w.marks, len(w.additional.sets))[:len(w.additional.sets)]
+	clear(w.marks)
+	for place, rr := range m.Answer {
 		if rr == nil || !pointsElsewhere(rr) {
 			continue
 		}
-		stays := true
-		if of := w.answer.setOf[i]; of != none {
-			set := &w.answer.sets[of]
-			_, found := slices.BinarySearch(set.up, i)
-			stays = !set.thinned || found
-		}
-		name := targetOf(rr)
+		name, stays := targetOf(rr), w.stays(int32(place)) // #nosec G115 -- fewer than 65536
 		for _, rrtype := range [...]uint16{dns.TypeA, dns.TypeAAAA} {
-			if at := w.additional.find(name, rrtype, false); at != none {
-				set := &w.additional.sets[at]
-				set.wanted, set.unwanted = set.wanted || stays, set.unwanted || !stays
+			if i := w.additional.find(name, rrtype); i != none {
+				mark := &w.marks[i]
+				mark.wanted, mark.unwanted = mark.wanted || stays, mark.unwanted || !stays
 			}
 		}
 	}
+}
+
+// unwanted reports whether all records that name the owner of a set in the
+// additional section as their target are left out.
+func (w *filterWriter) unwanted(i int) bool {
+	return len(w.marks) > 0 && w.marks[i].unwanted && !w.marks[i].wanted
+}
+
+// thinned reports whether records of the answer are left out for their targets.
+func (w *filterWriter) thinned() bool {
+	for i := range w.answer.sets {
+		if w.thinnedBy(i) {
+			return true
+		}
+	}
+	return false
+}
+
+// thinnedBy reports whether records of a set of the answer are left out for their
+// targets.
+func (w *filterWriter) thinnedBy(i int) bool {
+	set := &w.answer.sets[i]
+	return targetType(set.rrtype) && w.answer.withdrawnFrom(i) && w.answer.findings[i].kept(set).n < set.at.n
+}
+
+// stays reports whether the target of a record of the answer leaves with it.
+func (w *filterWriter) stays(place int32) bool {
+	i := int(w.answer.setOf[place])
+	if i == none || !w.thinnedBy(i) {
+		return true
+	}
+	_, found := slices.BinarySearch(w.answer.list(w.answer.findings[i].up), place)
+	return found
 }

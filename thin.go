@@ -32,12 +32,28 @@ type filterWriter struct {
 
 // A draft is where the two sections are judged.
 type draft struct {
-	answer, additional section
+	answer, additional part
+	marks              []mark // of the sets in the additional section, where records go whose target they are
+	first              turned // where the first set of the answer begins
 	sent               sending
+}
+
+// turned is how far the first set of the answer is to be turned, where that is
+// known before it is judged.
+type turned struct {
+	step  uint64
+	known bool
 }
 
 // drafts are kept for the next message: they take no part in what is written.
 var drafts = sync.Pool{New: func() any { return new(draft) }}
+
+// clear makes d an empty draft. It keeps the room of its lists.
+func (d *draft) clear() {
+	d.answer.clear()
+	d.additional.clear()
+	d.marks, d.first, d.sent = d.marks[:0], turned{}, sending{}
+}
 
 // judging returns a writer that judges what plugins below answer to r, for f,
 // which may be nil.
@@ -51,10 +67,8 @@ func (w *filterWriter) WriteMsg(m *dns.Msg) error {
 		return w.ResponseWriter.WriteMsg(m)
 	}
 	w.draft = drafts.Get().(*draft)
-	w.sent = sending{}
 	m, done := w.judged(m)
-	w.answer.clear()
-	w.additional.clear()
+	w.draft.clear()
 	drafts.Put(w.draft)
 	if done {
 		return nil
@@ -97,7 +111,7 @@ func (w *filterWriter) judged(m *dns.Msg) (out *dns.Msg, done bool) {
 	}
 	w.applyTo(m)
 	if allDown != none {
-		return w.explained(w.assemble(m), w.answer.sets[allDown].whyAllDown()+": answered all the same"), false
+		return w.explained(w.assemble(m), whyAllDown(w.answer.sets[allDown].rrtype)+": answered all the same"), false
 	}
 	if w.writeRaw(m) {
 		return nil, true
@@ -108,42 +122,49 @@ func (w *filterWriter) judged(m *dns.Msg) (out *dns.Msg, done bool) {
 // judgeAnswer finds out about each set in m that is to be judged, and returns m
 // or, where the server cuts the reply, a part of it that is enough.
 func (w *filterWriter) judgeAnswer(m *dns.Msg) *dns.Msg {
-	w.answer.stepped = false
 	if part, ok := w.judgePart(m); ok {
 		return part
 	}
 	w.judgeSets(m)
 	w.judgeAdditional(m)
 	for i := range w.answer.sets {
-		if set := &w.answer.sets[i]; set.filter != nil && targetType(set.rrtype) {
-			w.judgeTargets(set)
+		if targetType(w.answer.sets[i].rrtype) {
+			w.judge(&w.answer, i)
 		}
 	}
 	return m
 }
 
-// judgeSets finds out about each set in the answer section of m.
+// judgeSets finds out about each set in the answer section of m but those that
+// have targets, of which the additional section may know.
 func (w *filterWriter) judgeSets(m *dns.Msg) {
 	w.answer.group(m.Answer, judgedType)
 	for i := range w.answer.sets {
-		w.judge(&w.answer, &w.answer.sets[i])
+		if !targetType(w.answer.sets[i].rrtype) {
+			w.judge(&w.answer, i)
+		}
 	}
 }
 
 // judgeAdditional finds out about the sets in the additional section of m that
 // clients are to use.
 func (w *filterWriter) judgeAdditional(m *dns.Msg) {
+	if !slices.ContainsFunc(m.Extra, hasAddresses) {
+		return
+	}
 	points := slices.ContainsFunc(m.Answer, pointsElsewhere)
 	if !points && !(w.concerned(m.Extra) && !refers(m)) || !w.additional.group(m.Extra, addressType) {
 		return
 	}
 	for i := range w.additional.sets {
-		set := &w.additional.sets[i]
-		if w.judge(&w.additional, set); !points && set.pool == nil {
-			set.overlooked = true
+		if f := w.judge(&w.additional, i); !points && f.pool == nil {
+			f.overlooked = true
 		}
 	}
 }
+
+// hasAddresses reports whether rr is of a type that has addresses or hints.
+func hasAddresses(rr dns.RR) bool { return rr != nil && addressType(rr.Header().Rrtype) }
 
 // refers reports whether m has nothing but aliases, which lead to a zone that is
 // delegated: the addresses beside them are those of name servers, and all of
@@ -207,20 +228,8 @@ func (w *filterWriter) assemble(m *dns.Msg) *dns.Msg {
 	if w.additional.changed() {
 		out.msg.Extra = w.additional.appendTo(make([]dns.RR, 0, w.additional.size()+1))
 	}
-	if w.withdrawn() {
+	if w.answer.withdrawn || w.additional.withdrawn {
 		out.msg.AuthenticatedData = false // what was authenticated is not what leaves
 	}
 	return &out.msg
-}
-
-// withdrawn reports whether anything is left out.
-func (w *filterWriter) withdrawn() bool {
-	for _, sets := range [...][]rrset{w.answer.sets, w.additional.sets} {
-		for i := range sets {
-			if sets[i].withdrawn {
-				return true
-			}
-		}
-	}
-	return false
 }

@@ -204,6 +204,13 @@ func TestAnswersAreThinned(t *testing.T) {
 			ad:         true,
 		},
 		{
+			name: "additional hints", qtype: dns.TypeSRV,
+			answer:     []string{www + "SRV 1 1 1 a.example.org."},
+			extra:      []string{"a.example.org. 300 IN HTTPS 1 . ipv4hint=192.0.2.1,192.0.2.2", "b.example.org. 20 IN HTTPS 1 . ipv4hint=192.0.2.2"},
+			wantAnswer: []string{www + "SRV 1 1 1 a.example.org."},
+			wantExtra:  []string{"a.example.org. 10 IN HTTPS 1 . ipv4hint=192.0.2.2", "b.example.org. 20 IN HTTPS 1 . ipv4hint=192.0.2.2"},
+		},
+		{
 			name: "an IPv4 address in IPv6 form is none of ours", qtype: dns.TypeAAAA,
 			answer:     []string{www + "AAAA ::ffff:192.0.2.1", www + "AAAA 2001:db8::9"},
 			wantAnswer: []string{"www.example.org. 30 IN AAAA ::ffff:192.0.2.1", "www.example.org. 30 IN AAAA 2001:db8::9"},

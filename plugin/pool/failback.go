@@ -97,7 +97,7 @@ func (b *backendHistory) recovered(able, failedOver bool) {
 // reach returns the last of the tiers that it takes to have min_up members that
 // are up, and true; or the last of all, and false.
 func (c *Config) reach(tiers [][]Member, isUp func(index int) bool) (tier int, enough bool) {
-	need := c.MinUp.of(len(tiers[0]))
+	need := c.MinUp.Of(len(tiers[0]))
 	for n := range tiers {
 		tier = c.Backends[tiers[n][0].Index].Tier
 		if _, enough = first(tiers[:n+1], need, isUp); enough {

@@ -134,8 +134,8 @@ type MinUp struct {
 	Percent bool
 }
 
-// of returns m as a number of members, for a first tier of size members.
-func (m MinUp) of(size int) int {
+// Of returns m as a number of members, for a first tier of size members.
+func (m MinUp) Of(size int) int {
 	if !m.Percent {
 		return m.N
 	}

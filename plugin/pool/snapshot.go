@@ -169,7 +169,7 @@ func (c *Config) choose(f Family, s *Snapshot) Choice {
 	if len(tiers) == 0 {
 		return Choice{Outcome: NoData}
 	}
-	need := c.MinUp.of(len(tiers[0]))
+	need := c.MinUp.Of(len(tiers[0]))
 	up, enough := first(tiers, need, func(i int) bool { return s.Health[i].ready() })
 	if !enough { // better a member that is held down than one that is down
 		up, enough = first(tiers, need, func(i int) bool { return s.Health[i].State != verdict.Down })

@@ -73,7 +73,7 @@ func Copy(rr dns.RR, owner string, ttl uint32) dns.RR {
 
 // AppendWithTTL appends the records at the indices in places to dst, with the TTL
 // given, in seconds: the records themselves if they have it, else copies.
-func AppendWithTTL(dst, rrs []dns.RR, places []int, ttl uint32) []dns.RR {
+func AppendWithTTL(dst, rrs []dns.RR, places []int32, ttl uint32) []dns.RR {
 	var v4 []dns.A // all copies in one allocation
 	var v6 []dns.AAAA
 	for _, place := range places {

@@ -52,16 +52,16 @@ func randomSection(random *rand.Rand, owners int) (records []dns.RR) {
 // grouped lists what s holds, a line for each set.
 func grouped(s *section) (lines []string) {
 	for i := range s.sets {
-		set := &s.sets[i]
-		lines = append(lines, fmt.Sprint(strings.ToLower(set.owner), set.rrtype, " at ", set.at, " signed at ", set.sigs, set.signed()))
-		for _, place := range slices.Concat(set.at, set.sigs) {
+		set, at, sigs := s.sets[i], s.at(i), s.list(s.sets[i].sigs)
+		lines = append(lines, fmt.Sprint(strings.ToLower(s.owner(i)), set.rrtype, " at ", at, " signed at ", sigs, set.signed()))
+		for _, place := range slices.Concat(at, sigs) {
 			if s.setOf[place] != int32(i) {
 				lines = append(lines, fmt.Sprintf("place %d is said to be of set %d", place, s.setOf[place]))
 			}
 		}
 	}
 	for place, of := range s.setOf {
-		if of != none && !slices.Contains(s.sets[of].at, place) && !slices.Contains(s.sets[of].sigs, place) {
+		if of != none && !slices.Contains(slices.Concat(s.at(int(of)), s.list(s.sets[of].sigs)), int32(place)) {
 			lines = append(lines, fmt.Sprintf("set %d lacks place %d", of, place))
 		}
 	}
