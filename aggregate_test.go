@@ -45,8 +45,8 @@ func (g *gallery) load(tb testing.TB, block string) *RRHealth {
 		tb.Fatal(err)
 	}
 	for i := range stanzas {
-		for j := range stanzas[i].checks {
-			stanzas[i].checks[j].probe.Probe = new(bubble).probe
+		for j := range stanzas[i].Checks {
+			stanzas[i].Checks[j].Probe.Probe = new(bubble).probe
 		}
 	}
 	h := newHandler(c.ServerBlockKeys, stanzas)

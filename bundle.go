@@ -3,6 +3,7 @@ package rrhealth
 import (
 	"iter"
 
+	"github.com/rrhealth/rrhealth/plugin/config"
 	"github.com/rrhealth/rrhealth/plugin/monitor"
 	"github.com/rrhealth/rrhealth/plugin/pool"
 )
@@ -19,8 +20,8 @@ type Block struct {
 }
 
 // Checks yields the checks of all stanzas: those of pools, then those of filters.
-func (b *Block) Checks() iter.Seq[check] {
-	return func(yield func(check) bool) {
+func (b *Block) Checks() iter.Seq[config.Check] {
+	return func(yield func(config.Check) bool) {
 		for _, g := range b.bundles {
 			for _, c := range g.checks {
 				if !yield(c) {
@@ -46,7 +47,7 @@ func (b *Block) Checks() iter.Seq[check] {
 type bundle struct {
 	// Fixed when the Corefile is parsed.
 	config pool.Config
-	checks []check
+	checks []config.Check
 	dryRun bool
 	pools  []*served
 
@@ -66,8 +67,8 @@ type member struct {
 }
 
 // newBundle returns the bundle of a stanza and its pools.
-func newBundle(s stanza, pools []*served) *bundle {
-	b := &bundle{config: s.pool, checks: s.checks, dryRun: s.dryRun, pools: pools, members: make([]member, len(s.pool.Backends))}
+func newBundle(s *config.Stanza, pools []*served) *bundle {
+	b := &bundle{config: s.Pool, checks: s.Checks, dryRun: s.DryRun, pools: pools, members: make([]member, len(s.Pool.Backends))}
 	for i := range b.members {
 		b.members[i].bundle, b.members[i].index = b, i
 	}

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/rrhealth/rrhealth/plugin/config"
 	"github.com/rrhealth/rrhealth/plugin/monitor"
 	"github.com/rrhealth/rrhealth/plugin/probe"
 )
@@ -30,29 +31,29 @@ type certificateKey struct {
 
 // add adds the expiry of the target for addr and c. It returns nil for checks
 // without TLS.
-func (s *certificates) add(addr netip.Addr, c check) *expiry {
-	if !c.probe.TLS {
+func (s *certificates) add(addr netip.Addr, c config.Check) *expiry {
+	if !c.Probe.TLS {
 		return nil
 	}
 	e := new(expiry)
-	s.seen.Store(certificateKey{addr, c.monitor()}, e)
+	s.seen.Store(certificateKey{addr, c.Pace}, e)
 	return e
 }
 
 // remove undoes add.
-func (s *certificates) remove(addr netip.Addr, c check) {
-	s.seen.Delete(certificateKey{addr, c.monitor()})
+func (s *certificates) remove(addr netip.Addr, c config.Check) {
+	s.seen.Delete(certificateKey{addr, c.Pace})
 }
 
 // observed returns c's probe, which also stores when the certificate expires.
-func (s *certificates) observed(c check) monitor.Probe {
-	if !c.probe.TLS {
-		return monitor.Probe(c.probe.Probe)
+func (s *certificates) observed(c config.Check) monitor.Probe {
+	if !c.Probe.TLS {
+		return monitor.Probe(c.Probe.Probe)
 	}
-	asked := c.monitor()
+	asked := c.Pace
 	return func(ctx context.Context, addr netip.Addr) error {
 		var o probe.Observation
-		err := c.probe.Probe(probe.WithObservation(ctx, &o), addr)
+		err := c.Probe.Probe(probe.WithObservation(ctx, &o), addr)
 		if e, ok := s.seen.Load(certificateKey{addr, asked}); ok && !o.CertificateExpiry.IsZero() {
 			e.(*expiry).Store(o.CertificateExpiry.Unix())
 		}

@@ -20,6 +20,7 @@ var downwards = map[string][]string{
 	"plugin/verdict": nil,
 	"plugin/monitor": {"plugin/verdict"},
 	"plugin/pool":    {"plugin/verdict"},
+	"plugin/config":  {"plugin/monitor", "plugin/pool", "plugin/probe", "plugin/verdict"},
 	"plugin/reply":   {"plugin/pool"},
 }
 

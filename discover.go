@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
-	"strconv"
 	"strings"
 	"time"
 
@@ -198,7 +197,7 @@ func (d *discovery) walk(ctx context.Context) bool {
 // hold text from the network.
 func panicText(p any) string {
 	const most = 200
-	return strconv.Quote(beginning(fmt.Sprint(p), most))
+	return fmt.Sprintf("%.*q", most, fmt.Sprint(p))
 }
 
 // walkZone adds the addresses of zone to seen, and reports whether source has

@@ -9,9 +9,9 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 	"unicode/utf8"
 
+	"github.com/rrhealth/rrhealth/plugin/config"
 	"github.com/rrhealth/rrhealth/plugin/probe"
 )
 
@@ -60,34 +60,37 @@ func sections(text string) map[string]string {
 // docs/configuration.md has each option under a heading, in the order and with
 // the form of the parser, and README.md links to it.
 func TestTheDocumentsHaveTheOptionsOfTheParser(t *testing.T) {
-	text := document(t, "docs/configuration.md")
+	text, options := document(t, "docs/configuration.md"), config.Options()
 	found := sections(text)
-	var order, want []string
+	var order, want, inCheck []string
 	for _, m := range sectionStart.FindAllStringSubmatch(text, -1) {
-		if slices.ContainsFunc(options, func(o option) bool { return o.name == m[1] }) {
+		if slices.ContainsFunc(options, func(o config.Option) bool { return o.Name == m[1] }) {
 			order = append(order, m[1])
 		}
 	}
 	syntax := flat(sections(document(t, "README.md"))["Syntax"])
 	for _, o := range options {
-		want = append(want, o.name)
-		form := "~~~ txt\n" + strings.TrimSpace(o.name+" "+o.form) + "\n~~~"
-		if !strings.HasPrefix(strings.TrimSpace(found[o.name]), form) {
-			t.Errorf("docs/configuration.md: %s does not begin with\n%s", o.name, form)
+		want = append(want, o.Name)
+		form := "~~~ txt\n" + strings.TrimSpace(o.Name+" "+o.Form) + "\n~~~"
+		if !strings.HasPrefix(strings.TrimSpace(found[o.Name]), form) {
+			t.Errorf("docs/configuration.md: %s does not begin with\n%s", o.Name, form)
 		}
-		inCheck := strings.Contains(found[o.name], "\n* Where: pools, filters, the block of a check\n")
-		if inCheck != o.general {
-			t.Errorf("docs/configuration.md: %s may stand in the block of a check: %t, want %t", o.name, inCheck, o.general)
+		documented := strings.Contains(found[o.Name], "\n* Where: pools, filters, the block of a check\n")
+		if documented != o.InCheck {
+			t.Errorf("docs/configuration.md: %s may stand in the block of a check: %t, want %t", o.Name, documented, o.InCheck)
 		}
-		if link := "* [`" + o.name + "`](docs/configuration.md#" + o.name + ") "; !strings.Contains(syntax, link) {
+		if o.InCheck {
+			inCheck = append(inCheck, o.Name)
+		}
+		if link := "* [`" + o.Name + "`](docs/configuration.md#" + o.Name + ") "; !strings.Contains(syntax, link) {
 			t.Errorf("README.md has no line %q", link)
 		}
 	}
 	if !slices.Equal(order, want) {
 		t.Errorf("docs/configuration.md has the options %v, want %v", order, want)
 	}
-	last := len(generalOptions) - 1
-	sentence := "`" + strings.Join(generalOptions[:last], "`, `") + "` and `" + generalOptions[last] + "` may be given in a check's block"
+	last := len(inCheck) - 1
+	sentence := "`" + strings.Join(inCheck[:last], "`, `") + "` and `" + inCheck[last] + "` may be given in a check's block"
 	if !strings.Contains(flat(found["check"]), sentence) {
 		t.Errorf("docs/configuration.md does not say %q", sentence)
 	}
@@ -102,18 +105,6 @@ func contains(t *testing.T, file, text string, wants ...string) {
 			t.Errorf("%s does not say %q", file, want)
 		}
 	}
-}
-
-// short writes d as the documents do: 24h, not 24h0m0s.
-func short(d time.Duration) string {
-	text := d.String()
-	if d%time.Minute == 0 {
-		text = strings.TrimSuffix(text, "0s")
-	}
-	if d%time.Hour == 0 {
-		text = strings.TrimSuffix(text, "0m")
-	}
-	return text
 }
 
 var (
@@ -192,12 +183,12 @@ func TestTheDocumentsHaveTheTimesToDetect(t *testing.T) {
 			block += m[1] + "\n"
 		}
 		s := parsed(t, block+"}")[0]
-		p, ttl := s.checks[0].pace, float64(s.pool.TTL)
-		interval, fast, timeout := p.interval.Seconds(), p.fast.Seconds(), p.timeout.Seconds()
-		repeated := float64(p.rule.Fall - 1)
+		p, ttl := s.Checks[0].Pace, float64(s.Pool.TTL)
+		interval, fast, timeout := p.Interval.Seconds(), p.Fast.Seconds(), p.Timeout.Seconds()
+		repeated := float64(p.Rule.Fall - 1)
 		silent := 1.1*interval + repeated*max(1.1*fast, timeout) + timeout
-		if p.rule.FallHard > 0 {
-			repeated = float64(p.rule.FallHard - 1)
+		if p.Rule.FallHard > 0 {
+			repeated = float64(p.Rule.FallHard - 1)
 		}
 		refused := 1.1 * (interval + repeated*fast)
 		want := []string{

@@ -3,6 +3,7 @@ package rrhealth
 import (
 	"net/netip"
 
+	"github.com/rrhealth/rrhealth/plugin/config"
 	"github.com/rrhealth/rrhealth/plugin/pool"
 	"github.com/rrhealth/rrhealth/plugin/verdict"
 )
@@ -16,8 +17,8 @@ type filter struct {
 	dryRun bool
 }
 
-func newFilter(name string, s *stanza) *filter {
-	return &filter{Config: s.pool, Watchlist: newWatchlist(name, s), dryRun: s.dryRun}
+func newFilter(name string, s *config.Stanza) *filter {
+	return &filter{Config: s.Pool, Watchlist: newWatchlist(name, s), dryRun: s.DryRun}
 }
 
 // A condition is what a query sees of one address.

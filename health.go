@@ -82,7 +82,7 @@ func (l *lifecycle) checkLabels() map[string]bool {
 	labels := make(map[string]bool)
 	for h := range l.handlers {
 		for c := range h.block.Checks() {
-			labels[c.probe.Label] = true
+			labels[c.Probe.Label] = true
 		}
 	}
 	return labels

@@ -35,7 +35,7 @@ func TestAPoolIsSmall(t *testing.T) {
 	}
 	r := newLifecycle()
 	for i := range parsed {
-		parsed[i].checks[0].probe.Probe = new(bubble).probe
+		parsed[i].Checks[0].Probe.Probe = new(bubble).probe
 	}
 	before := heap()
 	h := newHandler(c.ServerBlockKeys, parsed)

@@ -9,6 +9,8 @@ import (
 	"github.com/coredns/coredns/plugin"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
+
+	"github.com/rrhealth/rrhealth/plugin/config"
 )
 
 // Metrics of the process that are counted where things happen. Only the series of
@@ -158,11 +160,11 @@ type durations struct {
 }
 
 // add makes the histograms of checks, so that they begin with no probe.
-func (d *durations) add(checks []check) {
+func (d *durations) add(checks []config.Check) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, c := range checks {
-		d.of(c.probe.Label)
+		d.of(c.Probe.Label)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"sync/atomic"
 
+	"github.com/rrhealth/rrhealth/plugin/config"
 	"github.com/rrhealth/rrhealth/plugin/monitor"
 	"github.com/rrhealth/rrhealth/plugin/pool"
 )
@@ -117,18 +118,18 @@ func (r *Registry) do(f func()) {
 }
 
 // acquire has addr probed by c until release. It runs on the monitor's loop.
-func (r *Registry) acquire(addr netip.Addr, c check) (*monitor.Target, *use) {
-	t := r.monitor.Load().Acquire(addr, c.monitor(), r.certificates.observed(c))
+func (r *Registry) acquire(addr netip.Addr, c config.Check) (*monitor.Target, *use) {
+	t := r.monitor.Load().Acquire(addr, c.Pace, r.certificates.observed(c))
 	u := r.uses[t]
 	if u == nil {
-		u = &use{check: c.probe.Label, expires: r.certificates.add(addr, c)}
+		u = &use{check: c.Probe.Label, expires: r.certificates.add(addr, c)}
 		r.uses[t] = u
 	}
 	return t, u
 }
 
 // release undoes acquire. It runs on the monitor's loop.
-func (r *Registry) release(t *monitor.Target, c check) {
+func (r *Registry) release(t *monitor.Target, c config.Check) {
 	if u := r.uses[t]; u != nil && len(u.members) == 0 && len(u.addresses) == 0 {
 		delete(r.uses, t)
 		r.certificates.remove(t.Addr, c)

@@ -19,6 +19,7 @@ import (
 	"github.com/coredns/coredns/plugin"
 	"github.com/miekg/dns"
 
+	"github.com/rrhealth/rrhealth/plugin/config"
 	"github.com/rrhealth/rrhealth/plugin/names"
 	"github.com/rrhealth/rrhealth/plugin/pool"
 	"github.com/rrhealth/rrhealth/plugin/reply"
@@ -50,23 +51,24 @@ type RRHealth struct {
 
 var _ plugin.Handler = (*RRHealth)(nil)
 
-func newHandler(zones []string, stanzas []stanza) *RRHealth {
+func newHandler(zones []string, stanzas []config.Stanza) *RRHealth {
 	h := &RRHealth{zones: zones, rules: names.NewSuffixes(), block: new(Block)}
 	n := 0
-	for _, s := range stanzas {
-		if !s.filters() {
-			n += len(s.names)
+	for i := range stanzas {
+		if s := &stanzas[i]; !s.IsFilter() {
+			n += len(s.Names)
 		}
 	}
 	h.makePools(n)
 	first := 0
-	for _, s := range stanzas {
-		if s.filters() {
+	for i := range stanzas {
+		s := &stanzas[i]
+		if s.IsFilter() {
 			h.judgeStanza(s)
 			continue
 		}
 		h.serveStanza(s, first)
-		first += len(s.names)
+		first += len(s.Names)
 	}
 	if h.several = len(h.filters) > 1; len(h.filters) > 0 {
 		h.learned = make(chan sighting, sightingsAtOnce)
@@ -84,12 +86,12 @@ func (h *RRHealth) makePools(n int) {
 }
 
 // serveStanza makes the pools from index from on those of s, one for each name.
-func (h *RRHealth) serveStanza(s stanza, from int) {
-	pools := h.pools[from : from+len(s.names)]
+func (h *RRHealth) serveStanza(s *config.Stanza, from int) {
+	pools := h.pools[from : from+len(s.Names)]
 	b := newBundle(s, pools)
 	first := b.build(make([]pool.Health, len(b.members)))
 	for i, p := range pools {
-		p.bundle, p.Name, p.zone = b, s.names[i], h.zoneOf(s.names[i])
+		p.bundle, p.Name, p.zone = b, s.Names[i], h.zoneOf(s.Names[i])
 		p.Init(&b.config, first)
 		p.adopt(p.counters)
 		h.names.Add(p.Name, int32(from+i)) // #nosec G115 -- memory holds fewer pools
@@ -98,9 +100,9 @@ func (h *RRHealth) serveStanza(s stanza, from int) {
 }
 
 // judgeStanza adds a filter for each name of s.
-func (h *RRHealth) judgeStanza(s stanza) {
-	for _, name := range s.names {
-		f := newFilter(name, &s)
+func (h *RRHealth) judgeStanza(s *config.Stanza) {
+	for _, name := range s.Names {
+		f := newFilter(name, s)
 		h.rules.Add(name, int32(len(h.filters))) // #nosec G115 -- memory holds fewer filters
 		f.Learn = h.learn(f.Watchlist)
 		h.filters = append(h.filters, f)

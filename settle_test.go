@@ -52,7 +52,7 @@ func (b *bubble) handler(block string) *RRHealth {
 	h := handler(b.t, block)
 	h.instance = new(instance)
 	for i := range h.pools[0].checks {
-		h.pools[0].checks[i].probe.Probe = b.probe
+		h.pools[0].checks[i].Probe.Probe = b.probe
 	}
 	return h
 }

@@ -5,11 +5,14 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/coredns/caddy"
 	"github.com/coredns/coredns/core/dnsserver"
 	"github.com/coredns/coredns/plugin"
 	clog "github.com/coredns/coredns/plugin/pkg/log"
+
+	"github.com/rrhealth/rrhealth/plugin/config"
 )
 
 // pluginName is the directive's and the handler's name. They must be one:
@@ -18,38 +21,41 @@ const pluginName = "rrhealth"
 
 var log = clog.NewWithPlugin(pluginName)
 
-func init() { plugin.Register(pluginName, setup) }
+func init() {
+	plugin.Register(pluginName, setup)
+	caddy.RegisterParsingCallback("dns", pluginName, reportPending)
+}
 
 // setup reads every stanza of one server block into one handler. It starts
 // nothing: an error in a later directive would leave it running for ever.
 func setup(c *caddy.Controller) error {
-	config := dnsserver.GetConfig(c)
+	block := dnsserver.GetConfig(c)
 	if err := checkPosition(dnsserver.Directives); err != nil {
 		return plugin.Error(pluginName, err)
 	}
-	stanzas, err := parse(c, config.Root)
+	stanzas, err := parse(c, block.Root)
 	if err != nil {
 		return postpone(c, err)
 	}
 	h := newHandler(zonesOf(c), stanzas)
 
-	config.AddPlugin(func(next plugin.Handler) plugin.Handler {
+	block.AddPlugin(func(next plugin.Handler) plugin.Handler {
 		h.Next = next
 		return h
 	})
 	reserveStack(c)
 	h.instance = instanceOf(c)
 	c.OnStartup(func() error {
-		h.metadata = config.Handler("metadata") != nil
-		h.warn(config)
+		h.metadata = block.Handler("metadata") != nil
+		h.warn(block)
 		for i := range stanzas {
-			stanzas[i].warn(config)
+			warnStanza(&stanzas[i], block)
 		}
 		stanzas = nil // the closure lives as long as the instance
-		h.signer = findSigner(config)
-		h.sources = findTransfers(config)
-		h.block.Identity = identity(config, c.ServerBlockKeys)
-		h.block.Server, h.block.View = serverLabel(config, c.ServerBlockKeys), config.ViewName
+		h.signer = findSigner(block)
+		h.sources = findTransfers(block)
+		h.block.Identity = identity(block, c.ServerBlockKeys)
+		h.block.Server, h.block.View = serverLabel(block, c.ServerBlockKeys), block.ViewName
 		process.start(h)
 		return nil
 	})
@@ -58,6 +64,102 @@ func setup(c *caddy.Controller) error {
 		return nil
 	})
 	hookStarts()
+	return nil
+}
+
+// parse reads the stanzas of the server block of c.
+func parse(c *caddy.Controller, root string) ([]config.Stanza, error) {
+	lines, unreadable := readLines(c)
+	stanzas, err := config.Parse(lines, config.Block{Zones: zonesOf(c), Root: root})
+	return stanzas, config.Join(err, unreadable)
+}
+
+// readLines reads the lines of the server block of c that begin with the name of
+// the plugin, each with its block. It stops at the first error: where the next
+// line begins is not certain then.
+func readLines(c *caddy.Controller) ([]config.Line, error) {
+	var lines []config.Line
+	for c.Next() {
+		l, err := readLine(c)
+		if err == nil && l.Words[0] != pluginName {
+			err = l.Errorf("unexpected %q, want %s", l.Words[0], pluginName)
+		}
+		if err != nil {
+			if n := len(lines); n > 0 && lines[n-1].Block == nil {
+				lines = lines[:n-1] // it lacks its block for the same reason: a brace on a line of its own
+			}
+			return lines, err
+		}
+		lines = append(lines, l)
+	}
+	return lines, nil
+}
+
+// readLine reads the line that c is at, with its block.
+func readLine(c *caddy.Controller) (config.Line, error) {
+	l := config.Line{File: c.File(), No: c.Line(), Words: []string{c.Val()}}
+	if l.Words[0] == "{" {
+		return l, l.Errorf("unexpected {, want it at the end of the line before")
+	}
+	l.Words = append(l.Words, c.RemainingArgs()...)
+	if slices.Contains(l.Words, "}") {
+		return l, l.Errorf("unexpected } behind %q, want it on a line of its own", l.Words[0])
+	}
+	if !c.NextArg() {
+		return l, nil
+	}
+	// RemainingArgs stops only at the end of the line or at a brace.
+	l.Block = []config.Line{}
+	if c.NextArg() {
+		return l, l.Errorf("unexpected %q behind {, want the block on lines of its own", c.Val())
+	}
+	for c.Next() {
+		if c.Val() == "}" {
+			return l, nil
+		}
+		inner, err := readLine(c)
+		if err != nil {
+			return l, err
+		}
+		l.Block = append(l.Block, inner)
+	}
+	return l, l.Errorf("no } for the { of %q", l.Words[0])
+}
+
+// pending holds the errors of Corefiles that are being read. CoreDNS stops at the
+// first server block whose setup returns an error. So setup notes its errors
+// here, and reportPending returns them when CoreDNS has read rrhealth in all
+// server blocks, before it goes on to the next directive.
+var pending = struct {
+	sync.Mutex
+	of map[caddy.Context]error
+}{of: make(map[caddy.Context]error)}
+
+// postpone notes err for reportPending and returns nil. It returns err itself
+// where CoreDNS calls no reportPending: when a Corefile is validated and not
+// started, and in programs that call plugins themselves.
+func postpone(c *caddy.Controller, err error) error {
+	if !instanceOf(c).inList() {
+		return plugin.Error(pluginName, err)
+	}
+	// In case reportPending is not called after all: better no start than one
+	// without the server block's stanzas.
+	c.OnStartup(func() error { return plugin.Error(pluginName, err) })
+	pending.Lock()
+	defer pending.Unlock()
+	pending.of[c.Context()] = config.Join(pending.of[c.Context()], err)
+	return nil
+}
+
+// reportPending returns the errors that were noted for the Corefile of ctx.
+func reportPending(ctx caddy.Context) error {
+	pending.Lock()
+	defer pending.Unlock()
+	err := pending.of[ctx]
+	delete(pending.of, ctx)
+	if err != nil {
+		return plugin.Error(pluginName, err)
+	}
 	return nil
 }
 
@@ -88,20 +190,20 @@ func zonesOf(c *caddy.Controller) []string {
 }
 
 // identity tells server blocks apart, and finds a block again after a reload.
-func identity(config *dnsserver.Config, keys []string) string {
-	return strings.Join(keys, " ") + "|" + strings.Join(config.ListenHosts, " ") + "|" + config.ViewName
+func identity(block *dnsserver.Config, keys []string) string {
+	return strings.Join(keys, " ") + "|" + strings.Join(block.ListenHosts, " ") + "|" + block.ViewName
 }
 
 // serverLabel returns the value of the label server: the address that the block
 // listens on, as CoreDNS's own metrics have it, such as dns://:53. The pools of
 // a block that listens on several are the same ones, so their addresses are one
 // value, sorted and joined by commas.
-func serverLabel(config *dnsserver.Config, keys []string) string {
-	addrs := make([]string, 0, len(keys)*len(config.ListenHosts))
+func serverLabel(block *dnsserver.Config, keys []string) string {
+	addrs := make([]string, 0, len(keys)*len(block.ListenHosts))
 	for _, key := range keys {
 		transport, zone, _ := strings.Cut(key, "://")
 		port := zone[strings.LastIndexByte(zone, ':')+1:]
-		for _, host := range config.ListenHosts {
+		for _, host := range block.ListenHosts {
 			addrs = append(addrs, transport+"://"+net.JoinHostPort(host, port))
 		}
 	}

@@ -3,6 +3,7 @@ package rrhealth
 import (
 	"context"
 	"encoding/binary"
+	"fmt"
 	"math/rand/v2"
 	"net"
 	"slices"
@@ -241,3 +242,11 @@ func (inward) TsigTimersOnly(bool)         {}
 func (inward) Hijack()                     {}
 
 var _ dns.ResponseWriter = inward{}
+
+// firstOf returns the first of words and how many more there are.
+func firstOf(words []string) string {
+	if more := len(words) - 1; more > 0 {
+		return fmt.Sprintf("%s and %d more", words[0], more)
+	}
+	return words[0]
+}

@@ -101,7 +101,7 @@ func (s *stanzaStatus) add(b *bundle, left *leavings) {
 		if s.insecure == nil {
 			s.insecure = make(map[string]bool)
 		}
-		s.insecure[c.probe.Label] = s.insecure[c.probe.Label] || c.probe.Insecure
+		s.insecure[c.Probe.Label] = s.insecure[c.Probe.Label] || c.Probe.Insecure
 	}
 	for i, backend := range b.config.Backends {
 		s.backend(backend.Addr, left).add(b, i, s.pools[from:])
@@ -148,7 +148,7 @@ func (s *backendStatus) add(b *bundle, i int, pools []*served) {
 	m := &b.members[i]
 	for j, t := range m.targets {
 		s.expires = earlier(s.expires, m.expires[j])
-		label := b.checks[j].probe.Label
+		label := b.checks[j].Probe.Label
 		if s.checks == nil {
 			s.checks = make(map[string][]*monitor.Target)
 		}

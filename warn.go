@@ -1,19 +1,19 @@
 package rrhealth
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/coredns/coredns/core/dnsserver"
 
+	"github.com/rrhealth/rrhealth/plugin/config"
 	"github.com/rrhealth/rrhealth/plugin/pool"
 )
 
 // warn logs what in the server block cannot work as it was probably meant.
-func (h *RRHealth) warn(config *dnsserver.Config) {
+func (h *RRHealth) warn(block *dnsserver.Config) {
 	zones := strings.Join(h.zones, " ")
-	if config.Handler("loadbalance") != nil {
+	if block.Handler("loadbalance") != nil {
 		log.Warningf("loadbalance in the server block of %s shuffles the order that rrhealth gives its answers: remove it", zones)
 	}
 	backends := 0
@@ -25,92 +25,27 @@ func (h *RRHealth) warn(config *dnsserver.Config) {
 	}
 }
 
-// warn logs what in the stanza cannot work as it was probably meant: one line
-// for each cause, however many names the stanza has. A line for each name
-// would bury the rest of the log.
-func (s *stanza) warn(config *dnsserver.Config) {
-	s.warnInsecure()
-	s.warnTTL()
-	s.warnChecks()
-	s.warnOverlap()
-	s.warnMinUp()
-	switch s.pool.Policy {
+// warnStanza logs what in s cannot work as it was probably meant: one line for
+// each cause, however many names the stanza has. A line for each name would bury
+// the rest of the log.
+func warnStanza(s *config.Stanza, block *dnsserver.Config) {
+	for _, text := range s.Warnings() {
+		log.Warning(text)
+	}
+	switch s.Pool.Policy {
 	case pool.Nearest:
-		s.warnNearest(config)
-		s.warnCached(config)
+		warnNearest(s, block)
+		warnCached(s, block)
 	case pool.Sticky:
-		s.warnCached(config)
-	case pool.Weighted:
-		return
-	}
-	weighed := slices.ContainsFunc(s.pool.Backends, func(b pool.Backend) bool { return b.Weight != 1 })
-	if weighed && s.pool.Policy != pool.Sticky {
-		log.Warningf("the weights of %s have no effect under policy %s: only weighted and sticky look at them", s.title(), s.pool.Policy)
-	}
-}
-
-// title is how a warning names the stanza.
-func (s *stanza) title() string { return firstOf(s.names) }
-
-// firstOf names the first of words and counts the others.
-func firstOf(words []string) string {
-	if more := len(words) - 1; more > 0 {
-		return fmt.Sprintf("%s and %d more", words[0], more)
-	}
-	return words[0]
-}
-
-// warnInsecure names the checks that do not verify the certificate.
-func (s *stanza) warnInsecure() {
-	var labels []string
-	for _, c := range s.checks {
-		if c.probe.Insecure {
-			labels = append(labels, c.probe.Label)
-		}
-	}
-	if len(labels) > 0 {
-		log.Warningf("check %s of %s does not verify the certificate: insecure", firstOf(labels), s.title())
-	}
-}
-
-// warnChecks logs what is odd about the checks.
-func (s *stanza) warnChecks() {
-	for _, c := range s.checks {
-		for _, odd := range c.probe.Warnings {
-			log.Warningf("check %s of %s: %s", c.probe.Label, s.title(), odd)
-		}
-	}
-}
-
-// warnOverlap names networks of watch of which one has the other inside it.
-func (s *stanza) warnOverlap() {
-	var pairs []string
-	for i, a := range s.watch.prefixes {
-		for _, b := range s.watch.prefixes[:i] {
-			if a.Overlaps(b) {
-				pairs = append(pairs, a.String()+" and "+b.String())
-			}
-		}
-	}
-	if len(pairs) > 0 {
-		log.Warningf("watch of %s: %s overlap: the smaller network has no effect", s.title(), firstOf(pairs))
-	}
-}
-
-// warnMinUp logs when min_up has every backend answered as soon as one is down.
-func (s *stanza) warnMinUp() {
-	n := s.pool.MinUp
-	most := s.largestFamily()
-	if n.Percent && n.N == 100 && (s.filters() || most > 1 && !s.tiered()) || !n.Percent && n.N == most && most > 1 && !s.tiered() {
-		log.Warningf("min_up of %s is the whole set: as soon as one address is down, all are answered", s.title())
+		warnCached(s, block)
 	}
 }
 
 // warnNearest names the plugins that policy nearest lacks to locate clients.
-func (s *stanza) warnNearest(config *dnsserver.Config) {
+func warnNearest(s *config.Stanza, block *dnsserver.Config) {
 	for _, name := range []string{"geoip", "metadata"} {
-		if config.Handler(name) == nil {
-			log.Warningf("policy nearest of %s needs the %s plugin in its server block, which is not there: every answer is rotated instead", s.title(), name)
+		if block.Handler(name) == nil {
+			log.Warningf("policy nearest of %s needs the %s plugin in its server block, which is not there: every answer is rotated instead", s.Title(), name)
 		}
 	}
 }
@@ -121,11 +56,11 @@ func (s *stanza) warnNearest(config *dnsserver.Config) {
 var caches = []string{"cache", "redisc"}
 
 // warnCached names a cache that gives answers meant for one client to all.
-func (s *stanza) warnCached(config *dnsserver.Config) {
+func warnCached(s *config.Stanza, block *dnsserver.Config) {
 	us := slices.Index(dnsserver.Directives, pluginName)
 	for _, name := range caches {
-		if at := slices.Index(dnsserver.Directives, name); at >= 0 && at < us && config.Handler(name) != nil {
-			log.Warningf("%s stands above rrhealth and hands the answers that policy %s of %s means for one client to all: remove it", name, s.pool.Policy, s.title())
+		if at := slices.Index(dnsserver.Directives, name); at >= 0 && at < us && block.Handler(name) != nil {
+			log.Warningf("%s stands above rrhealth and hands the answers that policy %s of %s means for one client to all: remove it", name, s.Pool.Policy, s.Title())
 		}
 	}
 }

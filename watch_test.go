@@ -14,6 +14,8 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/rrhealth/rrhealth/internal/harness"
+	"github.com/rrhealth/rrhealth/plugin/config"
+	"github.com/rrhealth/rrhealth/plugin/monitor"
 	"github.com/rrhealth/rrhealth/plugin/pool"
 	"github.com/rrhealth/rrhealth/plugin/probe"
 	"github.com/rrhealth/rrhealth/plugin/verdict"
@@ -64,14 +66,14 @@ func watching(t *testing.T, below *zoneBelow) (*RRHealth, *lifecycle) {
 		}
 		return nil
 	}
-	s := stanza{
-		names: []string{"example.org."}, pool: pool.Config{MinUp: pool.MinUp{N: 1}}, watch: scope{any: true},
-		checks: []check{{
-			probe: probe.Check{Label: "fake", ID: "fake", Probe: ask},
-			pace:  pace{interval: 10 * time.Second, fast: time.Second, timeout: time.Second, rule: verdict.Rule{Rise: 1, Fall: 1}},
+	s := config.Stanza{
+		Names: []string{"example.org."}, Pool: pool.Config{MinUp: pool.MinUp{N: 1}}, Watch: config.Networks{Any: true},
+		Checks: []config.Check{{
+			Probe: probe.Check{Label: "fake", ID: "fake", Probe: ask},
+			Pace:  monitor.Check{ID: "fake", Interval: 10 * time.Second, Fast: time.Second, Timeout: time.Second, Rule: verdict.Rule{Rise: 1, Fall: 1}},
 		}},
 	}
-	h := newHandler([]string{"example.org."}, []stanza{s})
+	h := newHandler([]string{"example.org."}, []config.Stanza{s})
 	h.instance = new(instance)
 	h.sources = []transfers{below}
 	r := newLifecycle()
@@ -184,32 +186,6 @@ func TestAPanicInAZoneIsNotTheServers(t *testing.T) {
 			t.Errorf("watched: %q, want 192.0.2.1 from a later walk", got)
 		}
 	})
-}
-
-func TestScopes(t *testing.T) {
-	prefixes := scope{prefixes: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("127.0.0.1/32"), netip.MustParsePrefix("::/0")}}
-	for text, want := range map[string][2]bool{ // any, prefixes
-		"192.0.2.1":       {true, true},
-		"192.0.3.1":       {true, false},
-		"127.0.0.1":       {false, true},
-		"127.0.0.2":       {false, false},
-		"::1":             {false, true},
-		"2001:db8::1":     {true, true},
-		"169.254.169.254": {false, false},
-		"fe80::1":         {false, false}, // cannot be probed without a zone
-		"fe80::1%eth0":    {false, false},
-		"224.0.0.1":       {false, false},
-		"ff02::1":         {false, false},
-		"0.0.0.0":         {false, false},
-		"::":              {false, false},
-		"255.255.255.255": {false, false},
-		"10.0.0.1":        {true, false},
-	} {
-		addr := netip.MustParseAddr(text)
-		if got := [2]bool{scope{any: true}.has(addr), prefixes.has(addr)}; got != want {
-			t.Errorf("%s: watched by any and by the prefixes: %v, want %v", text, got, want)
-		}
-	}
 }
 
 func TestTurnsCountEachNameAndTypeForItself(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/rrhealth/rrhealth/plugin/config"
 	"github.com/rrhealth/rrhealth/plugin/monitor"
 	"github.com/rrhealth/rrhealth/plugin/pool"
 	"github.com/rrhealth/rrhealth/plugin/verdict"
@@ -31,8 +32,8 @@ type Watchlist struct {
 	// Fixed when the Corefile is parsed.
 	Name   string // of the filter: in lower case, with the final dot; may start with "*."
 	dryRun bool
-	scope  scope
-	checks []check
+	scope  config.Networks
+	checks []config.Check
 
 	// Set by Registry.Start, before the list serves.
 	registry *Registry
@@ -41,8 +42,8 @@ type Watchlist struct {
 	watched table
 }
 
-func newWatchlist(name string, s *stanza) *Watchlist {
-	w := &Watchlist{Name: name, dryRun: s.dryRun, scope: s.watch, checks: s.checks, counts: new(watchCounts)}
+func newWatchlist(name string, s *config.Stanza) *Watchlist {
+	w := &Watchlist{Name: name, dryRun: s.DryRun, scope: s.Watch, checks: s.Checks, counts: new(watchCounts)}
 	w.watched.init()
 	return w
 }
@@ -50,7 +51,7 @@ func newWatchlist(name string, s *stanza) *Watchlist {
 // Wants reports whether addr is to be watched: it is inside the networks of
 // watch, and there is a check.
 func (w *Watchlist) Wants(addr netip.Addr) bool {
-	return len(w.checks) > 0 && addr.IsValid() && w.scope.has(addr)
+	return len(w.checks) > 0 && addr.IsValid() && w.scope.Contain(addr)
 }
 
 // Health returns the health of addr. known reports whether addr is watched, and
@@ -63,7 +64,7 @@ func (w *Watchlist) Health(addr netip.Addr) (h pool.Health, known, inScope bool)
 		}
 		return pool.Health{State: a.State(), Changing: a.changing.Load()}, true, true
 	}
-	if !addr.IsValid() || !w.scope.has(addr) {
+	if !addr.IsValid() || !w.scope.Contain(addr) {
 		return pool.Health{}, false, false
 	}
 	if len(w.checks) > 0 {
@@ -210,7 +211,7 @@ func (r *Registry) countWatched() {
 // on the monitor's loop.
 func (r *Registry) inherit(w, from *Watchlist) {
 	for a := range from.watched.all() {
-		if w.scope.has(a.addr) {
+		if w.scope.Contain(a.addr) {
 			r.watch(w, []netip.Addr{a.addr}, a.last)
 		}
 	}

@@ -1,16 +1,12 @@
-package rrhealth
+package config
 
 import (
 	"cmp"
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"unicode"
 	"unicode/utf8"
-
-	"github.com/coredns/caddy"
-	"github.com/coredns/coredns/plugin"
 )
 
 // The bounds of an error text, in bytes and lines. A Corefile may have words of
@@ -33,32 +29,43 @@ func (p problem) Error() string {
 	return fmt.Sprintf("%s:%d - Error during parsing: %s", p.file, p.no, p.text)
 }
 
-// problems are the errors of a Corefile. All are reported at once: an operator
-// who fixes one at a time reloads once for each.
+// problems are the errors of a Corefile. They are reported at once: an operator
+// who gets one at a time reloads once for each.
 type problems []problem
 
+// Join returns the errors that Parse and Line.Errorf have returned as one: in
+// the order of the Corefile, each once. It returns nil if every err is nil. A
+// snippet has its errors once for each stanza that imports it; imported files
+// come in the order in which their first error was found.
+func Join(errs ...error) error {
+	var found problems
+	for _, err := range errs {
+		found.add(Line{}, err)
+	}
+	if len(found) == 0 {
+		return nil
+	}
+	return found.sorted()
+}
+
 // add appends the errors that err joins. One without a position is about l.
-func (ps *problems) add(l line, err error) {
+func (ps *problems) add(l Line, err error) {
 	switch err := err.(type) {
 	case nil:
 	case problem:
 		*ps = append(*ps, err)
+	case problems:
+		*ps = append(*ps, err...)
 	case interface{ Unwrap() []error }:
 		for _, one := range err.Unwrap() {
 			ps.add(l, one)
 		}
 	default:
-		*ps = append(*ps, l.problem(err.Error()))
+		ps.add(l, l.Errorf("%v", err))
 	}
 }
 
-// err returns ps in the order of the Corefile, each once, or nil when there are
-// none. A snippet has its errors once for each stanza that imports it. Imported
-// files come in the order in which their first error was found.
-func (ps problems) err() error {
-	if len(ps) == 0 {
-		return nil
-	}
+func (ps problems) sorted() problems {
 	rank := make(map[string]int)
 	seen := make(map[problem]bool)
 	var once problems
@@ -94,7 +101,7 @@ func (ps problems) Error() string {
 }
 
 // clip shortens long words in text, and cuts a text that is still too long in
-// its middle: what was wrong stands at its beginning, what to type at its end.
+// its middle: it begins with what is wrong, and ends with what to type.
 func clip(text string) string {
 	if len(text) <= maxWordShown {
 		return text
@@ -138,45 +145,4 @@ func ending(text string, n int) string {
 		at++
 	}
 	return text[at:]
-}
-
-// pending holds the problems of Corefiles that are being read. CoreDNS stops at
-// the first server block whose setup returns an error. So setup notes its
-// errors here, and reportPending returns them when CoreDNS has read rrhealth in
-// all server blocks, before it goes on to the next directive.
-var pending = struct {
-	sync.Mutex
-	of map[caddy.Context]problems
-}{of: make(map[caddy.Context]problems)}
-
-func init() { caddy.RegisterParsingCallback("dns", pluginName, reportPending) }
-
-// postpone notes err for reportPending and returns nil. It returns err itself
-// where CoreDNS calls no reportPending: when a Corefile is validated and not
-// started, and in programs that drive plugins by hand.
-func postpone(c *caddy.Controller, err error) error {
-	ps, ok := err.(problems)
-	err = plugin.Error(pluginName, err)
-	if !ok || !instanceOf(c).inList() {
-		return err
-	}
-	// In case reportPending is not called after all: better no start than one
-	// without the server block's stanzas.
-	c.OnStartup(func() error { return err })
-	pending.Lock()
-	defer pending.Unlock()
-	pending.of[c.Context()] = append(pending.of[c.Context()], ps...)
-	return nil
-}
-
-// reportPending returns the problems that were noted for the Corefile of ctx.
-func reportPending(ctx caddy.Context) error {
-	pending.Lock()
-	defer pending.Unlock()
-	ps := pending.of[ctx]
-	delete(pending.of, ctx)
-	if err := ps.err(); err != nil {
-		return plugin.Error(pluginName, err)
-	}
-	return nil
 }
