@@ -23,7 +23,7 @@ func TestAnotherQueryThanTheServersTakesTheSlowPath(t *testing.T) {
 	}
 	server := &dns.Server{PacketConn: conn, Handler: dns.HandlerFunc(func(w dns.ResponseWriter, r *dns.Msg) {
 		scrubs := request.NewScrubWriter(r, w)
-		found <- ways{straight(scrubs, r), straight(scrubs, r.Copy())}
+		found <- ways{takesBytes(scrubs, r), takesBytes(scrubs, r.Copy())}
 		_ = w.WriteMsg(new(dns.Msg).SetReply(r))
 	})}
 	go func() { _ = server.ActivateAndServe() }()

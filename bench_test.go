@@ -5,10 +5,13 @@ import (
 	"fmt"
 	"net"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/coredns/caddy"
+	"github.com/coredns/coredns/request"
 	"github.com/miekg/dns"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 )
 
 // A nullWriter takes answers and drops them.
@@ -120,4 +123,43 @@ func TestAQueryHardlyAllocates(t *testing.T) {
 			}
 		})
 	}
+}
+
+// BenchmarkFastPath measures an answer that is written as bytes, without the
+// server around it. In parallel, each goroutine has a pool and a socket of its
+// own, so that what they share is what they wait for.
+func BenchmarkFastPath(b *testing.B) {
+	const goroutines = 8
+	var block strings.Builder
+	writers := make([]dns.ResponseWriter, goroutines)
+	for i := range writers {
+		fmt.Fprintf(&block, "rrhealth n%d.example.org {\nbackend %s\n}\n", i, manyBackends(3))
+		writers[i] = serverWriter(b, "udp")
+	}
+	h := handler(b, block.String())
+	ask := func(i int) func() {
+		r := query(fmt.Sprintf("n%d.example.org.", i))
+		w := request.NewScrubWriter(r, writers[i])
+		return func() { _, _ = h.ServeDNS(context.Background(), w, r) }
+	}
+	b.Run("alone", func(b *testing.B) {
+		before, f := testutil.ToFloat64(fastPathAnswers), ask(0)
+		b.ReportAllocs()
+		for b.Loop() {
+			f()
+		}
+		if testutil.ToFloat64(fastPathAnswers) == before {
+			b.Error("the answers took the slow path")
+		}
+	})
+	b.Run("parallel", func(b *testing.B) {
+		var next atomic.Int64
+		b.ReportAllocs()
+		b.RunParallel(func(pb *testing.PB) {
+			f := ask(int(next.Add(1)-1) % goroutines)
+			for pb.Next() {
+				f()
+			}
+		})
+	})
 }

@@ -29,6 +29,10 @@ var (
 		Namespace: plugin.Namespace, Subsystem: pluginName, Name: "probes_late_total",
 		Help: "Counter of probes that started more than 200 ms after they were due.",
 	})
+	fastPathAnswers = promauto.NewCounter(prometheus.CounterOpts{
+		Namespace: plugin.Namespace, Subsystem: pluginName, Name: "fast_path_answers_total",
+		Help: "Counter of answers of pools and filters that were written as bytes, without a message.",
+	})
 )
 
 // Metrics of pools, filters and backends. They are read at each scrape, so series

@@ -310,7 +310,7 @@ func TestTheDocumentsListTheMetrics(t *testing.T) {
 		}
 	}
 	ch := make(chan *prometheus.Desc, 100)
-	for _, c := range []prometheus.Collector{&collector{lifecycle: process}, probeDuration, localErrors, probesLate} {
+	for _, c := range []prometheus.Collector{&collector{lifecycle: process}, probeDuration, localErrors, probesLate, fastPathAnswers} {
 		c.Describe(ch)
 	}
 	close(ch)

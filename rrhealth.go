@@ -224,8 +224,8 @@ func (h *RRHealth) serve(ctx context.Context, w dns.ResponseWriter, r *dns.Msg, 
 	choice := &s.Choices[f]
 	ecs, _ := reply.Subnet(r)
 	signing := h.signer != nil && reply.WantsDNSSEC(r)
-	raw := choice.Outcome == pool.Served && ecs == nil && !signing && r.Question[0].Qtype != dns.TypeANY && straight(w, r)
-	nested := !raw && h.nested(ctx)
+	fast := choice.Outcome == pool.Served && ecs == nil && !signing && r.Question[0].Qtype != dns.TypeANY && takesBytes(w, r)
+	nested := !fast && h.nested(ctx)
 	if !nested {
 		p.CountAnswer(choice.Outcome)
 	}
@@ -244,7 +244,7 @@ func (h *RRHealth) serve(ctx context.Context, w dns.ResponseWriter, r *dns.Msg, 
 	if s.Judged != nil && !nested {
 		p.CountDryRun(s, f)
 	}
-	if raw && writeRaw(w, r, s.TTL, choice.Members, order) {
+	if fast && writeBytes(w, r, s.TTL, choice.Members, order) {
 		return dns.RcodeSuccess, nil
 	}
 	var m *dns.Msg

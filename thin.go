@@ -113,7 +113,7 @@ func (w *filterWriter) judged(m *dns.Msg) (out *dns.Msg, done bool) {
 	if allDown != none {
 		return w.explained(w.assemble(m), whyAllDown(w.answer.sets[allDown].rrtype)+": answered all the same"), false
 	}
-	if w.writeRaw(m) {
+	if w.writeBytes(m) {
 		return nil, true
 	}
 	return w.unemptied(w.assemble(m), m), false

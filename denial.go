@@ -1,20 +1,75 @@
 package rrhealth
 
 import (
+	"context"
 	"slices"
 	"strings"
 
 	"github.com/miekg/dns"
 
+	"github.com/rrhealth/rrhealth/plugin/pool"
 	"github.com/rrhealth/rrhealth/plugin/reply"
 )
+
+// noData answers that there is no record of the type asked for, with a proof for
+// clients that ask for one.
+func (h *RRHealth) noData(ctx context.Context, r *dns.Msg, zone string) *dns.Msg {
+	return h.noDataFor(ctx, r, zone, reply.NegativeTTL)
+}
+
+// noAddress answers that p has no address of one family. If p has backends of the
+// family, all are down, and resolvers must not remember that for longer than they
+// would remember addresses.
+func (h *RRHealth) noAddress(ctx context.Context, r *dns.Msg, p *served, s *pool.Snapshot, f pool.Family) *dns.Msg {
+	ttl := uint32(reply.NegativeTTL)
+	if p.Has(f) {
+		ttl = min(ttl, s.TTL)
+	}
+	return h.noDataFor(ctx, r, p.zone, ttl)
+}
+
+// noDataFor is noData with another TTL, in seconds.
+func (h *RRHealth) noDataFor(ctx context.Context, r *dns.Msg, zone string, ttl uint32) *dns.Msg {
+	m := reply.NoData(r, zone, ttl)
+	if h.signer == nil || !reply.WantsDNSSEC(r) {
+		return m
+	}
+	q := r.Question[0]
+	start := m.Ns[0].(*dns.SOA)
+	if q.Qtype == dns.TypeNSEC || q.Qtype == dns.TypeRRSIG {
+		h.answerProof(ctx, m, start.Hdr.Ttl)
+		return m
+	}
+	if proof := h.signer.denial(q.Name, q.Qtype, start, false, serverOf(ctx)); proof != nil {
+		m.Ns = proof
+	}
+	return m
+}
+
+// answerProof puts into m, a reply to a question for the NSEC record or the
+// signatures of a name, the record that is in denials of other types, or its
+// signatures. To deny them would deny the proof.
+func (h *RRHealth) answerProof(ctx context.Context, m *dns.Msg, ttl uint32) {
+	q := m.Question[0]
+	proof, _ := h.signer.nsec(q.Name, dns.TypeNSEC, ttl, serverOf(ctx))
+	if proof == nil {
+		return
+	}
+	for _, rr := range proof {
+		rr.Header().Name = q.Name
+		if rr.Header().Rrtype == q.Qtype || q.Qtype == dns.TypeNSEC {
+			m.Answer = append(m.Answer, rr)
+		}
+	}
+	m.Ns = nil
+}
 
 // nsec returns the NSEC record that denies a type at name and nothing else, with
 // its signatures, and the zone of the plugin's in which it is. It returns none
 // when name is in no zone of the plugin's.
 //
-// The plugin would make one too, but with a fixed list of types, which denies
-// MX, HTTPS and others (docs/upstream/dnssec-nsec-bitmap.md).
+// The plugin would make one too, but with a fixed list of types, which denies MX,
+// HTTPS and others (docs/upstream/dnssec-nsec-bitmap.md).
 func (s *signer) nsec(name string, denied uint16, ttl uint32, server string) (proof []dns.RR, zone string) {
 	for _, apex := range [...]bool{false, true} {
 		record := reply.NSEC(name, denied, apex, ttl)
@@ -25,7 +80,7 @@ func (s *signer) nsec(name string, denied uint16, ttl uint32, server string) (pr
 		if zone = signerOf(sigs); zone == "" {
 			return nil, ""
 		}
-		// The plugin does not tell its zones, but who signs.
+		// The plugin does not export its zones, but signatures name them.
 		if proof = append([]dns.RR{record}, sigs...); zone != record.Hdr.Name {
 			break
 		}
@@ -45,8 +100,9 @@ func signerOf(sigs []dns.RR) string {
 
 // denial returns the authority section that proves that name has no record of
 // the type: the zone's SOA, an NSEC record, and signatures. It returns nil when
-// name is in no zone of the plugin's. start is the SOA to put there, and is
-// not changed; where it is not the zone's, one is made up unless strict.
+// name is in no zone of the plugin's. start is the SOA to put there, and is not
+// changed. If it is not that of the zone, it is replaced, or, with strict, denial
+// returns nil.
 func (s *signer) denial(name string, qtype uint16, start *dns.SOA, strict bool, server string) []dns.RR {
 	proof, zone := s.nsec(name, qtype, start.Hdr.Ttl, server)
 	if proof == nil {

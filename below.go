@@ -2,7 +2,6 @@ package rrhealth
 
 import (
 	"context"
-	"slices"
 	"strings"
 
 	"github.com/miekg/dns"
@@ -11,41 +10,8 @@ import (
 	"github.com/rrhealth/rrhealth/plugin/reply"
 )
 
-// explain adds to m why it is as it is, as an extended error (RFC 8914).
-func (p *served) explain(m, r *dns.Msg, o pool.Outcome, f pool.Family) {
-	if o == pool.Served || r.IsEdns0() == nil {
-		return
-	}
-	if why := p.why(o, f); why != "" {
-		reply.Explain(m, r, why)
-	}
-}
-
-// why words what led to the outcome o for the addresses of one family, or
-// returns "" where that is nothing out of the ordinary.
-func (p *served) why(o pool.Outcome, f pool.Family) string {
-	down := "all backends of " + p.Name + " are down"
-	switch o {
-	case pool.ServedMinUp:
-		return "fewer backends of " + p.Name + " are up than it takes: answered all"
-	case pool.ServedAllDown:
-		return down + ": answered all the same"
-	case pool.ServedFallback:
-		return down + ": answered the fallback"
-	case pool.Servfail, pool.Refused:
-		return down
-	}
-	if o != pool.NoData || !slices.ContainsFunc(p.Backends, func(b pool.Backend) bool { return !b.Drain && pool.FamilyOf(b.Addr) == f }) {
-		return ""
-	}
-	if p.Snapshot().AllDown {
-		return down
-	}
-	return "all backends of " + p.Name + " with an " + [...]string{pool.V4: "IPv4", pool.V6: "IPv6"}[f] + " address are down"
-}
-
-// serveOther lets the plugins below answer types other than A and AAAA, and
-// sees to it that the name exists and that its hints are alive.
+// serveOther lets the plugins below answer types other than A and AAAA for a name
+// of p. The name exists in what leaves, and its hints are those that p answers.
 func (h *RRHealth) serveOther(ctx context.Context, w dns.ResponseWriter, r *dns.Msg, p *served) (int, error) {
 	if ownQuestion(r) {
 		return write(w, reply.Failure(r, dns.RcodeRefused))
@@ -72,16 +38,16 @@ func (h *RRHealth) serveOther(ctx context.Context, w dns.ResponseWriter, r *dns.
 	return write(w, m)
 }
 
-// nothingBelow reports whether rcode and err, with nothing written, say that no
+// nothingBelow reports whether rcode and err, with nothing written, mean that no
 // plugin below answers for the name. Plugins such as cache and dnssec only pass
-// queries on, and file, as the last one, refuses names outside its zones. To
-// refuse a type of a name whose addresses we serve would make resolvers ask
-// elsewhere for it.
+// queries on, and file, as the last one, refuses names outside its zones. If
+// rrhealth refused a type of a name whose addresses it serves, resolvers would ask
+// other servers for it.
 func nothingBelow(rcode int, err error) bool {
 	return rcode == dns.RcodeRefused && err == nil || err != nil && strings.HasSuffix(err.Error(), "no next plugin found")
 }
 
-// An otherWriter mends what plugins below say of a name that is ours.
+// An otherWriter corrects what plugins below write about a pool's name.
 type otherWriter struct {
 	dns.ResponseWriter
 	handler *RRHealth
@@ -112,10 +78,9 @@ func (w *otherWriter) Write(b []byte) (int, error) {
 	return w.ResponseWriter.Write(b)
 }
 
-// serveAbove lets the plugins below answer for a name that is not ours, but has
-// one of ours below it, and sees to it that it exists. A denial of it would be
-// one of ours too (RFC 8020), and resolvers that minimise names ask for it
-// first (RFC 9156).
+// serveAbove lets the plugins below answer for a name above that of a pool. The
+// name exists in what leaves: to deny it would deny the pool's name too (RFC
+// 8020), and resolvers that minimize names ask for it first (RFC 9156).
 func (h *RRHealth) serveAbove(ctx context.Context, w dns.ResponseWriter, r *dns.Msg) (int, error) {
 	zone := h.zoneOf(strings.ToLower(r.Question[0].Name))
 	above := &aboveWriter{ResponseWriter: w, zone: zone}
@@ -126,7 +91,8 @@ func (h *RRHealth) serveAbove(ctx context.Context, w dns.ResponseWriter, r *dns.
 	return write(w, h.noData(ctx, r, zone))
 }
 
-// An aboveWriter mends what plugins below say of a name above one of ours.
+// An aboveWriter corrects what plugins below write about a name above that of a
+// pool.
 type aboveWriter struct {
 	dns.ResponseWriter
 	zone  string

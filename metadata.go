@@ -1,0 +1,166 @@
+package rrhealth
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"strconv"
+
+	"github.com/coredns/coredns/plugin/metadata"
+	"github.com/coredns/coredns/request"
+	"github.com/miekg/dns"
+
+	"github.com/rrhealth/rrhealth/plugin/pool"
+	"github.com/rrhealth/rrhealth/plugin/reply"
+)
+
+// What rrhealth publishes for other plugins, and what it reads about the client:
+// the metadata of geoip, the address, and the client subnet option.
+
+// The labels under which other plugins find what rrhealth publishes.
+const (
+	labelPool    = pluginName + "/pool"    // the pool's name, as in the metrics
+	labelPolicy  = pluginName + "/policy"  // its policy
+	labelOutcome = pluginName + "/outcome" // what its addresses come to, as in the metrics
+	labelFirst   = pluginName + "/first"   // the address that was answered first
+)
+
+var _ metadata.Provider = (*RRHealth)(nil)
+
+// Metadata implements metadata.Provider. It runs before the chain, and before the
+// view plugin decides: the outcome is that of an answer at this moment. No rotation
+// moves, so the first address is not known yet.
+func (h *RRHealth) Metadata(ctx context.Context, state request.Request) context.Context {
+	p := h.match(state.Req)
+	if p == nil {
+		return ctx
+	}
+	p.publishPool(ctx)
+	if f, ok := familyOf(state.Req.Question[0].Qtype); ok {
+		metadata.SetValueFunc(ctx, labelOutcome, func() string { return p.Snapshot().Choices[f].Outcome.String() })
+	}
+	return ctx
+}
+
+// familyOf returns the family whose records qtype asks for.
+func familyOf(qtype uint16) (pool.Family, bool) {
+	switch qtype {
+	case dns.TypeA:
+		return pool.V4, true
+	case dns.TypeAAAA:
+		return pool.V6, true
+	}
+	return 0, false
+}
+
+// publishPool publishes which pool answers.
+func (p *served) publishPool(ctx context.Context) {
+	metadata.SetValueFunc(ctx, labelPool, func() string { return p.Name })
+	metadata.SetValueFunc(ctx, labelPolicy, p.Policy.String)
+}
+
+// publish publishes the answer: the members of choice at the indices in order.
+func (p *served) publish(ctx context.Context, choice *pool.Choice, order []int) {
+	p.publishPool(ctx) // again: a plugin above may have rewritten the name
+	metadata.SetValueFunc(ctx, labelOutcome, choice.Outcome.String)
+	if len(order) > 0 {
+		first := choice.Members[order[0]].Addr
+		metadata.SetValueFunc(ctx, labelFirst, first.String)
+	}
+}
+
+// client returns what p's policy needs to know of the client.
+func (p *served) client(ctx context.Context, w dns.ResponseWriter, ecs *dns.EDNS0_SUBNET) pool.Client {
+	switch p.Policy {
+	case pool.Sticky:
+		addr, length := p.network(w, ecs)
+		return pool.Client{Network: pool.Network(addr, length)}
+	case pool.Nearest:
+		return pool.Client{Place: placeOf(ctx, p.Backends[0].Place.OnGlobe())}
+	}
+	return pool.Client{}
+}
+
+// network returns the address of the client and how many bits of it identify the
+// client. That is the subnet in ecs, if there is one. It is not verified: a false
+// one only gets its sender the addresses of other clients.
+func (p *served) network(w dns.ResponseWriter, ecs *dns.EDNS0_SUBNET) (addr netip.Addr, length int) {
+	if ecs != nil && ecs.SourceNetmask > 0 {
+		addr, length = reply.SubnetAddr(ecs), int(ecs.SourceNetmask)
+	} else {
+		// With a source length of 0 a client asks not to be identified. Then
+		// the resolver is the client (RFC 7871, section 7.1.2).
+		addr = remoteAddr(w)
+		length = addr.BitLen()
+	}
+	return addr, min(length, p.Networks[pool.FamilyOf(addr)])
+}
+
+// remoteAddr returns the address that the query came from.
+func remoteAddr(w dns.ResponseWriter) netip.Addr {
+	switch a := w.RemoteAddr().(type) {
+	case *net.UDPAddr:
+		return a.AddrPort().Addr().Unmap().WithZone("")
+	case *net.TCPAddr:
+		return a.AddrPort().Addr().Unmap().WithZone("")
+	case nil:
+		return netip.Addr{}
+	default:
+		ap, _ := netip.ParseAddrPort(a.String())
+		return ap.Addr().Unmap().WithZone("")
+	}
+}
+
+// placeOf returns the client's place by the geoip plugin: coordinates, or codes. A
+// pool uses one of the two.
+func placeOf(ctx context.Context, onGlobe bool) (place pool.Place) {
+	// One lookup for all labels: each goes through the chain of contexts.
+	funcs := metadata.ValueFuncs(ctx)
+	value := func(label string) string {
+		if f := funcs[label]; f != nil {
+			return f()
+		}
+		return ""
+	}
+	if !onGlobe {
+		return pool.Place{Continent: value("geoip/continent/code"), Country: value("geoip/country/code")}
+	}
+	latitude, ok := degrees(value("geoip/latitude"))
+	if !ok {
+		return place
+	}
+	longitude, ok := degrees(value("geoip/longitude"))
+	// Before CoreDNS 1.14, geoip had 0, 0 for clients that it does not know. No
+	// client is there: it is in the Gulf of Guinea.
+	if !ok || latitude == 0 && longitude == 0 {
+		return place
+	}
+	return place.At(latitude, longitude)
+}
+
+func degrees(text string) (float64, bool) {
+	if text == "" { // usual: the client has no place
+		return 0, false
+	}
+	d, err := strconv.ParseFloat(text, 64)
+	return d, err == nil
+}
+
+// scope returns the length of the network for which an answer from choice, to a
+// query with ecs, is valid. 0 is for all clients.
+func (p *served) scope(choice *pool.Choice, ecs *dns.EDNS0_SUBNET) int {
+	if ecs == nil || len(choice.Members) < 2 {
+		return 0 // there is no other answer
+	}
+	source := int(ecs.SourceNetmask)
+	switch {
+	case source == 0:
+		return 0
+	case p.Policy == pool.Sticky:
+		return min(source, p.Networks[pool.FamilyOf(reply.SubnetAddr(ecs))])
+	case p.Policy == pool.Nearest:
+		// geoip does not report how many bits of the address it used.
+		return source
+	}
+	return 0
+}
