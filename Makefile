@@ -48,19 +48,19 @@ bench: ## run the Go benchmarks, ready for benchstat
 	go test -run '^$$' -bench '$(BENCH)' -benchmem -count 6 ./...
 
 .PHONY: starve
-starve: ## see that busy loops on all cores take no healthy backend out (STARVE=60s each run, ROUNDS=1)
+starve: ## check that no healthy backend goes down during busy loops on all cores (STARVE=60s each run, ROUNDS=1)
 	STARVE=$(STARVE) go test -count=$(ROUNDS) -timeout 1h -v -run TestABusyMachineTakesNoHealthyBackendOut .
 
 .PHONY: bench-dns
-bench-dns: ## measure queries beside whoami, file, gdnsd, ... (15 minutes; QUICK=1: 2)
+bench-dns: ## compare queries with whoami, file, gdnsd, ... (15 minutes; QUICK=1: 2)
 	go run ./bench/dns $(BENCHFLAGS)
 
 .PHONY: bench-engine
-bench-engine: ## measure what probing costs, beside HAProxy (6 minutes; QUICK=1: 1)
+bench-engine: ## measure the cost of probes, compared with HAProxy (6 minutes; QUICK=1: 1)
 	go run ./bench/engine
 
 .PHONY: peers
-peers: ## install the servers that tests talk to where they are there (Debian)
+peers: ## install the servers that the tests probe, if missing (Debian)
 	scripts/peers
 
 .PHONY: image
@@ -76,11 +76,11 @@ examples: ## run every example's test and print a table (root, Linux)
 	go run ./examples
 
 .PHONY: users
-users: build ## measure how long clients are slow when a server vanishes (root, Linux; 6 minutes)
+users: build ## measure for how long requests are slow after a failure (root, Linux; 6 minutes)
 	USERS=all EXAMPLES=1 RRHEALTH_COREDNS=$(CURDIR)/build/coredns go test -count=1 -v -timeout 20m ./examples/internal/users
 
 .PHONY: man
-man: ## make the man page again
+man: ## generate the man page
 	deploy/man/generate coredns-rrhealth.7
 
 .PHONY: readme

@@ -9,14 +9,14 @@ import (
 	"time"
 )
 
-// A composed is the compose file brought up.
+// A composed is a running composition.
 type composed struct {
 	t       *testing.T
 	project string
 }
 
-// testTheComposeFile brings everything up, and takes one server away in each of
-// three ways. rrhealth's own image is there already.
+// testTheComposeFile starts the composition, and stops one server in each of
+// three ways. The image of rrhealth is already built.
 func testTheComposeFile(t *testing.T) {
 	t.Setenv("TAG", tag)
 	t.Setenv("DNS_PORT", "10053")
@@ -36,7 +36,7 @@ func testTheComposeFile(t *testing.T) {
 	settled(t, server, name, web1, web2, web3)
 	settled(t, "127.0.0.1:10053", name, web1, web2, web3)
 	if metrics := run(t, time.Minute, "curl", "--silent", "--fail", "http://127.0.0.1:19153/metrics"); !strings.Contains(metrics, "coredns_rrhealth_backend_up") {
-		t.Error("the published metrics say nothing of backends")
+		t.Error("the published metrics have no coredns_rrhealth_backend_up")
 	}
 
 	for _, tc := range []struct {
@@ -60,7 +60,7 @@ func testTheComposeFile(t *testing.T) {
 	ok, failed := c.requests()
 	t.Logf("the client's requests: %d answered, %d failed", ok, failed)
 	if ok == 0 {
-		t.Errorf("the client was never answered:\n%s", c.run("logs", "client"))
+		t.Errorf("no request of the client succeeded:\n%s", c.run("logs", "client"))
 	}
 }
 
@@ -69,7 +69,8 @@ func (c composed) try(args ...string) (string, error) {
 	return try(10*time.Minute, words[0], append(words[1:], args...)...)
 }
 
-// composeCommand is Compose as it is installed here: part of docker, or apart.
+// composeCommand returns the command of Compose: docker-compose, or else the
+// plugin of docker.
 func composeCommand() []string {
 	if _, err := exec.LookPath("docker-compose"); err == nil {
 		return []string{"docker-compose"}
@@ -94,7 +95,7 @@ func (c composed) id(service string) string {
 	return c.run("ps", "--quiet", service)
 }
 
-// requests counts the client's lines.
+// requests returns the numbers of the client's requests from its log.
 func (c composed) requests() (ok, failed int) {
 	out := docker(c.t, "logs", c.id("client"))
 	return strings.Count(out, "ok "), strings.Count(out, "FAILED ")

@@ -1,6 +1,6 @@
-// Package deploy_test runs what the folders below describe: the image and the
-// compose file in containers, the manifests and the units through the programs
-// that read them.
+// Package deploy_test tests the files in the folders below: it runs the image
+// and the compose file in containers, and passes the manifests and the units to
+// the programs that read them.
 package deploy_test
 
 import (
@@ -17,19 +17,19 @@ import (
 	"github.com/miekg/dns"
 )
 
-// The image that tests build in, and what they call what they make: names that
-// nobody else uses, so that cleaning up can be thorough.
+// The image to build in, and the tag of the images that the tests build. No
+// other program uses these names, so that all images with them can be removed.
 const (
 	baseImage = "rrh-test-base"
 	tag       = "rrh-test"
 	image     = "rrhealth:" + tag
 )
 
-// TestContainers takes minutes and a Docker engine, so it has to be asked for:
-// CONTAINERS=1 go test ./deploy. The image is built once, for all of it.
+// TestContainers takes minutes and needs a Docker engine, so it runs only with
+// CONTAINERS=1 go test ./deploy. It builds the image once, for all subtests.
 func TestContainers(t *testing.T) {
 	if os.Getenv("CONTAINERS") == "" {
-		t.Skip("needs minutes and a Docker engine: set CONTAINERS=1")
+		t.Skip("takes minutes and needs a Docker engine: set CONTAINERS=1")
 	}
 	t.Setenv("GO_IMAGE", goImage(t))
 	run(t, 20*time.Minute, "docker", "build", "--build-arg", "GO_IMAGE="+os.Getenv("GO_IMAGE"),
@@ -38,8 +38,8 @@ func TestContainers(t *testing.T) {
 	t.Run("compose", testTheComposeFile)
 }
 
-// goImage returns the image to build in: $GO_IMAGE, or one made from this
-// machine's Go, which needs no registry.
+// goImage returns the image to build in: $GO_IMAGE, or one that is made from
+// this machine's Go without a registry.
 func goImage(t *testing.T) string {
 	t.Helper()
 	if name := os.Getenv("GO_IMAGE"); name != "" {
@@ -59,14 +59,14 @@ func run(t *testing.T, limit time.Duration, name string, args ...string) string 
 	return out
 }
 
-// try is run for programs that may fail.
+// try works as run does, for programs that may fail.
 func try(limit time.Duration, name string, args ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	if strings.Contains(name, "/") && !filepath.IsAbs(name) {
 		name = "./" + name
 	}
-	cmd := exec.CommandContext(ctx, name, args...) // #nosec G204 -- our own words
+	cmd := exec.CommandContext(ctx, name, args...) // #nosec G204 -- our own arguments
 	cmd.WaitDelay = time.Second
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
@@ -79,7 +79,8 @@ func docker(t *testing.T, args ...string) string {
 	return run(t, time.Minute, "docker", args...)
 }
 
-// ask asks the server at addr for the A records of name, sorted.
+// ask queries the server at addr for the A records of name, and returns the
+// addresses sorted.
 func ask(addr, name string) ([]string, error) {
 	c := dns.Client{Timeout: time.Second}
 	m := new(dns.Msg)
@@ -115,5 +116,5 @@ func settled(t *testing.T, addr, name string, want ...string) time.Duration {
 	return 0
 }
 
-// pause waits between two looks at a thing that cannot be waited for.
+// pause waits between two polls.
 func pause(d time.Duration) { <-time.After(d) }

@@ -34,7 +34,7 @@ func TestEveryCorefileStarts(t *testing.T) {
 	corefiles["compose"] = read(t, "compose/Corefile")
 	api := httptest.NewServer(new(fakekube.Objects))
 	t.Cleanup(func() {
-		api.CloseClientConnections() // they watch
+		api.CloseClientConnections() // they have open watches
 		api.Close()
 	})
 	for name, corefile := range corefiles {
@@ -42,15 +42,15 @@ func TestEveryCorefileStarts(t *testing.T) {
 	}
 }
 
-// adapt makes a Corefile for a cluster one for this test: it may not take the
-// ports of the machine, and there is no API server to be found from inside.
+// adapt changes a Corefile for a cluster so that it works in this test: without
+// fixed ports of the machine, and with the API server of the test.
 func adapt(corefile, api string) string {
 	var lines []string
 	for line := range strings.Lines(corefile) {
 		switch words := strings.Fields(line); {
 		case len(words) == 0:
 		case words[0] == "loop":
-			continue // would find this machine's resolver, or none
+			continue // depends on the resolver of this machine
 		case words[0] == "prometheus":
 			line = "prometheus 127.0.0.1:0\n"
 		case words[0] == "ready":
@@ -67,7 +67,7 @@ func adapt(corefile, api string) string {
 	return strings.ReplaceAll(strings.ReplaceAll(strings.Join(lines, ""), ".:53 {", ". {"), "lameduck 5s", "lameduck 1s")
 }
 
-// starts starts CoreDNS, waits until it serves, has it reload, and stops it.
+// starts starts CoreDNS, waits until it serves, reloads it, and stops it.
 func starts(t *testing.T, coredns, corefile string) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "Corefile")
@@ -92,11 +92,11 @@ func starts(t *testing.T, coredns, corefile string) {
 	defer close(ended)
 	reloading := make(chan struct{}, 1)
 
-	var said strings.Builder
+	var output strings.Builder
 	serving := false
 	for lines := bufio.NewScanner(out); lines.Scan(); {
-		fmt.Fprintln(&said, lines.Text())
-		// The banner comes when every server block listens.
+		fmt.Fprintln(&output, lines.Text())
+		// CoreDNS prints its version when every server block listens.
 		if strings.HasPrefix(lines.Text(), "CoreDNS-") {
 			serving = true
 			signaling.Go(func() { terminate(cmd.Process, reloading, ended) })
@@ -110,14 +110,15 @@ func starts(t *testing.T, coredns, corefile string) {
 	}
 	err = cmd.Wait()
 	if !serving || err != nil {
-		t.Errorf("serving: %v, exit: %v, of\n%s\n%s", serving, err, corefile, said.String())
+		t.Errorf("serving: %v, exit: %v, of\n%s\n%s", serving, err, corefile, output.String())
 	}
 }
 
-// terminate has p reload, and then stop. Caddy listens for signals on a goroutine
-// that may run later than the servers, and SIGTERM before that would end p without
-// a shutdown. SIGUSR1 is ignored until then; that p takes it tells that it listens.
-// One of two signals that follow each other closely may be lost.
+// terminate reloads p, and then stops it. Caddy listens for signals on a
+// goroutine that may start later than the servers, and SIGTERM before that
+// would end p without a shutdown. So terminate first repeats SIGUSR1, which is
+// ignored until then, until p reloads. It repeats SIGTERM as well: one of two
+// signals in quick succession may be lost.
 func terminate(p *os.Process, reloading, ended <-chan struct{}) {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
@@ -146,8 +147,8 @@ func buildCoreDNS(t *testing.T) string {
 	return path
 }
 
-// chartCorefile is the Corefile that the official chart makes of helm/values.yaml
-// (templates/configmap.yaml and _helpers.tpl).
+// chartCorefile returns the Corefile that the official chart makes of
+// helm/values.yaml (templates/configmap.yaml and _helpers.tpl).
 func chartCorefile(t *testing.T) string {
 	t.Helper()
 	var values struct {

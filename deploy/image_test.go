@@ -17,7 +17,7 @@ import (
 	"time"
 )
 
-// sizeLimit keeps the image from growing unseen, in bytes.
+// sizeLimit is the maximum size of the image, in bytes.
 const sizeLimit = 75e6
 
 const imageVersion = "v0.0.0-test"
@@ -26,14 +26,14 @@ func testTheImage(t *testing.T) {
 	files := filesOf(t, image)
 
 	t.Run("is the same built twice", func(t *testing.T) { sameBuiltHere(t, files) })
-	t.Run("says what it is", func(t *testing.T) { describesItself(t, files) })
-	t.Run("binds port 53 and stops in order", bindsAndStops)
+	t.Run("describes itself", func(t *testing.T) { describesItself(t, files) })
+	t.Run("binds port 53 and stops gracefully", bindsAndStops)
 	t.Run("runs without any capability", runsBare)
-	t.Run("runs where nothing may be gained", runsWithoutNewPrivileges)
+	t.Run("runs with no-new-privileges", runsWithoutNewPrivileges)
 }
 
-// sameBuiltHere builds the programs a second time: on this machine, in another
-// folder, by another user, with another cache.
+// sameBuiltHere builds the programs again and compares the bytes: on this
+// machine, in another folder, as another user, with another cache.
 func sameBuiltHere(t *testing.T, files map[string][]byte) {
 	t.Helper()
 	out := t.TempDir()
@@ -105,8 +105,8 @@ func describesItself(t *testing.T, files map[string][]byte) {
 	}
 }
 
-// lowPorts forbids what the engine allows by default: that anybody binds ports
-// below 1024. Only then does the file's capability matter.
+// lowPorts forbids what the engine allows by default: that any user binds ports
+// below 1024. Only then does the capability of the file matter.
 const lowPorts = "net.ipv4.ip_unprivileged_port_start=1024"
 
 func bindsAndStops(t *testing.T) {
@@ -120,28 +120,29 @@ func bindsAndStops(t *testing.T) {
 		stopped <- err
 	}()
 	answered := c.answersUntil(t, stopped)
-	t.Logf("went on answering for %v of its lameduck", answered.Round(100*time.Millisecond))
+	t.Logf("answered for %v of its lameduck", answered.Round(100*time.Millisecond))
 	if answered < time.Second {
-		t.Errorf("answered for %v after it was told to stop, want about the 3 s of lameduck", answered)
+		t.Errorf("answered for %v after docker stop, want about the 3 s of lameduck", answered)
 	}
 	if code := docker(t, "inspect", "-f", "{{.State.ExitCode}}", c.name); code != "0" {
 		t.Errorf("exit code %s after docker stop, want 0\n%s", code, docker(t, "logs", c.name))
 	}
 }
 
-// runsBare is what Kubernetes' restricted profile without additions comes to.
-// A file that insists on its capability could not even be started.
+// runsBare has no capability, as under the restricted profile of Kubernetes
+// without additions. With an effective file capability the program would not
+// start.
 func runsBare(t *testing.T) {
 	c := startContainer(t, corefile(1053), "--read-only", "--cap-drop", "ALL", "--sysctl", lowPorts)
 	settled(t, c.addr(t, 1053), "www.example.org.", "192.0.2.1", "192.0.2.2")
 	docker(t, "exec", c.name, "/healthcheck", "127.0.0.1:1053")
 	if out, err := try(time.Minute, "docker", "exec", c.name, "/healthcheck"); err == nil {
-		t.Errorf("the health check passes on a port where nobody is: %q", out)
+		t.Errorf("the health check passes on a port without a server: %q", out)
 	}
 }
 
-// runsWithoutNewPrivileges is the documented way where file capabilities do
-// not count: the runtime opens the low ports.
+// runsWithoutNewPrivileges is the documented setup if file capabilities have no
+// effect: the runtime opens the low ports.
 func runsWithoutNewPrivileges(t *testing.T) {
 	c := startContainer(t, corefile(53), "--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges",
 		"--sysctl", "net.ipv4.ip_unprivileged_port_start=53")
@@ -182,12 +183,12 @@ func (c container) addr(t *testing.T, port int) string {
 	t.Helper()
 	ip := docker(t, "inspect", "-f", "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}", c.name)
 	if ip == "" {
-		t.Fatalf("%s has no address: has it started?\n%s", c.name, docker(t, "logs", c.name))
+		t.Fatalf("%s has no address\n%s", c.name, docker(t, "logs", c.name))
 	}
 	return fmt.Sprintf("%s:%d", ip, port)
 }
 
-// eventually waits until a part of the container's state is want.
+// eventually waits until a field of the state of the container is want.
 func (c container) eventually(t *testing.T, format, want string) {
 	t.Helper()
 	var got string
@@ -200,7 +201,8 @@ func (c container) eventually(t *testing.T, format, want string) {
 	t.Fatalf("%s is %q, want %q\n%s", format, got, want, docker(t, "inspect", "-f", "{{json .State}}", c.name))
 }
 
-// answersUntil asks until stopped tells, and returns for how long answers came.
+// answersUntil queries until stopped receives, and returns for how long answers
+// came.
 func (c container) answersUntil(t *testing.T, stopped <-chan error) time.Duration {
 	t.Helper()
 	addr := c.addr(t, 53)
@@ -221,7 +223,7 @@ func (c container) answersUntil(t *testing.T, stopped <-chan error) time.Duratio
 	}
 }
 
-// filesOf returns the files of an image, as they stand in it.
+// filesOf returns the files of an image, by their paths.
 func filesOf(t *testing.T, image string) map[string][]byte {
 	t.Helper()
 	name := fmt.Sprintf("rrh-%d-files", os.Getpid())

@@ -21,18 +21,20 @@ import (
 	"k8s.io/client-go/kubernetes/scheme"
 )
 
-// kustomizeVersion is run from source where there is no kubectl.
+// kustomizeVersion is the kustomize that is run from source if kubectl is not
+// installed.
 const kustomizeVersion = "sigs.k8s.io/kustomize/kustomize/v5@v5.5.0"
 
-// render is what `kubectl apply -k` would send for a folder of kubernetes/.
+// render returns the manifests that `kubectl apply -k` would send for a folder
+// of kubernetes/.
 func render(t *testing.T, folder string) []byte {
 	t.Helper()
 	folder = filepath.Join("kubernetes", folder)
-	cmd := exec.Command("go", "run", kustomizeVersion, "build", folder) // #nosec G204 -- our own words
+	cmd := exec.Command("go", "run", kustomizeVersion, "build", folder) // #nosec G204 -- our own arguments
 	if _, err := exec.LookPath("kubectl"); err == nil {
-		cmd = exec.Command("kubectl", "kustomize", folder) // #nosec G204 -- our own words
+		cmd = exec.Command("kubectl", "kustomize", folder) // #nosec G204 -- our own arguments
 	} else if testing.Short() && os.Getenv("CI") == "" {
-		t.Skip("no kubectl here, and with -short nothing is downloaded")
+		t.Skip("kubectl is not installed, and with -short nothing is downloaded")
 	}
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
@@ -43,8 +45,8 @@ func render(t *testing.T, folder string) []byte {
 	return out
 }
 
-// decode reads rendered objects as the API server does, but strictly: a field
-// that it does not know, or that is given twice, is an error.
+// decode decodes rendered objects as the API server does, but strictly: an
+// unknown field, or one that is given twice, is an error.
 func decode(t *testing.T, rendered []byte) []runtime.Object {
 	t.Helper()
 	known := runtime.NewScheme()
@@ -70,7 +72,8 @@ func decode(t *testing.T, rendered []byte) []runtime.Object {
 	}
 }
 
-// A serviceMonitor is as much of the Prometheus operator's type as we use.
+// A serviceMonitor has the fields in use of the type of the Prometheus
+// operator.
 type serviceMonitor struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata"`
@@ -100,22 +103,22 @@ func one[T runtime.Object](t *testing.T, all []runtime.Object) T {
 	return found[0]
 }
 
-func TestTheBaseIsAsCarefulAsItSays(t *testing.T) {
+func TestTheBaseIsRedundantAndRestricted(t *testing.T) {
 	all := decode(t, render(t, "base"))
 	d := one[*appsv1.Deployment](t, all)
 	if *d.Spec.Replicas < 2 || len(d.Spec.Template.Spec.TopologySpreadConstraints) == 0 {
-		t.Error("one failing node takes the service away")
+		t.Error("one failing node stops the service")
 	}
 	c := d.Spec.Template.Spec.Containers[0]
-	careful(t, c.SecurityContext)
+	restricted(t, c.SecurityContext)
 	if c.LivenessProbe.HTTPGet.Path != "/health" || c.ReadinessProbe.HTTPGet.Path != "/ready" {
 		t.Error("the probes are not those of the plugins health and ready")
 	}
 	if c.Resources.Requests.Cpu().IsZero() || c.Resources.Limits.Memory().IsZero() {
-		t.Error("no resources")
+		t.Error("got no requests for CPU or no limit for memory")
 	}
 
-	// What joins the objects must fit.
+	// Names and ports must match between the objects.
 	pod := d.Spec.Template
 	s := one[*corev1.Service](t, all)
 	var protocols []corev1.Protocol
@@ -128,7 +131,7 @@ func TestTheBaseIsAsCarefulAsItSays(t *testing.T) {
 		}
 	}
 	if len(protocols) != 2 {
-		t.Errorf("port 53 is there for %v, want UDP and TCP", protocols)
+		t.Errorf("port 53 has %v, want UDP and TCP", protocols)
 	}
 	for k, v := range s.Spec.Selector {
 		if pod.Labels[k] != v {
@@ -140,13 +143,13 @@ func TestTheBaseIsAsCarefulAsItSays(t *testing.T) {
 	}
 }
 
-// careful checks what every container of ours must not do.
-func careful(t *testing.T, s *corev1.SecurityContext) {
+// restricted checks that a container has no more privileges than it needs.
+func restricted(t *testing.T, s *corev1.SecurityContext) {
 	t.Helper()
 	if !*s.ReadOnlyRootFilesystem || *s.AllowPrivilegeEscalation ||
 		!slices.Equal(s.Capabilities.Drop, []corev1.Capability{"ALL"}) ||
 		!slices.Equal(s.Capabilities.Add, []corev1.Capability{"NET_BIND_SERVICE"}) {
-		t.Errorf("security context %v", s)
+		t.Errorf("got security context %v, want a read-only root, no escalation, and NET_BIND_SERVICE only", s)
 	}
 }
 
@@ -173,7 +176,7 @@ func TestTheSidecarIsThePodsResolver(t *testing.T) {
 		t.Fatalf("%d containers and %d init containers, want one of each", len(pod.Containers), len(pod.InitContainers))
 	}
 	sidecar := pod.InitContainers[0]
-	careful(t, sidecar.SecurityContext)
+	restricted(t, sidecar.SecurityContext)
 	if *sidecar.RestartPolicy != corev1.ContainerRestartPolicyAlways {
 		t.Error("the sidecar ends before the application starts")
 	}
@@ -183,7 +186,7 @@ func TestTheClusterDNSChangesTheImageAlone(t *testing.T) {
 	all := decode(t, render(t, "overlays/cluster-dns"))
 	d := one[*appsv1.Deployment](t, all)
 	if d.Name != "coredns" || d.Namespace != "kube-system" || d.Spec.Replicas != nil || d.Spec.Selector != nil {
-		t.Errorf("the overlay says more than it should of %s/%s", d.Namespace, d.Name)
+		t.Errorf("the overlay of %s/%s sets more than the image", d.Namespace, d.Name)
 	}
 	if config := one[*corev1.ConfigMap](t, all); config.Name != "coredns" {
 		t.Errorf("the ConfigMap is %q, want the name that kubeadm's Deployment mounts", config.Name)

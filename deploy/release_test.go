@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// A release takes its text from CHANGELOG.md: a tag without a section there
-// must stop the release instead of publishing an empty one.
+// The text of a release comes from CHANGELOG.md: a tag without a section there
+// must stop the release instead of publishing an empty text.
 func TestReleaseNotesComeFromTheChangelog(t *testing.T) {
 	newest := regexp.MustCompile(`(?m)^## (\d+\.\d+\.\d+)\b`).FindStringSubmatch(read(t, "../CHANGELOG.md"))
 	if newest == nil {

@@ -13,8 +13,9 @@ import (
 
 const unit = "systemd/coredns-rrhealth.service"
 
-// TestTheUnitIsUnderstood has systemd read the unit. It knows every word, or
-// says so; programs that are not installed here are none of the unit's faults.
+// TestTheUnitIsUnderstood has systemd read the unit. systemd reports unknown
+// options. Missing programs do not count: the test replaces the path of
+// CoreDNS.
 func TestTheUnitIsUnderstood(t *testing.T) {
 	analyze := systemdAnalyze(t)
 	path := filepath.Join(t.TempDir(), filepath.Base(unit))
@@ -28,15 +29,15 @@ func TestTheUnitIsUnderstood(t *testing.T) {
 	}
 }
 
-// exposure is the most that the unit may have of systemd's own measure: 0 is
-// nothing at all, 10 an ordinary program of root's.
+// exposure is the maximum for the unit in systemd's own measure: 0 is no
+// access, 10 an ordinary program of root.
 const exposure = 2.0
 
 func TestTheUnitIsHardened(t *testing.T) {
 	out := run(t, time.Minute, systemdAnalyze(t), "security", "--offline=yes", "--no-pager", unit)
 	m := regexp.MustCompile(`Overall exposure level for \S+: ([0-9.]+)`).FindStringSubmatch(out)
 	if m == nil {
-		t.Fatalf("no level in what systemd-analyze says:\n%s", out)
+		t.Fatalf("no exposure level in the output of systemd-analyze:\n%s", out)
 	}
 	if level, _ := strconv.ParseFloat(m[1], 64); level > exposure {
 		t.Errorf("exposure %s, want %.1f at most:\n%s", m[1], exposure, out)
@@ -49,7 +50,7 @@ func systemdAnalyze(t *testing.T) string {
 	t.Helper()
 	path, err := exec.LookPath("systemd-analyze")
 	if err != nil {
-		t.Skip("no systemd here")
+		t.Skip("systemd-analyze is not installed")
 	}
 	return path
 }

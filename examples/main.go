@@ -1,5 +1,6 @@
-// Command examples runs every example's end-to-end test and prints what came of
-// it as a table. It needs root, and the programs that examples/README.md lists.
+// Command examples runs the end-to-end test of every example and prints the
+// results as a table. It needs root, and the programs that examples/README.md
+// lists.
 //
 //	go run ./examples
 package main
@@ -19,7 +20,7 @@ import (
 	"time"
 )
 
-// A row is what a test reports; see lab.Row.
+// A row is the result that a test reports; see lab.Row.
 type row struct {
 	Scenario, Killed string
 	Detection, Bound time.Duration
@@ -46,14 +47,14 @@ func run(out io.Writer) (passed bool, err error) {
 	}
 	defer os.RemoveAll(dir)
 	table, coredns := filepath.Join(dir, "table"), filepath.Join(dir, "coredns")
-	if said, err := exec.Command("go", "build", "-o", coredns, "./cmd/coredns").CombinedOutput(); err != nil { // #nosec G204 -- our own words
-		return false, fmt.Errorf("building CoreDNS (from the top folder?): %w\n%s", err, said)
+	if out, err := exec.Command("go", "build", "-o", coredns, "./cmd/coredns").CombinedOutput(); err != nil { // #nosec G204 -- our own arguments
+		return false, fmt.Errorf("building CoreDNS (run this in the top folder): %w\n%s", err, out)
 	}
-	// One after the other: they measure times, and make no secret of the CPU.
+	// One package at a time: the tests measure times, and use a lot of CPU.
 	test := exec.Command("go", "test", "-count=1", "-p=1", "-v", "-timeout=10m", "./examples/...")
 	test.Env = append(os.Environ(), "EXAMPLES=1", "EXAMPLES_TABLE="+table, "RRHEALTH_COREDNS="+coredns)
-	var said bytes.Buffer
-	test.Stdout, test.Stderr = &said, &said
+	var output bytes.Buffer
+	test.Stdout, test.Stderr = &output, &output
 	failure := test.Run()
 	var exit *exec.ExitError
 	if failure != nil && !errors.As(failure, &exit) {
@@ -64,10 +65,10 @@ func run(out io.Writer) (passed bool, err error) {
 		return false, err
 	}
 	if failure != nil {
-		fmt.Fprintf(out, "%s\n", said.Bytes())
+		fmt.Fprintf(out, "%s\n", output.Bytes())
 	}
 	write(out, rows)
-	for line := range strings.Lines(said.String()) {
+	for line := range strings.Lines(output.String()) {
 		if strings.HasPrefix(line, "--- SKIP") {
 			fmt.Fprint(out, line)
 		}

@@ -11,9 +11,9 @@ import (
 	"time"
 )
 
-// backends is every host of 127.0.0.0/8 at one port: they accept connections
-// and close them, many at a time: the client has to share its core with them,
-// and what they take from it would look like latency of the server.
+// backends accepts TCP connections at one port of every address of 127.0.0.0/8
+// and closes them in batches. It shares a core with the client: CPU time that
+// it takes would show as latency of the server.
 type backends struct {
 	socket   *os.File
 	port     int
@@ -23,7 +23,7 @@ type backends struct {
 }
 
 // listen starts the backends. One socket serves all addresses; it is bound to
-// the loopback device, so that nobody outside reaches it.
+// the loopback device, so that it is not reachable from outside.
 func listen() (*backends, error) {
 	config := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
 		var failed error
@@ -36,7 +36,7 @@ func listen() (*backends, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer l.Close() // the copy listens on
+	defer l.Close() // the copy goes on listening
 	socket, err := l.(*net.TCPListener).File()
 	if err != nil {
 		return nil, err
@@ -50,7 +50,7 @@ func listen() (*backends, error) {
 	return b, nil
 }
 
-// accept accepts, each millisecond, all that have come.
+// accept accepts, once every millisecond, all connections that are waiting.
 func (b *backends) accept(fd int) {
 	for !b.closing.Load() {
 		c, _, err := syscall.Accept4(fd, syscall.SOCK_CLOEXEC)

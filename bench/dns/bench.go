@@ -9,7 +9,7 @@ import (
 	"slices"
 )
 
-// A bench is a run of everything.
+// A bench is one run: its processes, and what was measured so far.
 type bench struct {
 	ctx      context.Context
 	plan     plan
@@ -17,16 +17,16 @@ type bench struct {
 	site     site
 	backends *backends
 	ports    ports
-	servers  []*server // that answer as they should
+	servers  []*server // measured: their answers are as expected
 	helpers  []*server // not measured
-	notes    []string  // who was left out, and why
+	notes    []string  // which subject was left out, and why
 	noted    map[string]bool
-	load     string // of the machine, before we added ours
+	load     string // load average of the machine before the run
 	rounds   int    // measured so far
 }
 
-// newBench prepares a bench for the CoreDNS at binary. Its close ends all that
-// was started, also on errors and signals.
+// newBench prepares a bench for the CoreDNS at binary. The caller must call
+// close, also after errors and signals.
 func newBench(ctx context.Context, binary string, p plan) (*bench, error) {
 	binary, err := filepath.Abs(binary)
 	if err != nil {
@@ -65,7 +65,7 @@ func (b *bench) prepare(binary string) error {
 	return up.awaitCorrect(b.ctx)
 }
 
-// close ends what was started.
+// close stops all processes and removes their files.
 func (b *bench) close() {
 	for _, s := range slices.Concat(b.servers, b.helpers) {
 		s.stop()
@@ -76,7 +76,7 @@ func (b *bench) close() {
 	os.RemoveAll(b.site.dir)
 }
 
-// start starts one server; whether it answers is for the caller to await.
+// start starts one server. It does not wait until the server answers.
 func (b *bench) start(sub *subject, monitored bool, where coreList) (*server, error) {
 	s := &server{subject: sub, monitored: monitored, rates: make(byRound)}
 	var err error
@@ -104,7 +104,8 @@ func (b *bench) start(sub *subject, monitored bool, where coreList) (*server, er
 }
 
 // startAll starts a server for each subject, and a second one with prometheus
-// and errors for each CoreDNS. Who does not answer as expected is noted.
+// and errors for each CoreDNS. A server whose answers are not as expected is
+// left out.
 func (b *bench) startAll(all []*subject) error {
 	progress("starting %d subjects", len(all))
 	for _, sub := range all {
@@ -136,8 +137,8 @@ func (b *bench) startAll(all []*subject) error {
 	return b.ctx.Err()
 }
 
-// leaveOut notes that a subject, or its monitored twin, is not measured. What
-// holds for both is noted once.
+// leaveOut adds a note that a subject, or its monitored twin, is not measured.
+// A note that holds for both is added once.
 func (b *bench) leaveOut(sub *subject, why error) {
 	note := fmt.Sprintf("%s: left out: %v", sub.name, why)
 	if b.noted[note] {
@@ -148,5 +149,5 @@ func (b *bench) leaveOut(sub *subject, why error) {
 	progress("%s", note)
 }
 
-// isFloor reports whether s is what all others are compared with.
+// isFloor reports whether all others are compared with s.
 func (s *server) isFloor() bool { return s.subject.name == floorName && !s.monitored }

@@ -11,13 +11,13 @@ import (
 	"github.com/miekg/dns"
 )
 
-// An answer is what a subject is expected to say when asked for an address.
+// An answer is the expected reply to a query for addresses.
 type answer struct {
 	addresses int      // how many, all different
 	from      []string // of these
 }
 
-// check returns what is wrong with m.
+// check returns an error if m is not the expected reply.
 func (a answer) check(m *dns.Msg) error {
 	if m.Rcode != dns.RcodeSuccess {
 		return fmt.Errorf("got rcode %s, want NOERROR", dns.RcodeToString[m.Rcode])
@@ -43,15 +43,16 @@ func (a answer) check(m *dns.Msg) error {
 	return nil
 }
 
-// asks is how often a server is asked in check.
+// asks is the number of queries that check sends to a server.
 const asks = 10
 
-// startsWithin is how long a server may take until it answers as it should:
-// some load 100,000 names, some have to probe first.
+// startsWithin is how long after its start a server may give wrong answers or
+// none: some load 100,000 names, some have to probe first.
 const startsWithin = 20 * time.Second
 
-// awaitCorrect waits until s answers all its names as expected. Who waits for
-// many servers, one after the other, waits for the slowest only.
+// awaitCorrect waits until s answers all its names as expected. The time counts
+// from the start of s: to wait for many servers, one after the other, takes as
+// long as the slowest.
 func (s *server) awaitCorrect(ctx context.Context) error {
 	for {
 		err := s.check(ctx)
@@ -63,7 +64,7 @@ func (s *server) awaitCorrect(ctx context.Context) error {
 		}
 		select {
 		case <-s.exited:
-			return fmt.Errorf("does not run: %s", s.lastWords())
+			return fmt.Errorf("does not run: %s", s.lastLine())
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-time.After(100 * time.Millisecond):
@@ -71,7 +72,7 @@ func (s *server) awaitCorrect(ctx context.Context) error {
 	}
 }
 
-// check asks s as dnsperf will.
+// check sends s the queries that dnsperf will send.
 func (s *server) check(ctx context.Context) error {
 	c := dns.Client{Timeout: time.Second}
 	for i := range asks {

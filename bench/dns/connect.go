@@ -8,8 +8,8 @@ import (
 )
 
 // connect opens rate connections a second to the backends and resets each at
-// once, until ctx ends. As a process of its own it is what a probe storm is
-// compared with: somebody else who makes the machine do as much.
+// once, until ctx ends. A probe storm is compared with it: another process that
+// makes the same number of connections.
 func connect(ctx context.Context, port, rate int) error {
 	to := &syscall.SockaddrInet4{Port: port, Addr: [4]byte{127, 1, 0, 1}}
 	start := time.Now()
@@ -17,7 +17,7 @@ func connect(ctx context.Context, port, rate int) error {
 		due := start.Add(time.Duration(i) * time.Second / time.Duration(rate))
 		wait := time.Until(due)
 		if wait < -time.Second {
-			start, i = time.Now(), 0 // was frozen, or cannot keep up: nothing is made up for
+			start, i = time.Now(), 0 // was frozen, or cannot keep up: skip what was missed
 		}
 		time.Sleep(wait)
 		if err := openAndReset(to); err != nil {

@@ -15,13 +15,13 @@ import (
 	"time"
 )
 
-// patience is how long dnsperf waits for an answer.
-const patience = time.Second
+// answerTimeout is how long dnsperf waits for an answer.
+const answerTimeout = time.Second
 
-// clients is how many clients dnsperf plays: sockets, each with a port.
+// clients is how many clients dnsperf simulates: sockets, each with a port.
 const clients = 8
 
-// needDnsperf installs dnsperf where it is missing and we may.
+// needDnsperf installs dnsperf if it is missing and this process may do so.
 func needDnsperf(ctx context.Context) error {
 	if _, err := exec.LookPath("dnsperf"); err == nil {
 		return nil
@@ -43,34 +43,34 @@ func needDnsperf(ctx context.Context) error {
 	return nil
 }
 
-// An outcome is what dnsperf tells of a run.
+// An outcome has the statistics that dnsperf prints.
 type outcome struct {
 	sent, completed, lost int
 	failed                int // completed with another rcode than NOERROR
 	rate                  float64
-	latencies             []time.Duration // only where asked for
+	latencies             []time.Duration // only if load.verbose
 }
 
-// A load is what dnsperf is to do.
+// A load describes one run of dnsperf.
 type load struct {
 	port    int
 	queries string // a file
 	length  time.Duration
 	rate    int  // queries a second; 0 for as many as possible
-	verbose bool // tell the latency of each query
+	verbose bool // print the latency of each query
 }
 
 // args returns the arguments for dnsperf.
 func (l load) args() []string {
 	args := []string{
 		"-s", "127.0.0.1", "-p", strconv.Itoa(l.port), "-d", l.queries, "-e",
-		"-c", strconv.Itoa(clients), "-T", "1", "-t", strconv.Itoa(int(patience.Seconds())),
+		"-c", strconv.Itoa(clients), "-T", "1", "-t", strconv.Itoa(int(answerTimeout.Seconds())),
 		"-l", strconv.FormatFloat(l.length.Seconds(), 'f', -1, 64),
 	}
 	if l.rate > 0 {
-		// At a fixed rate late answers must not hold back further queries, or
-		// the latencies would be those of a lighter load; but more than fit
-		// into the server's socket would be lost before it saw them.
+		// At a fixed rate late answers must not delay further queries, or the
+		// latencies would be those of a lighter load. With more than 250 in
+		// flight, queries would be lost in the socket buffer of the server.
 		args = append(args, "-Q", strconv.Itoa(l.rate), "-q", "250")
 	}
 	if l.verbose {
@@ -81,8 +81,8 @@ func (l load) args() []string {
 
 // perf runs dnsperf on the client's cores.
 func perf(ctx context.Context, c cores, l load) (outcome, error) {
-	// A server that hangs must not hang the bench: a run takes its length, and
-	// the time-out of its last queries.
+	// A server that hangs must not block the bench: a run takes its length, and
+	// the timeout of its last queries.
 	ctx, cancel := context.WithTimeout(ctx, l.length+10*time.Second)
 	defer cancel()
 	cmd := c.client.command(ctx, append([]string{"dnsperf"}, l.args()...))
@@ -94,8 +94,8 @@ func perf(ctx context.Context, c cores, l load) (outcome, error) {
 	}
 	res, err := parsePerf(bytes.NewReader(out))
 	if l.verbose {
-		// A client that got no answer has waited, too.
-		res.latencies = append(res.latencies, slices.Repeat([]time.Duration{patience}, res.lost)...)
+		// A lost query counts with the time that its client waited.
+		res.latencies = append(res.latencies, slices.Repeat([]time.Duration{answerTimeout}, res.lost)...)
 	}
 	return res, err
 }
@@ -124,14 +124,15 @@ func parsePerf(r io.Reader) (outcome, error) {
 	if err := lines.Err(); err != nil {
 		return res, err
 	}
-	// Without an answer there is no line of response codes.
+	// If there was no answer, dnsperf prints no response codes.
 	if want := 5; found < want && res.completed > 0 || found < want-1 {
 		return res, fmt.Errorf("dnsperf: got %d of the %d lines of its statistics", found, want)
 	}
 	return res, nil
 }
 
-// take reads one line of the statistics, if it is one that we know.
+// take reads one line of the statistics, and reports whether it is one of those
+// that the bench needs.
 func (o *outcome) take(line string) (known bool, err error) {
 	key, value, _ := strings.Cut(strings.TrimSpace(line), ":")
 	fields := strings.Fields(value)
@@ -162,7 +163,8 @@ func latency(line string) (time.Duration, bool) {
 	return time.Duration(s * float64(time.Second)), err == nil
 }
 
-// failures adds up what is not NOERROR in "NOERROR 9 (90.00%), SERVFAIL 1 (10.00%)".
+// failures returns how many are not NOERROR in "NOERROR 9 (90.00%), SERVFAIL 1
+// (10.00%)".
 func failures(fields []string) (int, error) {
 	n := 0
 	for i := 0; i+1 < len(fields); i += 3 {

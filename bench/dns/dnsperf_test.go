@@ -48,7 +48,7 @@ func TestLatenciesAreRead(t *testing.T) {
 	}
 }
 
-// A server that answers nothing is an outcome; an output cut short is not.
+// A server that answers nothing has an outcome; truncated output is an error.
 func TestAnOutputWithoutAnswersIsReadAndAPartialOneRefused(t *testing.T) {
 	silent := "Queries sent: 8\nQueries completed: 0 (0.00%)\nQueries lost: 8 (100.00%)\nQueries per second: 0.000000\n"
 	if got, err := parsePerf(strings.NewReader(silent)); err != nil || got.lost != 8 {
@@ -65,7 +65,7 @@ func TestAnOutputWithoutAnswersIsReadAndAPartialOneRefused(t *testing.T) {
 	}
 }
 
-func TestTheLoadIsPutInDnsperfsWords(t *testing.T) {
+func TestALoadAsArgumentsOfDnsperf(t *testing.T) {
 	got := strings.Join(load{port: 53, queries: "q", length: 400 * time.Millisecond}.args(), " ")
 	if want := "-s 127.0.0.1 -p 53 -d q -e -c 8 -T 1 -t 1 -l 0.4"; got != want {
 		t.Errorf("got %q, want %q", got, want)

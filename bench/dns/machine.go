@@ -10,10 +10,11 @@ import (
 	"time"
 )
 
-// A fact is something that the reader of the report has to know.
+// A fact is one line about the machine in the report.
 type fact struct{ name, value string }
 
-// machine tells where the figures come from. What cannot be found out is "unknown".
+// machine returns the hardware and the versions that were measured. A value
+// that cannot be read is "unknown".
 func machine(ctx context.Context, coredns string, c cores) []fact {
 	version := firstOf(output(ctx, coredns, "-version"))
 	facts := []fact{
@@ -33,7 +34,8 @@ func machine(ctx context.Context, coredns string, c cores) []fact {
 	return facts
 }
 
-// cpus counts the cores in use; after pinning, the runtime knows its own only.
+// cpus returns the number of cores in use. After pinning, the runtime counts
+// only those of this process.
 func cpus(c cores) int {
 	if c.all == "" {
 		return runtime.NumCPU()
@@ -41,7 +43,7 @@ func cpus(c cores) int {
 	return strings.Count(string(c.all), ",") + 1
 }
 
-// processor returns the name that the processor gives itself.
+// processor returns the model name of the processor.
 func processor() string {
 	for line := range strings.Lines(read("/proc/cpuinfo")) {
 		if key, value, _ := strings.Cut(line, ":"); strings.TrimSpace(key) == "model name" {
@@ -51,14 +53,14 @@ func processor() string {
 	return runtime.GOARCH
 }
 
-// loadAverage returns how many programs wanted to run in the last minute. Above
-// the number of cores, rates are a lottery and only CPU times tell something.
+// loadAverage returns the load average of the last minute. If it is above the
+// number of cores, rates are random and only CPU times are comparable.
 func loadAverage() string {
 	load, _, _ := strings.Cut(firstOf(read("/proc/loadavg")), " ")
 	return load
 }
 
-// read returns the text of a file, or nothing.
+// read returns the text of a file, or "" if it cannot be read.
 func read(path string) string {
 	text, err := os.ReadFile(path) // #nosec G304 -- named in this file
 	if err != nil {
@@ -67,7 +69,7 @@ func read(path string) string {
 	return string(text)
 }
 
-// output returns what a command prints, or nothing.
+// output returns what a command prints, or "" if it fails.
 func output(ctx context.Context, argv ...string) string {
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...) // #nosec G204 -- named in this file
 	out, _ := cmd.Output()
@@ -83,7 +85,7 @@ func firstOf(text string) string {
 	return line
 }
 
-// after returns what follows word in text, to the end of the line.
+// after returns the text between word and the end of its line.
 func after(text, word string) string {
 	_, rest, _ := strings.Cut(text, word)
 	return firstOf(rest)

@@ -1,19 +1,19 @@
-// Command dns measures how fast rrhealth answers, beside the plugins it stands
-// among and beside other servers, all on this machine.
+// Command dns measures how fast rrhealth answers, compared with other plugins
+// of CoreDNS and with other servers, all on this machine.
 //
-//	go run ./bench/dns            # 15 minutes at the most
+//	go run ./bench/dns            # up to 15 minutes
 //	QUICK=1 go run ./bench/dns    # 2 minutes, to see that it works
 //
-// A rate says more about the machine, and its other users, than about the
-// server. So every server is started once, each on a port of its own, and then
-// they are measured in rounds over all of them, in a new random order each
-// time; what is told is the ratio to the whoami plugin, CoreDNS's own floor, in
-// the same round, as a median with its minimum and maximum. Servers run on one
-// core and the client on the others, where there are others. Who does not
-// answer what is expected is not measured, and the report says so.
+// A rate depends more on the machine and its other users than on the server.
+// So the bench starts every server once, each on a port of its own, and
+// measures all of them in rounds, in a new random order each time. The report
+// has the ratio to the whoami plugin, which is the floor of CoreDNS, in the same
+// round: the median, the minimum and the maximum. Servers run on one core and
+// the client on the others, if there are others. A server whose answers are not
+// as expected is not measured, and the report has a note.
 //
-// The second part asks at half the greatest rate and looks at the latency, with
-// and without thousands of probes a second going on beside the queries.
+// The second part queries at half the greatest rate and measures the latency,
+// with and without thousands of probes a second at the same time.
 package main
 
 import (
@@ -32,14 +32,14 @@ import (
 	"time"
 )
 
-// A plan is how long everything takes.
+// A plan has the duration of each part.
 type plan struct {
 	total   time.Duration // of all, the build included
 	storm   time.Duration // of that, for the probe storm
 	measure time.Duration // one server in one round
 	warm    time.Duration // the same, before the first round
 	latency time.Duration // one server in one round of the storm
-	rounds  int           // at the most
+	rounds  int           // at most
 }
 
 var (
@@ -60,8 +60,8 @@ func main() {
 func run(ctx context.Context) error {
 	out := flag.String("out", "", "directory for results.md and results.svg (bench/dns, or build/bench-dns with QUICK=1)")
 	binary := flag.String("coredns", "", "measure this CoreDNS instead of building cmd/coredns")
-	only := flag.String("only", "", "measure only what has one of these words (comma-separated) in its name, or the probe storm (storm); whoami is always measured")
-	port := flag.Int("connect", 0, "measure nothing, but open connections to this port of loopback, as many a second as the greatest probe storm")
+	only := flag.String("only", "", "measure only subjects that have one of these words (comma-separated) in their name; storm is the probe storm; whoami is always measured")
+	port := flag.Int("connect", 0, "do not measure; open as many connections a second to this port of loopback as the greatest probe storm")
 	flag.Parse()
 	if *port != 0 {
 		return connect(ctx, *port, slices.Max(stormSizes))
@@ -102,7 +102,7 @@ func run(ctx context.Context) error {
 	return publish(*r, *out)
 }
 
-// moduleRoot returns the directory of go.mod, wherever in the tree we are run.
+// moduleRoot returns the directory of go.mod, from any directory of the tree.
 func moduleRoot(ctx context.Context) (string, error) {
 	out, err := exec.CommandContext(ctx, "go", "env", "GOMOD").Output()
 	mod := strings.TrimSpace(string(out))
@@ -146,7 +146,7 @@ func publish(r report, dir string) error {
 	return nil
 }
 
-// progress tells the one who waits what is going on.
+// progress prints a line about the progress to standard error.
 func progress(format string, args ...any) {
 	fmt.Fprintf(os.Stderr, "%s %s\n", time.Now().Format("15:04:05"), fmt.Sprintf(format, args...))
 }

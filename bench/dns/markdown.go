@@ -15,7 +15,7 @@ type table struct {
 	lines [][]string
 }
 
-// tables returns what both the terminal and the Markdown file show.
+// tables returns the tables for the terminal and for the Markdown file.
 func tables(r report) []table {
 	return slices.DeleteFunc([]table{speedTable(r), comparisonTable(r), stormTable(r)}, func(t table) bool { return len(t.lines) == 0 })
 }
@@ -43,7 +43,7 @@ func speedTable(r report) table {
 	return t
 }
 
-// lost tells the queries without an answer, or with a wrong one.
+// lost counts the queries without an answer, and those with a wrong one.
 func lost(r row) string {
 	var sent, lost, failed int
 	for _, f := range []*figures{r.plain, r.monitored} {
@@ -76,24 +76,24 @@ func stormTable(r report) table {
 	}
 	for _, s := range r.storms {
 		t.lines = append(t.lines, []string{
-			s.what, number(s.probes, 0), number(s.p50.median, 0), number(s.p99.median, 0),
+			s.label, number(s.probes, 0), number(s.p50.median, 0), number(s.p99.median, 0),
 			s.p99Ratio.String(), number(s.perProbe, 0), number(s.kept*100, 0) + " %", fmt.Sprintf("%d of %d", s.lost, s.sent),
 		})
 	}
 	return t
 }
 
-// method tells how the figures came about.
-const method = `Every server is started once, on a port of its own; then all are measured in rounds, in a new random order each time.
-The ratio is to the whoami plugin of CoreDNS in the same round; shown are the median of the rounds, and in brackets the least and the greatest.
-whoami is measured three times a round, and its own brackets show how far the noise of the machine moves a single measurement.
-Read the ratios, not the rates: those are the machine's. Every server was first seen to answer what is expected. The pools of rrhealth and gdnsd are probed
-by TCP every 10 seconds, those of PowerDNS every 5; BIND and CoreDNS without rrhealth probe nothing. The client is dnsperf, over UDP, with EDNS.
-CPU is the server's alone, by /proc/PID/stat; a ratio by CPU time compares how many queries the same CPU time answers, and is the steadier one on a machine that
-others use, too. Beside the probe storm nothing is pinned but the client and the backends; the latencies are all those that
-dnsperf saw, a lost query counting as one second, and a probe's CPU is what the server used beyond its use without probes. The last row is for comparison:
-the server probes nothing, but another process opens as many connections as the greatest storm, so that the machine has as much to do. Where not all queries could be asked, or fewer probes were made
-than configured, the machine was too small for the storm.
+// method describes the measurement to the reader of the report.
+const method = `The bench starts every server once, each on a port of its own, and measures all of them in rounds, in a new random order each time.
+The ratio is to the whoami plugin of CoreDNS in the same round. The tables have the median of the rounds, with the minimum and the maximum in parentheses.
+whoami is measured three times a round; its minimum and maximum show how much the noise of the machine changes a single measurement.
+Compare the ratios, not the rates, which depend on the machine. The bench first checks that every server gives the expected answers. The pools of rrhealth and
+gdnsd are probed by TCP every 10 seconds, those of PowerDNS every 5; BIND and CoreDNS without rrhealth probe nothing. The client is dnsperf, over UDP, with EDNS.
+CPU is that of the server alone, from /proc/PID/stat. A ratio by CPU time compares how many queries the same CPU time answers; on a machine with other users it
+varies less. During the probe storm only the client and the backends are pinned. The latencies are all those that dnsperf measured, with one second for a lost
+query; the CPU of a probe is what the server used minus what it used without probes. The last row is for comparison: the server probes nothing, and another
+process opens as many connections as the greatest storm, so that the machine has the same work. If not all queries could be sent, or fewer probes were made than
+configured, the machine was too small for the storm.
 `
 
 func writeMarkdown(w io.Writer, r report) error {
@@ -128,12 +128,12 @@ func writeLine(b *strings.Builder, cells []string) {
 	b.WriteString("|\n")
 }
 
-// cell makes text fit for a cell: what servers log may hold anything.
+// cell escapes text for a cell: log lines of servers may have any characters.
 func cell(text string) string {
 	return strings.NewReplacer("|", `\|`, "\n", " ", "<", "&lt;").Replace(text)
 }
 
-// writeTable writes the same for the terminal.
+// writeTable writes the tables for the terminal.
 func writeTable(w io.Writer, r report) error {
 	plain := strings.NewReplacer("`", "", "**", "")
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)

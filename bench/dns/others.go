@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// other returns the servers of other makers, measured where Debian's package
-// is installed.
+// other returns the servers of other makers. They are measured if the package
+// of Debian is installed.
 func other() []*subject {
 	return []*subject{
 		{name: "gdnsd multifo", group: others, want: three, setup: gdnsd},
@@ -17,10 +17,11 @@ func other() []*subject {
 	}
 }
 
-// errMissing says that a program is not there.
+// errMissing is the error for a program that is not installed.
 var errMissing = errors.New("not installed")
 
-// program finds a server's program; daemons are not in everybody's PATH.
+// program returns the path of a server's program. It also looks in the folders
+// for daemons, which an ordinary user may not have in PATH.
 func program(name string) (string, error) {
 	for _, dir := range []string{"", "/usr/sbin/", "/usr/local/sbin/"} {
 		if path, err := exec.LookPath(dir + name); err == nil {
@@ -53,7 +54,7 @@ plugins => { multifo => { www => { service_types => web, ` + strings.Join(member
 	return []string{path, "-c", p.dir, "start"}, err
 }
 
-// powerDNS has a Lua record that lists the backends whose port is open.
+// powerDNS serves a Lua record with the backends whose port is open.
 func powerDNS(p place) ([]string, error) {
 	path, err := program("pdns_server")
 	if err != nil {
@@ -78,7 +79,7 @@ guardian=no
 	return []string{path, "--config-dir=" + p.dir}, err
 }
 
-// bind rotates a zone's addresses, and probes nothing.
+// bind serves a zone and rotates its addresses, without probes.
 func bind(p place) ([]string, error) {
 	path, err := program("named")
 	if err != nil {

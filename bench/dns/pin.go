@@ -9,16 +9,16 @@ import (
 	"strings"
 )
 
-// A coreList is a list of cores as taskset takes it. Empty is any core.
+// A coreList is a list of cores in the syntax of taskset. Empty means any core.
 type coreList string
 
-// cores says who runs where.
+// cores has the cores of each kind of process.
 type cores struct {
 	server, client coreList
-	all            coreList // what the machine lets us use
+	all            coreList // all that this process may use
 }
 
-// String tells it to the reader of the report.
+// String returns the pinning as the report shows it.
 func (c cores) String() string {
 	if c.server == "" {
 		return "not pinned: there is one core only, or no taskset"
@@ -43,8 +43,8 @@ func listOf(ids []int) coreList {
 	return coreList(strings.Join(words, ","))
 }
 
-// pin divides the cores that this process may use, and moves this process,
-// which plays the backends, to the client's.
+// pin divides the cores that this process may use, and moves this process to
+// those of the client: it is also the backends.
 func pin(ctx context.Context) (cores, error) {
 	if _, err := exec.LookPath("taskset"); err != nil {
 		return cores{}, nil

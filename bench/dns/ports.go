@@ -6,10 +6,10 @@ import (
 	"net"
 )
 
-// ports hands out ports that are free for UDP and TCP, each once. They lie
-// below those that the kernel gives to clients: a probe or dnsperf must not sit
-// on the port of a server that is still reading its Corefile. That each is
-// given once matters as much: CoreDNS would share it without a word.
+// ports returns ports that are free for UDP and TCP, each once: if two servers
+// had one port, CoreDNS would share it without an error. The ports are below
+// the range that the kernel gives to clients: otherwise a probe or dnsperf
+// could take the port of a server that is still reading its Corefile.
 type ports struct{ next int }
 
 // The range of ports.

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// A report is everything that was found out.
+// A report has all results of a run.
 type report struct {
 	machine     []fact
 	rounds      int
@@ -23,10 +23,10 @@ type report struct {
 type row struct {
 	name             string
 	group            group
-	plain, monitored *figures // nil where it was not measured
+	plain, monitored *figures // nil if not measured
 }
 
-// figures are what was measured of one server.
+// figures are the results for one server.
 type figures struct {
 	toFloor spread  // ratio to the floor
 	toChain spread  // ratio to the floor with the same plugins around it
@@ -43,19 +43,19 @@ type comparison struct {
 	byCPU            float64 // queries for the same CPU time, of the plain ones
 }
 
-// A stormRow is what was measured beside a number of targets.
+// A stormRow has the results for one number of targets.
 type stormRow struct {
-	what     string  // the number of targets
+	label    string  // the number of targets
 	probes   float64 // a second, as the backends counted them
 	p50, p99 spread  // microseconds
 	p99Ratio spread  // to no targets
 	perProbe float64 // CPU, microseconds, beyond what the queries take
-	kept     float64 // part of the queries that could be asked at that rate
+	kept     float64 // part of the queries that dnsperf could send at that rate
 	sent     int
 	lost     int
 }
 
-// report puts together what was measured.
+// report returns the report of all that was measured.
 func (b *bench) report(storms []*storm) (*report, error) {
 	r := &report{
 		machine: append(machine(b.ctx, b.site.binary, b.cores), fact{"load of others, before the run", b.load}), rounds: b.rounds, measure: b.plan.measure,
@@ -64,7 +64,7 @@ func (b *bench) report(storms []*storm) (*report, error) {
 	return r, b.ctx.Err()
 }
 
-// find returns the server of a subject, or one that was never measured.
+// find returns the server of a subject, or an empty one if it was not measured.
 func find(servers []*server, name string, monitored bool) *server {
 	i := slices.IndexFunc(servers, func(s *server) bool { return s.subject.name == name && s.monitored == monitored })
 	if i < 0 {
@@ -99,7 +99,7 @@ func rowsOf(servers []*server) []row {
 	return rows
 }
 
-// comparisonsOf answers the questions whose subjects were both measured.
+// comparisonsOf returns the comparisons of which both subjects were measured.
 func comparisonsOf(servers []*server) []comparison {
 	var all []comparison
 	for _, c := range comparisons {
@@ -117,13 +117,13 @@ func comparisonsOf(servers []*server) []comparison {
 	return all
 }
 
-// stormRows compares each storm with the first, the calm.
+// stormRows compares each storm with the first, which has no targets.
 func stormRows(storms []*storm) []stormRow {
 	rows := make([]stormRow, 0, len(storms))
 	for _, s := range storms {
 		calm := storms[0]
 		rows = append(rows, stormRow{
-			what: s.what(), probes: float64(s.probes) / s.lasted.Seconds(),
+			label: s.label(), probes: float64(s.probes) / s.lasted.Seconds(),
 			p50: spreadOf(flat(s.p50)), p99: spreadOf(flat(s.p99)), p99Ratio: spreadOf(ratios(s.p99, calm.p99)),
 			perProbe: perProbe(s, calm), kept: float64(s.sent) / float64(s.wanted), sent: s.sent, lost: s.lost,
 		})
@@ -131,8 +131,8 @@ func stormRows(storms []*storm) []stormRow {
 	return rows
 }
 
-// perProbe returns the microseconds of CPU that a probe takes: what s used
-// beyond what calm used for as many queries.
+// perProbe returns the microseconds of CPU per probe: the CPU time of s minus
+// what calm used for as many queries, divided by the probes.
 func perProbe(s, calm *storm) float64 {
 	if s.probes == 0 || calm.sent == 0 {
 		return math.NaN()
@@ -141,7 +141,7 @@ func perProbe(s, calm *storm) float64 {
 	return (s.cpu.Seconds() - queries) / float64(s.probes) * 1e6
 }
 
-// flat returns what was measured in all rounds.
+// flat returns the measurements of all rounds.
 func flat(rounds byRound) []float64 {
 	var all []float64
 	for _, xs := range rounds {
@@ -150,7 +150,7 @@ func flat(rounds byRound) []float64 {
 	return all
 }
 
-// number formats x, or a dash where there is none.
+// number formats x, or returns a dash if it is not finite.
 func number(x float64, digits int) string {
 	if math.IsNaN(x) || math.IsInf(x, 0) {
 		return "–"

@@ -11,10 +11,10 @@ import (
 	"time"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "rewrite the golden files")
 
-// measured returns servers as after two rounds: the second was twice as slow
-// for all, which the ratios must not show.
+// measured returns servers as after two rounds. In the second all had half the
+// rate, which must not change the ratios.
 func measured() []*server {
 	of := func(sub *subject, monitored bool, rate, cpu float64) *server {
 		return &server{
@@ -73,7 +73,7 @@ func TestTheReportLooksAsItShould(t *testing.T) {
 				t.Fatal(err)
 			}
 			if b.String() != string(want) {
-				t.Errorf("got\n%s\nwant\n%s\n(go test ./bench/dns -update writes it anew; then read the difference)", b.String(), want)
+				t.Errorf("got\n%s\nwant\n%s\n(go test ./bench/dns -update rewrites the file; then read the difference)", b.String(), want)
 			}
 		})
 	}
@@ -112,7 +112,7 @@ func TestEveryLineOfATableHasItsColumns(t *testing.T) {
 	}
 }
 
-// A question about something that was left out is not answered.
+// A comparison with a subject that was left out is not in the report.
 func TestOnlyWhatWasMeasuredIsCompared(t *testing.T) {
 	got := comparisonsOf(measured())
 	if len(got) != 1 || got[0].plain != (spread{2, 2, 2}) || got[0].byCPU != 2 {

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// measure measures everything, and is through by the deadline.
+// measure measures all subjects, and ends by the deadline.
 func (b *bench) measure(all []*subject, stormy bool, deadline time.Time) (*report, error) {
 	if err := b.startAll(all); err != nil {
 		return nil, err
@@ -22,15 +22,15 @@ func (b *bench) measure(all []*subject, stormy bool, deadline time.Time) (*repor
 	var storms []*storm
 	if stormy {
 		for _, s := range b.servers {
-			s.stop() // the storm is to have the machine to itself
+			s.stop() // nothing else must run during the storm
 		}
 		storms = b.storm(deadline)
 	}
 	return b.report(storms)
 }
 
-// allRounds warms up and measures in rounds: at least one, and no more than
-// are likely to be through by end.
+// allRounds warms up and measures in rounds: at least one, and another only if
+// it is likely to end before end.
 func (b *bench) allRounds(end time.Time) error {
 	if err := b.round(b.plan.warm); err != nil {
 		return err
@@ -49,12 +49,12 @@ func (b *bench) allRounds(end time.Time) error {
 	return nil
 }
 
-// floorTimes is how often the floor is measured in a round: everything is
-// divided by it, so it should not be one lucky moment.
+// floorTimes is how often the floor is measured in a round. All rates are
+// divided by it, so it is the median of several.
 const floorTimes = 3
 
-// round measures all servers in random order, each once but the floor. One that
-// fails is left out from then on, with what was measured of it before.
+// round measures all servers in random order: the floor floorTimes, the others
+// once. A server that fails is left out, with its earlier results.
 func (b *bench) round(length time.Duration) error {
 	order := slices.Clone(b.servers)
 	floor := order[slices.IndexFunc(order, (*server).isFloor)]
@@ -68,14 +68,14 @@ func (b *bench) round(length time.Duration) error {
 		case b.ctx.Err() != nil || s.isFloor():
 			return fmt.Errorf("%s: %w", s.name(), err)
 		}
-		b.leaveOut(s.subject, fmt.Errorf("in round %d: %w; it said last: %s", b.rounds, err, s.lastWords()))
+		b.leaveOut(s.subject, fmt.Errorf("in round %d: %w; last log line: %s", b.rounds, err, s.lastLine()))
 		s.stop()
 		b.servers = slices.DeleteFunc(b.servers, func(o *server) bool { return o == s })
 	}
 	return nil
 }
 
-// once measures s once. What is measured before the first round only warms it.
+// once measures s. Before the first round it only warms s up.
 func (b *bench) once(s *server, length time.Duration) error {
 	queries, err := s.subject.names.queries(b.site.dir)
 	if err != nil {

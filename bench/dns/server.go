@@ -21,7 +21,7 @@ type server struct {
 	port      int
 	cmd       *exec.Cmd
 	started   time.Time
-	exited    chan struct{} // closed when the process is gone
+	exited    chan struct{} // closed when the process has exited
 
 	rates           byRound
 	cpu             time.Duration
@@ -29,7 +29,7 @@ type server struct {
 	lost, failed    int
 }
 
-// name tells s from all others.
+// name returns a name that no other server has.
 func (s *server) name() string {
 	if s.monitored {
 		return s.subject.name + ", monitored"
@@ -37,8 +37,8 @@ func (s *server) name() string {
 	return s.subject.name
 }
 
-// launch starts s. Its process dies with ctx, and should this process die
-// without a word, with it. CPU time is counted from /proc/PID/stat.
+// launch starts s. Its process is killed when ctx ends, and when this process
+// exits. CPU time is read from /proc/PID/stat.
 func (s *server) launch(ctx context.Context, where coreList, argv []string) error {
 	log, err := os.Create(filepath.Join(s.dir, "log"))
 	if err != nil {
@@ -48,7 +48,8 @@ func (s *server) launch(ctx context.Context, where coreList, argv []string) erro
 	s.cmd = where.command(ctx, argv)
 	s.cmd.Dir = s.dir
 	s.cmd.Stdout, s.cmd.Stderr = log, log
-	// A group of its own: Ctrl-C is for us, who then end the servers.
+	// A process group of its own: Ctrl-C goes only to this process, which then
+	// stops the servers.
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	if err := s.cmd.Start(); err != nil {
 		return err
@@ -61,8 +62,8 @@ func (s *server) launch(ctx context.Context, where coreList, argv []string) erro
 	return nil
 }
 
-// stop ends s at once: no server here has anything to lose. A frozen process
-// dies of this signal, too.
+// stop kills s: no server here has state to save. SIGKILL also ends a frozen
+// process.
 func (s *server) stop() {
 	if s.cmd == nil || s.cmd.Process == nil {
 		return
@@ -71,13 +72,13 @@ func (s *server) stop() {
 	<-s.exited
 }
 
-// freeze and thaw let a server that works by itself rest while others are
+// freeze and thaw suspend and resume a server that probes, while others are
 // measured.
 func (s *server) freeze() error { return s.cmd.Process.Signal(syscall.SIGSTOP) }
 func (s *server) thaw() error   { return s.cmd.Process.Signal(syscall.SIGCONT) }
 
-// lastWords returns the last line that s logged.
-func (s *server) lastWords() string {
+// lastLine returns the last line that s logged.
+func (s *server) lastLine() string {
 	log, err := os.ReadFile(filepath.Join(s.dir, "log"))
 	if err != nil {
 		return err.Error()
@@ -99,14 +100,14 @@ func (s *server) used() (time.Duration, error) {
 	return cpuTime(string(stat))
 }
 
-// tick is the unit of /proc/PID/stat. The kernel shows 100 a second to every
-// program, whatever its own clock does.
+// tick is the unit of /proc/PID/stat: USER_HZ is 100 for every program,
+// independent of the clock of the kernel.
 const tick = 10 * time.Millisecond
 
-// cpuTime adds user and system time in the text of /proc/PID/stat. The
-// program's name, in brackets, may hold anything, brackets too.
+// cpuTime adds user and system time in the text of /proc/PID/stat. The name of
+// the program, in parentheses, may have any characters, also parentheses.
 func cpuTime(stat string) (time.Duration, error) {
-	const utime, stime = 11, 12 // counted from behind the name
+	const utime, stime = 11, 12 // counted from the end of the name
 	fields := strings.Fields(stat[strings.LastIndexByte(stat, ')')+1:])
 	if len(fields) <= stime {
 		return 0, fmt.Errorf("/proc/PID/stat: got %d fields, want more than %d", len(fields), stime)

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// A site is what servers find around them: a zone file, a port at which every
-// backend accepts connections, an upstream to forward to.
+// A site is what the servers share: a zone file, a port at which every backend
+// accepts connections, an upstream to forward to.
 type site struct {
 	binary   string // of CoreDNS
 	dir      string
@@ -18,7 +18,7 @@ type site struct {
 	upstream int    // port
 }
 
-// A place is where one server is to run.
+// A place has the directory and the ports of one server.
 type place struct {
 	site
 	dir     string // its own
@@ -35,7 +35,7 @@ func (p place) write(name, text string) (string, error) {
 	return path, os.WriteFile(path, []byte(text), 0o600)
 }
 
-// fill replaces the ports and files that are known only now.
+// fill replaces the placeholders for ports and files.
 func (p place) fill(text string) string {
 	return os.Expand(text, func(key string) string {
 		switch key {
@@ -56,7 +56,7 @@ func (p place) fill(text string) string {
 	})
 }
 
-// address returns the nth of the backends. They are all this machine.
+// address returns the address of the nth backend. All are on this machine.
 func address(n int) string { return fmt.Sprintf("127.%d.%d.%d", 1+n/62500, n/250%250, n%250+1) }
 
 // addresses returns the first n backends.
@@ -68,10 +68,11 @@ func addresses(n int) []string {
 	return all
 }
 
-// names are what is asked for: www.example.org, or n0.example.org and so on.
+// names is the number of names to query: www.example.org, or n0.example.org and
+// so on.
 type names int
 
-// at returns the ith name; beyond the last they start again.
+// at returns the ith name; after the last comes the first.
 func (n names) at(i int) string {
 	if n <= 1 {
 		return "www.example.org."
@@ -91,8 +92,8 @@ func (n names) all() []string {
 	return all
 }
 
-// queries writes the file that dnsperf reads; it starts again at its end. The
-// order is random: no cache should find a name where it has just been.
+// queries writes the file that dnsperf reads in a loop. The order is random, so
+// that no cache of the processor profits from it.
 func (n names) queries(dir string) (string, error) {
 	path := filepath.Join(dir, fmt.Sprintf("queries-%d", n))
 	if _, err := os.Stat(path); err == nil {
@@ -103,7 +104,8 @@ func (n names) queries(dir string) (string, error) {
 	return path, os.WriteFile(path, []byte(strings.Join(lines, " A\n")+" A\n"), 0o600)
 }
 
-// zoneText is example.org with the three backends, for all who serve zones.
+// zoneText returns the zone example.org with the records www, for all servers
+// that serve a zone.
 func zoneText(www string) string {
 	return "$ORIGIN example.org.\n$TTL 3600\n" +
 		"@ IN SOA ns1 hostmaster 1 7200 3600 1209600 60\n@ IN NS ns1\nns1 IN A 127.0.0.1\n" + www

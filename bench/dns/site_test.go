@@ -29,7 +29,7 @@ func TestTheNamesAskedAreThoseServed(t *testing.T) {
 		}
 		for i := range asks {
 			if name := strings.TrimSuffix(n.at(i), "."); !slices.Contains(served, name) {
-				t.Errorf("of %d names: %s is asked, which is not served", n, name)
+				t.Errorf("of %d names: %s is queried, but not served", n, name)
 			}
 		}
 	}
@@ -115,6 +115,6 @@ func TestOnlySelectsByWordAndKeepsTheFloor(t *testing.T) {
 		t.Errorf("got %v, want %v", got, want)
 	}
 	if !wanted("", "storm") || wanted("gdnsd", "storm") {
-		t.Error("without words everything is wanted, with words only what has one")
+		t.Error("got storm left out without words, or kept with another word")
 	}
 }

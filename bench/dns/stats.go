@@ -10,8 +10,8 @@ import (
 // A spread is a median with the extremes around it.
 type spread struct{ median, low, high float64 }
 
-// spreadOf returns the spread of xs, which is not changed. That of nothing is
-// not a number.
+// spreadOf returns the spread of xs, and does not change xs. The spread of no
+// values is NaN.
 func spreadOf(xs []float64) spread {
 	if len(xs) == 0 {
 		return spread{math.NaN(), math.NaN(), math.NaN()}
@@ -25,7 +25,7 @@ func spreadOf(xs []float64) spread {
 	return s
 }
 
-// String shows s as the tables do.
+// String formats s for the tables.
 func (s spread) String() string {
 	if math.IsNaN(s.median) {
 		return "–"
@@ -33,8 +33,8 @@ func (s spread) String() string {
 	return fmt.Sprintf("%.2f (%.2f–%.2f)", s.median, s.low, s.high)
 }
 
-// byRound holds what was measured in each round; a server may be missing in
-// some, and the floor is measured several times in each.
+// byRound has the measurements of each round. A server may be missing in some
+// rounds; the floor is measured several times in each.
 type byRound map[int][]float64
 
 // ratios divides, round by round, the median of a by the median of b. Rounds
@@ -50,8 +50,8 @@ func ratios(a, b byRound) []float64 {
 	return all
 }
 
-// withinRounds divides each measurement by the median of its round: how far the
-// machine's noise moves one and the same server.
+// withinRounds divides each measurement by the median of its round. That shows
+// the noise of the machine, for one server.
 func withinRounds(a byRound) []float64 {
 	var all []float64
 	for _, xs := range a {

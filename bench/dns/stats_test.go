@@ -24,7 +24,7 @@ func TestASpreadIsTheMedianAndTheExtremes(t *testing.T) {
 				t.Errorf("got %v, want %v", got, tc.want)
 			}
 			if !slices.Equal(tc.xs, before) {
-				t.Errorf("the values were turned into %v, want them left as they are", tc.xs)
+				t.Errorf("spreadOf changed the values to %v, want %v", tc.xs, before)
 			}
 		})
 	}
@@ -40,20 +40,20 @@ func TestTheSpreadOfNothingIsShownAsADash(t *testing.T) {
 	}
 }
 
-// A slow round is slow for both: only the ratio within it counts.
+// A slow round slows down both servers: only the ratio within it counts.
 func TestRatiosAreTakenRoundByRound(t *testing.T) {
 	floor := byRound{1: {100, 90, 110}, 2: {10, 9, 11}, 3: {50}, 5: {0}}
 	a := byRound{1: {120}, 2: {12}, 4: {999}, 5: {1}}
 	got := ratios(a, floor)
 	if want := []float64{1.2, 1.2}; !slices.Equal(got, want) {
-		t.Errorf("got %v, want %v: rounds that one of them missed, or where nothing came, do not count", got, want)
+		t.Errorf("got %v, want %v: rounds that have only one of them, or a rate of 0, do not count", got, want)
 	}
 	if got := ratios(nil, floor); len(got) != 0 {
 		t.Errorf("got %v for a server that was not measured, want nothing", got)
 	}
 }
 
-func TestNoiseIsWhatOneServerShowsWithinARound(t *testing.T) {
+func TestNoiseIsTheVariationOfOneServerWithinARound(t *testing.T) {
 	got := withinRounds(byRound{1: {100, 50, 150}, 2: {7}})
 	slices.Sort(got)
 	if want := []float64{0.5, 1, 1, 1.5}; !slices.Equal(got, want) {
@@ -85,7 +85,7 @@ func TestCPUPerMillion(t *testing.T) {
 	}
 }
 
-// What a probe takes is what is used beyond the queries' own share.
+// The CPU time of the queries does not count as that of the probes.
 func TestCPUPerProbeLeavesOutTheQueries(t *testing.T) {
 	calm := &storm{sent: 1000, cpu: 10 * time.Millisecond}
 	busy := &storm{sent: 2000, cpu: 70 * time.Millisecond, probes: 500}

@@ -11,10 +11,11 @@ import (
 	"time"
 )
 
-// stormSizes are how many targets are probed every second beside the queries.
+// stormSizes are the numbers of targets that are probed every second during the
+// queries.
 var stormSizes = []int{0, 1000, 3000, 10_000}
 
-// A storm is what was measured beside one number of targets.
+// A storm has the measurements for one number of targets.
 type storm struct {
 	targets int
 	server  *server
@@ -24,13 +25,13 @@ type storm struct {
 	cpu      time.Duration
 	lasted   time.Duration
 	probes   int
-	wanted   int // queries, had dnsperf kept the rate
+	wanted   int // queries at the full rate
 	sent     int
 	lost     int
 }
 
-// newStormSubject returns a chain that is asked for one pool of three, while
-// targets others are probed, a hundred to a pool.
+// newStormSubject returns a chain with a pool of three, which is queried, and
+// with pools of a hundred targets each, which are only probed.
 func newStormSubject(targets int) *subject {
 	var chain strings.Builder
 	fmt.Fprintf(&chain, "rrhealth www.example.org {\nbackend %s\n}\n", strings.Join(addresses(3), " "))
@@ -43,29 +44,31 @@ func newStormSubject(targets int) *subject {
 	return &subject{name: fmt.Sprintf("%d targets at 1 s", targets), want: three, chain: chain.String()}
 }
 
-// what tells s from the others.
-func (s *storm) what() string {
+// label returns the name of s in the report.
+func (s *storm) label() string {
 	if s.other != nil {
 		return "0, and another process that connects"
 	}
 	return strconv.Itoa(s.targets)
 }
 
-// settle is how long a server that was frozen gets to be itself again.
+// settle is how long a server runs after it was started or resumed, before it
+// is measured.
 const settle = 1500 * time.Millisecond
 
-// storm asks at half the greatest rate, and looks at the latencies. The servers
-// are not pinned to one core: what the probes cost is meant to be seen apart
-// from what they do to the answers. What fails is left out, with a note.
+// storm queries at half the greatest rate, and measures the latencies. The
+// servers are not pinned to one core: the report has the CPU time of probes and
+// their effect on answers separately. A storm that fails is left out, with a
+// note.
 func (b *bench) storm(deadline time.Time) []*storm {
 	var all []*storm
 	for i, n := range append(slices.Clone(stormSizes), 0) {
 		progress("probe storm: starting %d targets", n)
 		s := &storm{targets: n, p50: make(byRound), p99: make(byRound)}
 		subject := newStormSubject(n)
-		err := b.brew(s, subject)
+		err := b.launchStorm(s, subject)
 		if err == nil && i == len(stormSizes) {
-			err = b.brewOther(s)
+			err = b.launchOther(s)
 		}
 		if err != nil {
 			b.leaveOut(subject, err)
@@ -94,8 +97,8 @@ func (b *bench) storm(deadline time.Time) []*storm {
 	return all
 }
 
-// brew starts a server for s and freezes it once it is at work.
-func (b *bench) brew(s *storm, subject *subject) error {
+// launchStorm starts a server for s and freezes it after settle.
+func (b *bench) launchStorm(s *storm, subject *subject) error {
 	var err error
 	if s.server, err = b.start(subject, false, b.cores.all); err != nil {
 		return err
@@ -111,9 +114,9 @@ func (b *bench) brew(s *storm, subject *subject) error {
 	return s.server.freeze()
 }
 
-// brewOther starts, and freezes, a process that does to the machine what the
-// probes of the greatest storm do, beside the server of s.
-func (b *bench) brewOther(s *storm) error {
+// launchOther starts, and freezes, a process that opens as many connections as
+// the probes of the greatest storm, beside the server of s.
+func (b *bench) launchOther(s *storm) error {
 	self, err := os.Executable()
 	if err != nil {
 		return err
@@ -129,7 +132,7 @@ func (b *bench) brewOther(s *storm) error {
 	return s.other.freeze()
 }
 
-// processes returns all that belongs to s.
+// processes returns the processes of s.
 func (s *storm) processes() []*server {
 	if s.other == nil {
 		return []*server{s.server}
@@ -137,7 +140,7 @@ func (s *storm) processes() []*server {
 	return []*server{s.server, s.other}
 }
 
-// freeze and thaw let s rest while others are measured.
+// freeze and thaw suspend and resume s, while others are measured.
 func (s *storm) freeze() (err error) {
 	for _, p := range s.processes() {
 		err = errors.Join(err, p.freeze())
@@ -161,7 +164,7 @@ func (s *storm) used() (sum time.Duration, err error) {
 	return sum, err
 }
 
-// rest waits, unless the run is ended.
+// rest waits for d, or until the run is canceled.
 func (b *bench) rest(d time.Duration) error {
 	select {
 	case <-b.ctx.Done():
@@ -171,7 +174,7 @@ func (b *bench) rest(d time.Duration) error {
 	}
 }
 
-// halfRate returns half of what calm can answer in a second.
+// halfRate returns half the rate of queries that calm can answer.
 func (b *bench) halfRate(calm *storm) (int, error) {
 	if err := calm.server.thaw(); err != nil {
 		return 0, err
@@ -187,7 +190,7 @@ func (b *bench) halfRate(calm *storm) (int, error) {
 	return int(got.rate / 2), calm.server.freeze()
 }
 
-// stormOnce measures one of them, while the others are frozen.
+// stormOnce measures s while the others are frozen.
 func (b *bench) stormOnce(s *storm, round, rate int) error {
 	if err := s.thaw(); err != nil {
 		return err

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// A subject is one thing to be measured.
+// A subject is one server, or one chain of CoreDNS, to measure.
 type subject struct {
 	name  string // in the report
 	group group
@@ -32,8 +32,8 @@ const (
 // floorName is the subject that all others are compared with.
 const floorName = "whoami"
 
-// policies are those to be measured, each with what it needs to know of the
-// backends; one that the build refuses is left out of the report with a note.
+// policies are the policies to measure, each with the options of its backends.
+// A policy that this build rejects is left out of the report, with a note.
 var policies = []struct {
 	name    string
 	options [3]string
@@ -51,11 +51,11 @@ const (
 	manyMembers = 100
 )
 
-// three is what most pools answer.
+// three is the answer of most pools.
 var three = answer{3, addresses(3)}
 
-// subjects returns what is measured, in the order of the report: the floor, and
-// what has one of the comma-separated words of only in its name.
+// subjects returns the subjects in the order of the report: the floor, and
+// those that have one of the comma-separated words of only in their name.
 func subjects(only string) []*subject {
 	all := slices.Concat(
 		[]*subject{
@@ -95,8 +95,8 @@ func serving() []*subject {
 	)
 }
 
-// pool returns stanzas whose backends are probed as they are by default, one
-// for each hundred names.
+// pool returns stanzas, one for each hundred names, whose backends are probed
+// every 10 seconds.
 func pool(n names, lines ...string) string {
 	var b strings.Builder
 	for part := range slices.Chunk(n.all(), 100) {
@@ -133,13 +133,14 @@ var comparisons = []struct{ question, a, b string }{
 	{"`file` behind rrhealth, to `file` + `loadbalance`", "filter file", "file + loadbalance"},
 }
 
-// coredns returns how a CoreDNS with the subject's chain is started.
+// coredns writes the Corefile with the chain of the subject, and returns the
+// command to start CoreDNS with it.
 func (s *subject) coredns(p place, monitored bool) ([]string, error) {
 	extra := ""
 	if monitored {
 		extra = "\nerrors\nprometheus 127.0.0.1:$METRICS"
 	}
-	// The extra lines stand anywhere: the order of a chain is the build's.
+	// The lines may be in any order: the build decides the order of the chain.
 	text := p.fill(fmt.Sprintf("example.org:$PORT {\nbind 127.0.0.1\n%s%s\n}\n", s.chain, extra))
 	path, err := p.write("Corefile", text)
 	return []string{p.binary, "-conf", path}, err

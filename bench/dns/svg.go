@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// The measures of the plot, in pixels.
+// The dimensions of the plot, in pixels.
 const (
 	plotWidth  = 860
 	labelWidth = 250
@@ -19,7 +19,7 @@ const (
 	topHeight  = 64
 )
 
-// style gives colours that are readable on white and on black.
+// style sets colors that are readable on white and on black.
 const style = `<style>
 text { font: 12px system-ui, sans-serif; fill: #1f2328 }
 .head { font-weight: 600 }
@@ -33,7 +33,7 @@ text { font: 12px system-ui, sans-serif; fill: #1f2328 }
 </style>
 `
 
-// A plot is a horizontal bar chart in the making.
+// A plot is a horizontal bar chart.
 type plot struct {
 	strings.Builder
 	y     float64
@@ -89,7 +89,7 @@ func (p *plot) legend() {
 	p.text(375, 38, "", "whiskers: least and greatest of the rounds")
 }
 
-// axis draws a line for each half; that of the floor is dashed.
+// axis draws a line for each half; the line of the floor is dashed.
 func (p *plot) axis(most, height float64) {
 	for ratio := 0.0; ratio <= most; ratio += 0.5 {
 		class := "line"
@@ -109,7 +109,7 @@ func (p *plot) row(r row) {
 	p.y += rowHeight - 2*barHeight
 }
 
-// bar draws one bar; where nothing was measured its place stays empty.
+// bar draws one bar. It leaves the place empty if there is no measurement.
 func (p *plot) bar(f *figures, class string) {
 	y := p.y
 	p.y += barHeight

@@ -20,13 +20,13 @@ func startBackend(ctx context.Context) (*peer, error) {
 		return nil, err
 	}
 	if p.ports = p.ask("ports"); p.ports == "" {
-		return nil, fmt.Errorf("the backend has not started")
+		return nil, fmt.Errorf("the backend did not start")
 	}
 	return p, nil
 }
 
-// backend listens on one port for tcp and one for http, and tells on standard
-// output how many connections each has had.
+// backend listens on one port for tcp and one for http. On request it prints
+// the number of connections that each has had.
 func backend(ctx context.Context) error {
 	var tcp, http atomic.Int64
 	tcpPort, err := serve(ctx, &tcp, func(c net.Conn) { _ = c.Close() })
@@ -50,7 +50,7 @@ func backend(ctx context.Context) error {
 	return nil
 }
 
-// serve accepts connections to any address, but on the loopback interface only.
+// serve accepts connections to any address, on the loopback interface only.
 func serve(ctx context.Context, count *atomic.Int64, handle func(net.Conn)) (int, error) {
 	var bound error
 	config := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
@@ -67,7 +67,7 @@ func serve(ctx context.Context, count *atomic.Int64, handle func(net.Conn)) (int
 		for {
 			c, err := l.Accept()
 			if err != nil {
-				continue // reset before it was accepted: counted by nobody
+				continue // reset before it was accepted: not counted
 			}
 			count.Add(1)
 			handle(c)
@@ -76,10 +76,10 @@ func serve(ctx context.Context, count *atomic.Int64, handle func(net.Conn)) (int
 	return l.Addr().(*net.TCPAddr).Port, nil
 }
 
-// reply answers one request, which is never longer than a packet. It leaves it
-// to the prober to close, and resets what remains: a hundred thousand sockets
-// in TIME_WAIT, and in the tables of the machine's connection tracking, would
-// be felt by all that runs there.
+// reply answers one request, which fits into a packet. It waits until the
+// prober closes the connection, and resets it otherwise: 100,000 sockets in
+// TIME_WAIT, and in the tables of connection tracking, would slow down the
+// whole machine.
 func reply(c net.Conn) {
 	defer c.Close()
 	_ = c.SetDeadline(time.Now().Add(10 * time.Second))

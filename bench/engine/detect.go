@@ -19,18 +19,18 @@ import (
 )
 
 const (
-	kills    = 200
+	failures = 200
 	interval = time.Second // these are 10s, 2s and 3s, ten times as fast
 	fast     = 200 * time.Millisecond
 	timeout  = 300 * time.Millisecond
 	fall     = 3
 )
 
-// detect kills 200 servers, at any time of their interval, and prints how long
-// it took until the verdict was down: half of them refuse from then on, half
-// take the connection and do not answer.
+// detect makes 200 servers fail, at random times of their interval, and prints
+// how long it took until each verdict was down. Half of the servers then refuse
+// connections, half accept them and do not answer.
 func detect(ctx context.Context) error {
-	servers, port, err := fleet(kills)
+	servers, port, err := fleet(failures)
 	if err != nil {
 		return err
 	}
@@ -38,37 +38,37 @@ func detect(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	c := &coroner{died: make(map[netip.Addr]time.Time), took: make(map[netip.Addr]time.Duration)}
-	m := monitor.New(c)
+	d := &detector{failed: make(map[netip.Addr]time.Time), took: make(map[netip.Addr]time.Duration)}
+	m := monitor.New(d)
 	defer m.Stop()
 	m.Do(func() {
 		for i := range servers {
-			m.Acquire(victim(i), check, asks)
+			m.Acquire(serverAddr(i), check, asks)
 		}
 	})
 	sleep(ctx, 3*interval)
 	for i, s := range servers {
-		sleep(ctx, rand.N(2*interval/kills*2))
-		c.kill(victim(i), s, i%2 == 0)
+		sleep(ctx, rand.N(2*interval/failures*2))
+		d.fail(serverAddr(i), s, i%2 == 0)
 	}
 	sleep(ctx, 3*interval)
-	m.Do(func() {}) // what the engine has seen is told
-	fmt.Println("| 200 deaths, interval 1s fast 200ms timeout 300ms fall 3 | noticed | min | median | p99 | max | bound |")
+	m.Do(func() {}) // wait for the changes that are queued
+	fmt.Println("| 200 failures, interval 1s fast 200ms timeout 300ms fall 3 | detected | min | median | p99 | max | bound |")
 	fmt.Println("|---|---|---|---|---|---|---|")
 	refused := interval*11/10 + (fall-1)*fast*11/10
 	hung := interval*11/10 + (fall-1)*max(fast*11/10, timeout) + timeout
-	c.report("refuses: 1.1 interval + 2 × 1.1 fast", 0, refused)
-	c.report("hangs: 1.1 interval + 2 × max(1.1 fast, timeout) + timeout", 1, hung)
+	d.report("refuses: 1.1 interval + 2 × 1.1 fast", 0, refused)
+	d.report("hangs: 1.1 interval + 2 × max(1.1 fast, timeout) + timeout", 1, hung)
 	return ctx.Err()
 }
 
-// victim returns the i-th server's address.
-func victim(i int) netip.Addr { return netip.AddrFrom4([4]byte{127, 200, byte(i >> 8), byte(i)}) } // #nosec G115 -- it is meant
+// serverAddr returns the i-th server's address.
+func serverAddr(i int) netip.Addr { return netip.AddrFrom4([4]byte{127, 200, byte(i >> 8), byte(i)}) } // #nosec G115 -- truncation is intended
 
-// A server answers HTTP on one address until it is killed.
+// A server answers HTTP on one address until it fails.
 type server struct {
 	listener net.Listener
-	hung     chan struct{} // closed when it answers no more
+	hung     chan struct{} // closed when it stops answering
 }
 
 // fleet starts n servers on one port.
@@ -76,7 +76,7 @@ func fleet(n int) ([]*server, int, error) {
 	var all []*server
 	port := 0
 	for i := range n {
-		l, err := net.Listen("tcp4", net.JoinHostPort(victim(i).String(), strconv.Itoa(port)))
+		l, err := net.Listen("tcp4", net.JoinHostPort(serverAddr(i).String(), strconv.Itoa(port)))
 		if err != nil {
 			return nil, 0, err
 		}
@@ -103,17 +103,18 @@ func (s *server) serve() {
 	}
 }
 
-// A coroner notes when who died, and when it was noticed.
-type coroner struct {
-	mu   sync.Mutex
-	died map[netip.Addr]time.Time
-	took map[netip.Addr]time.Duration
+// A detector records when each server failed, and how long the engine took to
+// report it as down.
+type detector struct {
+	mu     sync.Mutex
+	failed map[netip.Addr]time.Time
+	took   map[netip.Addr]time.Duration
 }
 
-func (c *coroner) kill(addr netip.Addr, s *server, refuse bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.died[addr] = time.Now()
+func (d *detector) fail(addr netip.Addr, s *server, refuse bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.failed[addr] = time.Now()
 	if refuse {
 		_ = s.listener.Close()
 		return
@@ -122,28 +123,28 @@ func (c *coroner) kill(addr netip.Addr, s *server, refuse bool) {
 }
 
 // Probed implements monitor.Sink.
-func (c *coroner) Probed(monitor.Result) {}
+func (d *detector) Probed(monitor.Result) {}
 
 // Changed implements monitor.Sink.
-func (c *coroner) Changed(changes []monitor.Change) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+func (d *detector) Changed(changes []monitor.Change) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	for _, change := range changes {
 		addr := change.Target.Addr
-		if died, ok := c.died[addr]; ok && change.After.State == verdict.Down {
-			c.took[addr] = time.Since(died)
+		if failed, ok := d.failed[addr]; ok && change.After.State == verdict.Down {
+			d.took[addr] = time.Since(failed)
 		}
 	}
 }
 
-// report prints the line of the deaths that are odd, or even.
-func (c *coroner) report(how string, odd int, bound time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+// report prints the line of the servers with odd, or with even, addresses.
+func (d *detector) report(how string, odd int, bound time.Duration) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	var took []time.Duration
-	for addr, d := range c.took {
+	for addr, t := range d.took {
 		if int(addr.As4()[3])%2 == odd {
-			took = append(took, d.Round(time.Millisecond))
+			took = append(took, t.Round(time.Millisecond))
 		}
 	}
 	if len(took) == 0 {
@@ -152,5 +153,5 @@ func (c *coroner) report(how string, odd int, bound time.Duration) {
 	}
 	slices.Sort(took)
 	n := len(took)
-	fmt.Printf("| %s | %d of %d | %v | %v | %v | %v | %v |\n", how, n, kills/2, took[0], took[n/2], took[n*99/100], took[n-1], bound)
+	fmt.Printf("| %s | %d of %d | %v | %v | %v | %v | %v |\n", how, n, failures/2, took[0], took[n/2], took[n*99/100], took[n-1], bound)
 }

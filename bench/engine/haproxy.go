@@ -13,10 +13,10 @@ import (
 	"strings"
 )
 
-// haproxyConfig is as small as HAProxy allows: a frontend nobody uses, and the
-// servers. HAProxy wants a descriptor for each check; with strict limits it
-// would refuse to start where it cannot have them, though it never uses them
-// all at once.
+// haproxyConfig is the smallest configuration that HAProxy accepts: an unused
+// frontend, and the servers. HAProxy reserves a descriptor for each check; with
+// strict limits it would refuse to start if the system allows fewer, although
+// it never uses all at once.
 const haproxyConfig = `global
     maxconn 100
     no strict-limits
@@ -38,8 +38,8 @@ const haproxyHTTP = `    option httpchk GET /
     http-check expect status 200-399
 `
 
-// perBackend is how many servers stand in one backend of HAProxy: reading its
-// configuration takes it minutes when a hundred thousand do.
+// perBackend is the number of servers in one backend of HAProxy. With 100,000
+// servers in one backend HAProxy reads its configuration for minutes.
 const perBackend = 1000
 
 func haproxyVersion(ctx context.Context) string {
@@ -54,11 +54,12 @@ func haproxyVersion(ctx context.Context) string {
 	return "HAProxy " + words[2]
 }
 
-// startHAProxy has HAProxy check the same servers at the same interval.
+// startHAProxy starts an HAProxy that checks the same servers at the same
+// interval.
 func startHAProxy(ctx context.Context, l load, back *peer) (*peer, error) {
 	binary, err := exec.LookPath("haproxy")
 	if err != nil {
-		return nil, fmt.Errorf("not measured: no haproxy here (Debian: apt-get install haproxy)")
+		return nil, fmt.Errorf("not measured: haproxy is not installed (Debian: apt-get install haproxy)")
 	}
 	dir, err := os.MkdirTemp("", "bench-engine")
 	if err != nil {
@@ -75,7 +76,7 @@ func startHAProxy(ctx context.Context, l load, back *peer) (*peer, error) {
 	return p, p.cmd.Start()
 }
 
-// servers returns how many servers HAProxy has checked and found up.
+// servers returns how many servers HAProxy reports as up.
 func (p *peer) servers() int {
 	c, err := net.Dial("unix", p.stats)
 	if err != nil {

@@ -1,18 +1,19 @@
 //go:build linux
 
 // Command engine measures what probing costs: CPU, memory, goroutines and
-// lateness of plugin/monitor with plugin/probe, beside HAProxy's checks of the
-// same servers at the same interval, and how long a death goes unnoticed.
+// lateness of plugin/monitor with plugin/probe, compared with HAProxy's checks
+// of the same servers at the same interval. It also measures how long the
+// detection of a failure takes.
 //
 // It starts three kinds of processes, one after another: a backend, which is
-// every server at once; a prober, which is our engine and nothing else; and
-// HAProxy. What a process used is read from /proc over a window that begins
-// after the first round; how many probes it made in that time is counted by
-// the backend, for both alike where it can be. Only addresses in 127.0.0.0/8 are asked, and the
-// backend listens on the loopback interface alone.
+// every server at once; a prober, which runs only the engine; and HAProxy. The
+// CPU time and the memory of a process are read from /proc over a window that
+// begins after the first round. The backend counts the probes in that time, if
+// possible for both probers. All probes go to addresses in 127.0.0.0/8, and the
+// backend listens on the loopback interface only.
 //
-// With QUICK=1 in the environment it takes less than a minute, else less than
-// six.
+// With QUICK=1 in the environment it takes less than a minute, otherwise less
+// than six.
 package main
 
 import (
@@ -25,7 +26,7 @@ import (
 	"time"
 )
 
-// A load is one line of the table: how many servers, how often.
+// A load is one line of the table: how many servers are probed, and how often.
 type load struct {
 	kind     string
 	targets  int
@@ -60,7 +61,7 @@ func main() {
 		run = map[string]func(context.Context) error{"backend": backend, "prober": prober}[os.Args[1]]
 	}
 	if run == nil {
-		fmt.Fprintf(os.Stderr, "engine: %q: unknown argument, want none\n", os.Args[1])
+		fmt.Fprintf(os.Stderr, "engine: unknown argument %q: start it without arguments\n", os.Args[1])
 		os.Exit(2)
 	}
 	if err := run(ctx); err != nil {
@@ -81,36 +82,36 @@ func measure(ctx context.Context) error {
 	fmt.Println("| check | servers | interval | prober | probes/s | CPU s per million probes | RSS MiB | goroutines | lateness p50 | p99 |")
 	fmt.Println("|---|---|---|---|---|---|---|---|---|---|")
 	for _, l := range loads() {
-		for _, who := range []struct {
+		for _, subject := range []struct {
 			name  string
 			start func(context.Context, load, *peer) (*peer, error)
 		}{{"rrhealth", startProber}, {"HAProxy", startHAProxy}} {
-			row, err := l.measure(ctx, back, who.start)
+			row, err := l.measure(ctx, back, subject.start)
 			if err != nil {
 				row = []string{err.Error()}
 			}
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
-			fmt.Printf("| %s | %d | %v | %s | %s |\n", l.kind, l.targets, l.interval, who.name, strings.Join(row, " | "))
+			fmt.Printf("| %s | %d | %v | %s | %s |\n", l.kind, l.targets, l.interval, subject.name, strings.Join(row, " | "))
 		}
 	}
 	fmt.Println()
 	return detect(ctx)
 }
 
-// measure starts one prober and looks at it once its first round is over.
+// measure starts one prober and measures it after its first round.
 //
-// HAProxy resets a tcp check before the handshake is through, so the backend
-// never hears of it. There its probes are reckoned from the interval (marked ≈,
-// and HAProxy has said that the servers are up).
+// HAProxy resets a tcp check before the handshake is complete, so the backend
+// does not count it. Its number of probes is then computed from the interval
+// (marked ≈), provided that HAProxy reports the servers as up.
 func (l load) measure(ctx context.Context, back *peer, start func(context.Context, load, *peer) (*peer, error)) ([]string, error) {
 	p, err := start(ctx, l, back)
 	if err != nil {
 		return nil, err
 	}
 	defer p.stop()
-	// The first round, and what a process takes to read its configuration.
+	// The time for the first round, and for reading the configuration.
 	sleep(ctx, l.interval+time.Second+time.Duration(l.targets)*50*time.Microsecond)
 	if p.command != nil {
 		p.ask("begin")
@@ -120,11 +121,11 @@ func (l load) measure(ctx context.Context, back *peer, start func(context.Contex
 	cpu1, probes1, took := p.cpu(), back.count(l.kind), time.Since(began)
 	rss := p.rss()
 	if p.command == nil {
-		switch well := p.servers(); {
-		case well < l.targets/2:
-			return nil, fmt.Errorf("only %d of the servers are up: %s", well, p.complaint())
-		case well < l.targets:
-			fmt.Fprintf(os.Stderr, "HAProxy: %d of %d servers are up: %s\n", well, l.targets, p.complaint())
+		switch up := p.servers(); {
+		case up < l.targets/2:
+			return nil, fmt.Errorf("only %d of the servers are up: %s", up, p.lastError())
+		case up < l.targets:
+			fmt.Fprintf(os.Stderr, "HAProxy: %d of %d servers are up: %s\n", up, l.targets, p.lastError())
 		}
 	}
 	mark, probes := "", float64(probes1-probes0)

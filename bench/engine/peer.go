@@ -15,15 +15,16 @@ import (
 	"time"
 )
 
-// A peer is a process that is measured, or that answers to what is. Ours are
-// given words on standard input and answer each with a line.
+// A peer is a process that is measured, or that answers probes. The processes
+// of this program read commands from standard input, and answer each with a
+// line.
 type peer struct {
 	cmd     *exec.Cmd
-	command io.WriteCloser // nil where it takes no words
+	command io.WriteCloser // standard input; nil for HAProxy
 	answers *bufio.Reader
 	errors  bytes.Buffer
 	ports   string // of a backend: those for tcp and http
-	stats   string // of HAProxy: the socket where it can be asked
+	stats   string // of HAProxy: the socket for statistics
 	cleanup func()
 }
 
@@ -46,9 +47,10 @@ func startSelf(ctx context.Context, args ...string) (*peer, error) {
 	return p, p.cmd.Start()
 }
 
-func (p *peer) ask(word string) string {
-	fmt.Fprintln(p.command, word)
-	line, _ := p.answers.ReadString('\n') // a dead peer answers nothing, which shows in the table
+// ask sends a command and returns the answer.
+func (p *peer) ask(command string) string {
+	fmt.Fprintln(p.command, command)
+	line, _ := p.answers.ReadString('\n') // after an exit the answer is empty, also in the table
 	return strings.TrimSpace(line)
 }
 
@@ -65,13 +67,13 @@ func (p *peer) stop() {
 	}
 }
 
-// complaint is the last line that the process wrote to standard error.
-func (p *peer) complaint() string {
+// lastError returns the last line that the process wrote to standard error.
+func (p *peer) lastError() string {
 	lines := strings.Split(strings.TrimSpace(p.errors.String()), "\n")
 	return strings.ReplaceAll(lines[len(lines)-1], "|", "/")
 }
 
-// count returns how many connections a backend has had for checks of kind.
+// count returns how many connections a backend has had for checks of the kind.
 func (p *peer) count(kind string) int {
 	n, _ := strconv.Atoi(p.ask(kind))
 	return n
@@ -97,7 +99,7 @@ func (p *peer) rss() int {
 	return kib << 10
 }
 
-// procField returns what stands behind name: in a file of /proc.
+// procField returns the text behind "name:" in a file of /proc.
 func procField(file, name string) string {
 	text, _ := os.ReadFile(file) // #nosec G304 -- below /proc
 	for line := range strings.Lines(string(text)) {

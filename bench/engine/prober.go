@@ -20,9 +20,9 @@ import (
 	"github.com/rrhealth/rrhealth/plugin/verdict"
 )
 
-// address returns the i-th server's: 127.1.0.0 and up.
+// address returns the i-th server's address: 127.1.0.0 and up.
 func address(i int) netip.Addr {
-	return netip.AddrFrom4([4]byte{127, byte(1 + i>>16), byte(i >> 8), byte(i)}) // #nosec G115 -- it is meant
+	return netip.AddrFrom4([4]byte{127, byte(1 + i>>16), byte(i >> 8), byte(i)}) // #nosec G115 -- truncation is intended
 }
 
 // url returns the check of a kind at a backend's port.
@@ -38,9 +38,9 @@ func startProber(ctx context.Context, l load, back *peer) (*peer, error) {
 	return startSelf(ctx, "prober", url(l.kind, back.ports), strconv.Itoa(l.targets), l.interval.String())
 }
 
-// prober watches as many servers as it is told to. At "begin" it starts to
-// keep book, at "end" it says how many goroutines it had at most, and how late
-// its probes were.
+// prober probes a number of servers. The command "begin" starts the recording.
+// The command "end" prints the maximum of goroutines, and how late the probes
+// were.
 func prober(ctx context.Context) error {
 	n, err := strconv.Atoi(os.Args[3])
 	if err != nil {
@@ -54,30 +54,30 @@ func prober(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	b := new(book)
-	m := monitor.New(b)
+	rec := new(recorder)
+	m := monitor.New(rec)
 	defer m.Stop()
 	m.Do(func() {
 		for i := range n {
 			m.Acquire(address(i), check, asks)
 		}
 	})
-	go b.watch(ctx)
+	go rec.watch(ctx)
 	for in := bufio.NewScanner(os.Stdin); in.Scan(); {
 		m.Do(func() {
 			if in.Text() == "end" {
-				fmt.Println(b.report())
+				fmt.Println(rec.report())
 				return
 			}
 			fmt.Println("begun")
-			b.open, b.delays = true, b.delays[:0]
-			b.most.Store(0)
+			rec.open, rec.delays = true, rec.delays[:0]
+			rec.most.Store(0)
 		})
 	}
 	return nil
 }
 
-// checkOf is what the Corefile's parser would make of a check line.
+// checkOf returns the check that the Corefile's parser makes of a check line.
 func checkOf(url string, interval, fast, timeout time.Duration) (monitor.Check, monitor.Probe, error) {
 	c, err := probe.Parse(probe.Spec{Args: []string{url}, Name: "bench.example."})
 	if err != nil {
@@ -88,8 +88,8 @@ func checkOf(url string, interval, fast, timeout time.Duration) (monitor.Check, 
 	}, monitor.Probe(c.Probe), nil
 }
 
-// A book keeps what a prober is asked for.
-type book struct {
+// A recorder records the lateness of probes and the number of goroutines.
+type recorder struct {
 	open    bool
 	delays  []time.Duration
 	failed  int
@@ -98,7 +98,7 @@ type book struct {
 }
 
 // Probed implements monitor.Sink.
-func (b *book) Probed(r monitor.Result) {
+func (b *recorder) Probed(r monitor.Result) {
 	if !b.open {
 		return
 	}
@@ -110,16 +110,16 @@ func (b *book) Probed(r monitor.Result) {
 }
 
 // Changed implements monitor.Sink.
-func (b *book) Changed([]monitor.Change) {}
+func (b *recorder) Changed([]monitor.Change) {}
 
-func (b *book) watch(ctx context.Context) {
+func (b *recorder) watch(ctx context.Context) {
 	for ctx.Err() == nil {
 		b.most.Store(max(b.most.Load(), int64(runtime.NumGoroutine())))
 		sleep(ctx, 5*time.Millisecond)
 	}
 }
 
-func (b *book) report() string {
+func (b *recorder) report() string {
 	if b.failed > 0 {
 		fmt.Fprintf(os.Stderr, "%d of %d probes failed: %v\n", b.failed, len(b.delays), b.example)
 	}

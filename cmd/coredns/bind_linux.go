@@ -8,19 +8,18 @@ import (
 // netBindService is CAP_NET_BIND_SERVICE (linux/capability.h).
 const netBindService = 1 << 10
 
-// init makes effective the capability to bind port 53 when the file has it.
+// init makes the capability to bind port 53 effective, if the file has it.
 //
-// The image's file is permitted the capability, but not given it outright
-// (setcap's +p, not +ep): with +ep the kernel refuses to start the program at
-// all where a runtime withholds the capability, even if the Corefile listens
-// on port 1053. So the program takes what it may take, and without it starts
-// all the same. An error changes nothing: if the port then cannot be bound,
-// CoreDNS says so.
+// The image's file has the capability as permitted only (setcap's +p, not +ep).
+// With +ep the kernel refuses to start the program if a runtime withholds the
+// capability, even if the Corefile listens on port 1053. With +p the program
+// starts anyway, and raises the capability here if it may. Errors are ignored:
+// if the port cannot be bound, CoreDNS reports that.
 func init() {
 	header := struct {
 		version uint32
 		pid     int32
-	}{version: 0x20080522} // of linux/capability.h, version 3: two words of bits
+	}{version: 0x20080522} // _LINUX_CAPABILITY_VERSION_3: two 32-bit words
 	var caps [2]struct{ effective, permitted, inheritable uint32 }
 
 	_, _, errno := syscall.RawSyscall(syscall.SYS_CAPGET, uintptr(unsafe.Pointer(&header)), uintptr(unsafe.Pointer(&caps)), 0)
@@ -28,6 +27,6 @@ func init() {
 		return
 	}
 	caps[0].effective |= netBindService
-	// Capabilities belong to threads, and a listener may be opened on any.
+	// A capability belongs to a thread, and any thread may open a listener.
 	_, _, _ = syscall.AllThreadsSyscall(syscall.SYS_CAPSET, uintptr(unsafe.Pointer(&header)), uintptr(unsafe.Pointer(&caps)), 0)
 }

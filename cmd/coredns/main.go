@@ -1,10 +1,10 @@
-// Command coredns is CoreDNS with rrhealth in it.
+// Command coredns is CoreDNS with rrhealth.
 //
-// It has every plugin of CoreDNS but those that exist for one cloud vendor's
-// DNS or scheduler (route53, azure, clouddns, nomad) and trace, which would
-// bring DataDog's agent along. rrhealth stands directly before cache: below
-// acl, which must see queries first, and above cache, so that cached answers
-// are judged anew on every query.
+// It has all plugins of CoreDNS except those for the DNS or scheduler of one
+// cloud vendor (route53, azure, clouddns, nomad) and trace, which depends on
+// DataDog's agent. rrhealth is placed directly before cache: below acl, which
+// must see queries first, and above cache, so that cached answers are filtered
+// again on every query.
 package main
 
 import (
@@ -86,12 +86,12 @@ func main() {
 	coremain.Run()
 }
 
-// insert puts rrhealth into the order of plugins. It is relative to the order
-// that CoreDNS has now: a copied list would miss the next correction of it.
+// insert puts rrhealth into the order of plugins. It changes the order of the
+// CoreDNS in use: a copy of the list would miss later corrections.
 func insert() error {
 	at := slices.Index(dnsserver.Directives, anchor)
 	if at < 0 {
-		return fmt.Errorf("no plugin %q in this CoreDNS, so no place for rrhealth", anchor)
+		return fmt.Errorf("this CoreDNS has no plugin %q, before which rrhealth must stand", anchor)
 	}
 	dnsserver.Directives = slices.Insert(slices.Clone(dnsserver.Directives), at, "rrhealth")
 	return nil

@@ -45,8 +45,8 @@ func TestInsertFailsWithoutItsAnchor(t *testing.T) {
 	}
 }
 
-// The example is what a newcomer runs first. It is run here as it is shipped,
-// on ports that are free, through reloads by signal to its graceful end.
+// A newcomer runs this example first. The test runs it unchanged, except for
+// free ports, through reloads by signal until a graceful end.
 func TestTheShippedExample(t *testing.T) {
 	dir := t.TempDir()
 	binary := build(t)
@@ -70,17 +70,17 @@ func TestTheShippedExample(t *testing.T) {
 	}
 
 	cmd, out, ended := run(t, binary, file)
-	eventually(t, "the dead backend is left out", func() bool {
+	eventually(t, "the backend that is down is left out", func() bool {
 		got := ask(addr["1053"])
 		slices.Sort(got)
 		return slices.Equal(got, []string{"192.0.2.1", "192.0.2.2"})
 	})
 	rotates(t, addr["1053"])
 	if got := get("http://" + addr["8153"] + "/ready"); got != "OK" {
-		t.Errorf("/ready says %q", got)
+		t.Errorf("/ready returns %q, want OK", got)
 	}
 	if got := get("http://" + addr["9153"] + "/metrics"); !strings.Contains(got, `coredns_rrhealth_backend_up{backend="192.0.2.3",pool="www.example.org.",server="dns://`+addr["1053"]+`",view=""} 0`) {
-		t.Errorf("/metrics does not show the dead backend:\n%s", got)
+		t.Errorf("/metrics does not show the backend as down:\n%s", got)
 	}
 
 	for i := range 3 {
@@ -91,7 +91,7 @@ func TestTheShippedExample(t *testing.T) {
 		rotates(t, addr["1053"])
 	}
 	if n := strings.Count(out.String(), "is down"); n != 1 {
-		t.Errorf("%d transitions logged, want the one of the start: a reload forgets nothing", n)
+		t.Errorf("%d transitions logged, want only the one after the start: a reload keeps the state", n)
 	}
 	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
@@ -103,7 +103,7 @@ func TestTheShippedExample(t *testing.T) {
 	}
 }
 
-// The reload plugin notices that the file has changed, without a signal.
+// The reload plugin reloads a changed file without a signal.
 func TestTheReloadPluginPicksUpANewBackend(t *testing.T) {
 	addr := "127.0.0.1:" + lease.Port(t, "127.0.0.1")
 	corefile := func(backends string) []byte {
@@ -123,9 +123,9 @@ func TestTheReloadPluginPicksUpANewBackend(t *testing.T) {
 	rotates(t, addr)
 }
 
-// SIGUSR1 takes the event hooks of all plugins away (caddy, sigtrap_posix.go).
-// What is done when an instance has started is done after each reload all the
-// same: here the warning of a zone that is signed below.
+// SIGUSR1 removes the event hooks of all plugins (caddy, sigtrap_posix.go).
+// What is started with an instance must also start after each reload: here the
+// warning about a zone that is signed below.
 func TestReloadsBySignalLookForSignedZones(t *testing.T) {
 	addr := "127.0.0.1:" + lease.Port(t, "127.0.0.1")
 	_, port, _ := net.SplitHostPort(addr)
@@ -144,9 +144,9 @@ ns 60 IN A 127.0.0.1
 	}
 	cmd, out, _ := run(t, build(t), filepath.Join(dir, "Corefile"))
 	for i := range 3 {
-		eventually(t, "warned once an instance", func() bool { return strings.Count(out.String(), "signed below") > i })
+		eventually(t, "one warning per instance", func() bool { return strings.Count(out.String(), "signed below") > i })
 		rotates(t, addr)
-		// A signal that comes before caddy listens for it is lost.
+		// A signal is lost if it arrives before caddy listens for it.
 		taken := strings.Count(out.String(), "SIGUSR1: Reloading")
 		eventually(t, "reloading", func() bool {
 			_ = cmd.Process.Signal(syscall.SIGUSR1)
@@ -202,15 +202,16 @@ func run(t *testing.T, binary, file string) (*exec.Cmd, *output, <-chan error) {
 	return cmd, out, ended
 }
 
-// rotates checks that the two living backends take turns.
+// rotates checks that the answers alternate between the two backends that are
+// up.
 func rotates(t *testing.T, addr string) {
 	t.Helper()
 	first := ask(addr)
 	if len(first) != 2 {
-		t.Fatalf("answer %v, want the two living backends", first)
+		t.Fatalf("answer %v, want the two backends that are up", first)
 	}
 	if second := ask(addr); !slices.Equal(second, []string{first[1], first[0]}) {
-		t.Errorf("answers %v, then %v: not turned by one", first, second)
+		t.Errorf("answers %v, then %v: want the second rotated by one", first, second)
 	}
 }
 
@@ -245,13 +246,13 @@ func eventually(t *testing.T, what string, ok func() bool) {
 	defer tick.Stop()
 	for !ok() {
 		if time.Now().After(deadline) {
-			t.Fatalf("still not so after 30 s: %s", what)
+			t.Fatalf("condition not met within 30 s: %s", what)
 		}
 		<-tick.C
 	}
 }
 
-// output collects what a process says.
+// output collects what a process prints.
 type output struct {
 	mu  sync.Mutex
 	buf bytes.Buffer

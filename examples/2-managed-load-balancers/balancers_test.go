@@ -4,6 +4,7 @@
 package balancers
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -17,9 +18,10 @@ import (
 const (
 	// bound is interval + 2 × fast + timeout of the Corefile.
 	bound = 2*time.Second + 2*500*time.Millisecond + 400*time.Millisecond
-	// settledTTL follows from the checks; while one is down it is the interval.
+	// The TTLs follow from the checks: while a backend is down it is the
+	// interval.
 	settledTTL, unsettledTTL = 4, 2
-	// seen is how long HAProxy takes to see that both its servers are gone.
+	// seen is how long HAProxy takes to detect that both its servers are down.
 	seen = 2 * 300 * time.Millisecond
 
 	name = "www.example.org."
@@ -30,7 +32,7 @@ type site struct {
 	apps [2]*lab.Web
 }
 
-func TestALoadBalancerWithNobodyBehindItIsDropped(t *testing.T) {
+func TestALoadBalancerWithoutServersIsDropped(t *testing.T) {
 	l := lab.New(t, "haproxy", "unbound", "dig")
 	ns, resolver, client := l.Host("ns", "10.0.0.53"), l.Host("resolver", "10.0.0.1"), l.Host("client", "10.9.0.1")
 	var sites []site
@@ -46,12 +48,12 @@ func TestALoadBalancerWithNobodyBehindItIsDropped(t *testing.T) {
 	resolver.Unbound("stub-zone:\n name: example.org\n stub-addr: " + ns.Addr() + "\n")
 	l.Hold("dig @10.0.0.53 +short www.example.org")
 
-	// Three all up, and nobody but dig asking.
+	// All three are up, and dig is the only client.
 	ttlBecomes(l, client, ns.Addr(), settledTTL)
 	turns(t, client, ns.Addr())
 	direct := client.Stream(ns.Addr(), name, 80)
 
-	// A load balancer that lives, with no servers.
+	// The second load balancer is up, but both its servers are down.
 	empty := sites[1]
 	cached := client.Stream(resolver.Addr(), name, 80)
 	stopped := time.Now()
@@ -67,7 +69,7 @@ func TestALoadBalancerWithNobodyBehindItIsDropped(t *testing.T) {
 		Detection: detection, Bound: bound + seen, Failed: len(failed), Of: len(all),
 	})
 
-	// Through a resolver that caches: no later than the TTL after that.
+	// Through a caching resolver: at most the TTL later.
 	through := cached.Gone(empty.lb.Addr(), stopped)
 	gone = time.Now()
 	cached.After(20)
@@ -79,10 +81,10 @@ func TestALoadBalancerWithNobodyBehindItIsDropped(t *testing.T) {
 
 	back := time.Now()
 	empty.apps[0].Start()
-	t.Logf("answered again %v after a server was back", direct.Back(empty.lb.Addr(), back))
+	t.Logf("answered again %v after a server was up again", direct.Back(empty.lb.Addr(), back))
 	ttlBecomes(l, client, ns.Addr(), settledTTL)
 
-	// A load balancer that is gone.
+	// The third load balancer is cut off.
 	cut := time.Now()
 	l.Cut(sites[2].lb)
 	detection = direct.Gone(sites[2].lb.Addr(), cut)
@@ -95,8 +97,7 @@ func TestALoadBalancerWithNobodyBehindItIsDropped(t *testing.T) {
 	})
 }
 
-// turns checks what a person sees who types dig three times: the list, shifted
-// by one each time.
+// turns checks four answers of dig: each is the one before, rotated by one.
 func turns(t *testing.T, client *lab.Host, server string) {
 	t.Helper()
 	var before []string
@@ -108,20 +109,20 @@ func turns(t *testing.T, client *lab.Host, server string) {
 		got := strings.Fields(out)
 		if i > 0 {
 			if want := append(slices.Clone(before[1:]), before[0]); !slices.Equal(got, want) {
-				t.Errorf("dig says %v after %v, want %v", got, before, want)
+				t.Errorf("dig printed %v after %v, want %v", got, before, want)
 			}
 		}
 		before = got
 	}
 	if len(before) != 3 {
-		t.Errorf("dig says %v, want all three", before)
+		t.Errorf("dig printed %v, want all three", before)
 	}
 }
 
 // ttlBecomes waits until answers have the TTL want, in seconds.
 func ttlBecomes(l *lab.Lab, client *lab.Host, server string, want uint32) {
 	l.T.Helper()
-	l.Eventually("the TTL is as it should be", func() bool {
+	l.Eventually(fmt.Sprintf("the TTL is %d s", want), func() bool {
 		r, err := client.Ask(server, name, dns.TypeA)
 		return err == nil && len(r.Answer) > 0 && r.Answer[0].Header().Ttl == want
 	})

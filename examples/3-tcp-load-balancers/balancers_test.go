@@ -42,25 +42,25 @@ func build(t *testing.T) set {
 	return s
 }
 
-// TestCurlWalksTheList is the first school: a client with the whole list does
-// without us for as long as we have not noticed.
-func TestCurlWalksTheList(t *testing.T) {
+// TestCurlTriesTheNextAddress has a client with the whole list: it uses the
+// next address until the detection.
+func TestCurlTriesTheNextAddress(t *testing.T) {
 	s := build(t)
 	const name = "list.example.org"
-	dead := s.lbs[1]
+	down := s.lbs[1]
 	stream := s.client.Stream(s.ns.Addr(), name+".", 80)
-	stream.Back(dead.Addr(), time.Now())
+	stream.Back(down.Addr(), time.Now())
 
 	cut := time.Now()
-	s.Cut(dead)
-	met := s.meet(name, dead.Addr())
-	detection := stream.Gone(dead.Addr(), cut)
+	s.Cut(down)
+	met := s.meet(name, down.Addr())
+	detection := stream.Gone(down.Addr(), cut)
 	gone := time.Now()
 	stream.Stop()
 	if lost := met(); lost == 0 {
-		t.Error("no curl met the dead address before it was noticed: nothing was shown")
+		t.Error("no curl tried the address that is down before the detection: the test shows nothing")
 	} else {
-		t.Logf("%d requests met the dead address first, and were answered by the next", lost)
+		t.Logf("%d requests tried the address that is down first, and succeeded with the next", lost)
 	}
 
 	const requests = 30
@@ -71,8 +71,8 @@ func TestCurlWalksTheList(t *testing.T) {
 			t.Errorf("curl, after detection: %v", err)
 			failed++
 		}
-		if first == dead.Addr() {
-			t.Errorf("curl met the dead address %v after it was noticed", time.Since(gone))
+		if first == down.Addr() {
+			t.Errorf("curl tried the address that is down %v after the detection", time.Since(gone))
 		}
 	}
 	lab.Report(t, lab.Row{
@@ -81,9 +81,9 @@ func TestCurlWalksTheList(t *testing.T) {
 	})
 }
 
-// meet starts so many curls that some are told the dead address first. The
-// function that it returns waits for them, and counts those.
-func (s set) meet(name, dead string) func() int {
+// meet starts so many curls that some get the address that is down first. It
+// returns a function that waits for them, and counts those.
+func (s set) meet(name, down string) func() int {
 	var running sync.WaitGroup
 	var met atomic.Int32
 	tick := time.NewTicker(25 * time.Millisecond)
@@ -94,7 +94,7 @@ func (s set) meet(name, dead string) func() int {
 			if err != nil {
 				s.T.Errorf("curl, before detection: %v", err)
 			}
-			if first == dead {
+			if first == down {
 				met.Add(1)
 			}
 		})
@@ -106,9 +106,9 @@ func (s set) meet(name, dead string) func() int {
 	}
 }
 
-// curl fetches from name, as a person would, and returns the address that it
-// tried first. It gives half of what is left of --connect-timeout to each
-// address, and (7.88) loses its way when that is less than a second.
+// curl fetches from name, and returns the address that it tried first. It gives
+// half of the rest of --connect-timeout to each address, and version 7.88 fails
+// to try the next if that is less than a second.
 func (s set) curl(name string) (first string, err error) {
 	out, err := s.client.Run("sh", "-c", "curl --silent --show-error --verbose --ipv4 --connect-timeout 8 --max-time 20 http://"+name+"/ 2>&1")
 	if err != nil {
@@ -116,7 +116,7 @@ func (s set) curl(name string) (first string, err error) {
 	}
 	_, after, found := strings.Cut(out, "Trying ")
 	if !found {
-		return "", fmt.Errorf("curl does not say what it tried:\n%s", out)
+		return "", fmt.Errorf("no line \"Trying\" in the output of curl:\n%s", out)
 	}
 	first, _, _ = strings.Cut(after, ":")
 	return first, nil

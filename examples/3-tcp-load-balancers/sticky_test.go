@@ -14,10 +14,11 @@ import (
 
 const sticky = "sticky.example.org"
 
-// networks is how many client networks are asked for.
+// networks is the number of client networks in the queries.
 const networks = 8000
 
-// TestLosingOneMovesOnlyItsClients is the second school.
+// TestLosingOneMovesOnlyItsClients is about policy sticky: each client network
+// has one address.
 func TestLosingOneMovesOnlyItsClients(t *testing.T) {
 	s := build(t)
 	s.Eventually("all four are up", func() bool { return len(count(s.mapping(t, 100))) == 4 && s.up("list.example.org.") == 4 })
@@ -26,7 +27,7 @@ func TestLosingOneMovesOnlyItsClients(t *testing.T) {
 		fair(t, "clients of "+addr, n, len(s.lbs))
 	}
 
-	// The load balancer of the one client that really is there.
+	// The load balancer of the client that makes real requests.
 	own, err := s.client.Lookup(s.ns.Addr(), sticky+".")
 	if err != nil || len(own) != 1 {
 		t.Fatalf("%s: %v (%v), want one address", sticky, own, err)
@@ -49,7 +50,7 @@ func TestLosingOneMovesOnlyItsClients(t *testing.T) {
 		case before[network] == own[0]:
 			moved++
 		case before[network] != addr:
-			t.Fatalf("clients of %v have %s now, although %s lives", network, addr, before[network])
+			t.Fatalf("clients of %v have %s now, although %s is up", network, addr, before[network])
 		}
 	}
 	fair(t, "clients that moved", moved, len(s.lbs))
@@ -68,9 +69,9 @@ func TestLosingOneMovesOnlyItsClients(t *testing.T) {
 	})
 }
 
-// TestAResolversClientsAreToldApart asks through unbound, which passes on from
-// which network its clients ask.
-func TestAResolversClientsAreToldApart(t *testing.T) {
+// TestEachClientNetworkOfAResolverHasItsOwnAddress queries through unbound,
+// which forwards the subnet of its clients.
+func TestEachClientNetworkOfAResolverHasItsOwnAddress(t *testing.T) {
 	s := build(t)
 	resolver := s.Host("resolver", "10.0.0.1")
 	var own []string
@@ -98,25 +99,25 @@ stub-zone:
 			t.Fatal(err)
 		}
 		if through != direct || through == "" {
-			t.Errorf("the client %s is told %q through the resolver, %q directly", addr, through, direct)
+			t.Errorf("the client %s gets %q through the resolver, %q directly", addr, through, direct)
 		}
 		seen[through]++
 	}
-	// Eight networks on four servers: that all have one has a chance of 1 in 16,384,
-	// and is the same on every run.
+	// The chance that all eight networks have the same of four servers is 1 in
+	// 16,384, and the result is the same on every run.
 	if len(seen) < 2 {
-		t.Errorf("all clients have %v: they were not told apart", seen)
+		t.Errorf("all clients have %v: want at least two addresses", seen)
 	}
 }
 
-// up is how many addresses are answered for the name, all settled: no member is
-// down or changing as long as the TTL is the Corefile's.
+// up returns the number of addresses in the answer for the name. With the TTL
+// of the Corefile no member is down or changing.
 func (s set) up(name string) int {
 	addrs, _ := s.client.Lookup(s.ns.Addr(), name)
 	return len(addrs)
 }
 
-// mapping asks which address each of n client networks is given.
+// mapping returns the address that each of n client networks gets.
 func (s set) mapping(t *testing.T, n int) map[netip.Prefix]string {
 	t.Helper()
 	client := *s.client // with a subnet of its own

@@ -21,7 +21,7 @@ const (
 	// bound is interval + 2 × fast + timeout of the Corefile.
 	bound = 2*time.Second + 2*500*time.Millisecond + 400*time.Millisecond
 
-	// settledTTL is that of a pool that is probed every two seconds.
+	// settledTTL is the TTL of a pool with an interval of two seconds.
 	settledTTL = 4
 
 	name = "get.example.org."
@@ -36,9 +36,9 @@ type set struct {
 	signed           bool
 }
 
-// build sets up a parent, two download servers that answer for themselves, and
-// a resolver that knows nothing but the root and, if the zone is to be signed,
-// the zone's key.
+// build sets up a parent, two download servers that answer DNS themselves, and
+// a resolver that is configured with the root and, if signed, the key of the
+// zone.
 func build(t *testing.T, allDown string, signed bool) set {
 	t.Helper()
 	l := lab.New(t, "unbound", "unbound-control")
@@ -85,7 +85,7 @@ func (s set) key() string {
 	return strings.ReplaceAll(k.ToDS(dns.SHA256).String(), "\t", " ")
 }
 
-// fresh makes the resolver forget the name, and what it knows of servers.
+// fresh flushes the name, and the state of name servers, from the resolver.
 func (s set) fresh() {
 	s.T.Helper()
 	for _, args := range [][]string{{"flush_zone", name}, {"flush_infra", "all"}} {
@@ -95,8 +95,8 @@ func (s set) fresh() {
 	}
 }
 
-// idle reports whether the resolver asks nobody for the name. While it does, who
-// asks it joins those who wait, and is told what they are.
+// idle reports whether the resolver has no query for the name in progress.
+// While it has one, it adds new clients to it, and they get the same answer.
 func (s set) idle() bool {
 	s.T.Helper()
 	out, err := s.resolver.Run("unbound-control", "-c", s.control, "dump_requestlist")
@@ -106,20 +106,21 @@ func (s set) idle() bool {
 	return !strings.Contains(out, name)
 }
 
-// resolve makes one lookup, for which the resolver must ask the name servers
-// afresh. It repeats the question as every stub resolver does (glibc after
-// 5 s): unbound answers nothing that comes later than 1.9 s after it was asked
-// for, since the client has asked again by then, and is answered from cache.
+// resolve makes one lookup, for which the resolver must query the name servers
+// again. It repeats the query as every stub resolver does (glibc after 5 s):
+// unbound discards an answer that arrives later than 1.9 s after the query,
+// because the client has repeated its query by then, and gets the answer from
+// the cache.
 func (s set) resolve() (r *dns.Msg, err error) {
 	s.T.Helper()
 	s.fresh()
 	m := new(dns.Msg).SetQuestion(name, dns.TypeA)
-	m.AuthenticatedData = true // tell whether it is secure: RFC 6840, section 5.7
+	m.AuthenticatedData = true // ask for the AD bit: RFC 6840, section 5.7
 	for range 4 {
 		r, err = s.client.Exchange(m, s.resolver.Addr(), 3*time.Second)
 		if err == nil {
 			if len(r.Answer) > 0 && r.AuthenticatedData != s.signed {
-				s.T.Errorf("an answer that is secure: %v, want %v:\n%v", r.AuthenticatedData, s.signed, r)
+				s.T.Errorf("AD is %v, want %v:\n%v", r.AuthenticatedData, s.signed, r)
 			}
 			return r, nil
 		}
@@ -127,7 +128,7 @@ func (s set) resolve() (r *dns.Msg, err error) {
 	return r, err
 }
 
-// always resolves n times, and returns how often the answer was not just want.
+// always resolves n times, and returns how often the answer was not want alone.
 func (s set) always(want string, n int) (failed int) {
 	s.T.Helper()
 	var slowest time.Duration
@@ -137,15 +138,15 @@ func (s set) always(want string, n int) (failed int) {
 		r, err := s.resolve()
 		slowest = max(slowest, time.Since(begin))
 		if err != nil || !slices.Equal(lab.Addrs(r), []string{want}) {
-			s.T.Errorf("the resolver says %v (%v), want %s", r, err, want)
+			s.T.Errorf("the resolver answers %v (%v), want %s", r, err, want)
 			failed++
 		}
 	}
 	return failed
 }
 
-// silent waits until the machine's name server no longer gives its address,
-// and returns how long after since the last answer with it came.
+// silent waits until the machine's name server no longer answers with its
+// address, and returns the time from since to the last such answer.
 func (s set) silent(machine *lab.Host, since time.Time) time.Duration {
 	s.T.Helper()
 	last := since
@@ -162,8 +163,8 @@ func (s set) silent(machine *lab.Host, since time.Time) time.Duration {
 
 const queries = 6
 
-// TestAResolverUsesTheOtherServer is the point of the delegation: the machine
-// answers DNS all the same, so it must say that it has nothing to offer.
+// TestAResolverUsesTheOtherServer has a machine whose name server is up and
+// whose web server is down: it must answer so that the resolver uses the other.
 func TestAResolverUsesTheOtherServer(t *testing.T) {
 	for _, allDown := range []string{"drop", "refused", "servfail"} {
 		for _, signed := range []bool{false, true} {
@@ -184,25 +185,26 @@ func usesTheOther(t *testing.T, title string, s set) {
 	detection := s.silent(s.machines[0], stopped)
 	failed := s.always(s.machines[1].Addr(), queries)
 
-	// Nobody left: a failure, and not a dead address.
+	// With both down the resolver fails, instead of answering an address that
+	// is down.
 	s.web[1].Stop()
 	s.silent(s.machines[1], time.Now())
 	if r, err := s.resolve(); !failure(r, err) {
-		t.Errorf("with nobody up the resolver says %v (%v), want SERVFAIL", r, err)
+		t.Errorf("with both down the resolver answers %v (%v), want SERVFAIL", r, err)
 	}
 
 	s.web[0].Start()
 	s.Eventually("the first machine answers again", func() bool { return s.gives(s.machines[0]) })
-	s.Eventually("the resolver has given up asking for whoever asked while nobody was up", s.idle)
+	s.Eventually("the resolver has no query in progress", s.idle)
 	failed += s.always(s.machines[0].Addr(), 3)
 	lab.Report(t, lab.Row{
-		Scenario: title, Killed: "one web server, its name server lives",
+		Scenario: title, Killed: "one web server, its name server is up",
 		Detection: detection, Bound: bound, Failed: failed, Of: queries + 3,
 	})
 }
 
-// failure reports whether a resolver found no answer: it says so, or it is
-// still asking servers that say nothing.
+// failure reports whether a resolver found no answer: it answers SERVFAIL, or
+// is still querying servers that do not answer.
 func failure(r *dns.Msg, err error) bool {
 	return err == nil && r.Rcode == dns.RcodeServerFailure || errors.Is(err, os.ErrDeadlineExceeded)
 }
@@ -215,13 +217,15 @@ func (s set) ready() {
 	}
 }
 
-// gives reports whether a machine's name server gives its address, settled.
+// gives reports whether a machine's name server answers with its address and
+// the settled TTL.
 func (s set) gives(m *lab.Host) bool {
 	r, err := s.client.Ask(m.Addr(), name, dns.TypeA)
 	return err == nil && slices.Equal(lab.Addrs(r), m.Addrs) && r.Answer[0].Header().Ttl == settledTTL
 }
 
-// TestAnswerFailsOpen is for whoever prefers a dead address to none.
+// TestAnswerFailsOpen has all_down answer: the addresses that are down are
+// answered.
 func TestAnswerFailsOpen(t *testing.T) {
 	for _, signed := range []bool{false, true} {
 		title := "4 delegation, all_down answer"
@@ -236,15 +240,15 @@ func TestAnswerFailsOpen(t *testing.T) {
 			s.Eventually("both are down", func() bool { return !s.gives(s.machines[0]) && !s.gives(s.machines[1]) })
 			r, err := s.resolve()
 			if err != nil || len(lab.Addrs(r)) != 1 {
-				t.Errorf("with nobody up the resolver says %v (%v), want one address", r, err)
+				t.Errorf("with both down the resolver answers %v (%v), want one address", r, err)
 			}
 			lab.Report(t, lab.Row{Scenario: title, Killed: "both web servers", Detection: -1, Of: 1})
 		})
 	}
 }
 
-// TestAMachineThatIsGone is what plain delegation already does, and must go on
-// doing: nothing answers there at all.
+// TestAMachineThatIsGone cuts a whole machine off. Plain delegation handles
+// that, and must go on doing so.
 func TestAMachineThatIsGone(t *testing.T) {
 	s := build(t, "drop", false)
 	s.ready()

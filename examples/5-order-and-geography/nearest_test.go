@@ -23,8 +23,8 @@ const (
 	near = "near.example.org."
 )
 
-// clients are three places, each with its network and the order that it is to
-// be answered in.
+// clients are three places, each with its network and the expected order of
+// answers.
 var clients = []struct {
 	place, network string
 	lat, long      float64
@@ -42,7 +42,7 @@ func TestTheNearestServerThatIsUpComesFirst(t *testing.T) {
 	s.Eventually("all three are answered", func() bool { a, _ := s.client.Lookup(s.ns.Addr(), near); return len(a) == 3 })
 	for _, c := range clients {
 		if got := s.dig(c.network); got != c.order {
-			t.Errorf("%s is answered %s, want %s", c.place, got, c.order)
+			t.Errorf("%s gets %s, want %s", c.place, got, c.order)
 		}
 	}
 
@@ -64,7 +64,7 @@ func TestTheNearestServerThatIsUpComesFirst(t *testing.T) {
 	for _, c := range clients {
 		want := strings.Join(strings.Fields(strings.Replace(c.order, frankfurt, "", 1)), " ")
 		if got := s.dig(c.network); got != want {
-			t.Errorf("%s is answered %s, want %s", c.place, got, want)
+			t.Errorf("%s gets %s, want %s", c.place, got, want)
 		}
 	}
 
@@ -76,7 +76,7 @@ func TestTheNearestServerThatIsUpComesFirst(t *testing.T) {
 	})
 }
 
-// dig asks as a resolver does for a client of the network.
+// dig queries as a resolver does for a client of the network.
 func (s set) dig(network string) string {
 	s.T.Helper()
 	out, err := s.client.Run("dig", "@"+s.ns.Addr(), "+short", "+subnet="+network, near)
@@ -86,7 +86,8 @@ func (s set) dig(network string) string {
 	return strings.Join(strings.Fields(out), " ")
 }
 
-// places writes a database of where the clients are, and returns its path.
+// places writes a database with the places of the clients, and returns its
+// path.
 func (s set) places() string {
 	s.T.Helper()
 	tree, err := mmdbwriter.New(mmdbwriter.Options{DatabaseType: "GeoLite2-City", RecordSize: 24, IncludeReservedNetworks: true})

@@ -14,7 +14,7 @@ import (
 // bound is interval + 2 × fast + timeout of the Corefile.
 const bound = 2*time.Second + 2*500*time.Millisecond + 400*time.Millisecond
 
-// places are where the servers are: a host and its address each.
+// places has a host and its address for each place.
 var places = [][2]string{{"frankfurt", "10.5.1.1"}, {"virginia", "10.5.2.1"}, {"tokyo", "10.5.3.1"}}
 
 type set struct {
@@ -45,11 +45,11 @@ func TestAServerThatIsDownLeavesTheOrderWithNoEdit(t *testing.T) {
 	s.Eventually("all three are answered", func() bool { a, _ := s.client.Lookup(s.ns.Addr(), name); return len(a) == 3 })
 	s.turns(name, 3)
 
-	dead := s.web[1]
+	down := s.web[1]
 	stream := s.client.Stream(s.ns.Addr(), name, 80)
 	cut := time.Now()
-	s.Cut(dead)
-	detection := stream.Gone(dead.Addr(), cut)
+	s.Cut(down)
+	detection := stream.Gone(down.Addr(), cut)
 	gone := time.Now()
 	stream.After(20)
 	all, failed := stream.Requests(gone, time.Now())
@@ -59,7 +59,7 @@ func TestAServerThatIsDownLeavesTheOrderWithNoEdit(t *testing.T) {
 	stream = s.client.Stream(s.ns.Addr(), name, 80)
 	back := time.Now()
 	s.Restore()
-	t.Logf("answered again %v after it was back", stream.Back(dead.Addr(), back))
+	t.Logf("answered again %v after its return", stream.Back(down.Addr(), back))
 	stream.Stop()
 	s.turns(name, 3)
 	lab.Report(t, lab.Row{
@@ -68,7 +68,7 @@ func TestAServerThatIsDownLeavesTheOrderWithNoEdit(t *testing.T) {
 	})
 }
 
-// turns checks that each answer is the one before, turned by one.
+// turns checks that each answer is the one before, rotated by one.
 func (s set) turns(name string, n int) {
 	s.T.Helper()
 	var before []string

@@ -26,15 +26,15 @@ const (
 	each     = 20 // addresses of each machine
 )
 
-// dead is the network of the machine that is cut off.
+// downNet is the network of the machine that is cut off.
 var (
 	watched = netip.MustParsePrefix("10.6.0.0/16")
-	dead    = netip.MustParsePrefix("10.6.1.0/24")
+	downNet = netip.MustParsePrefix("10.6.1.0/24")
 )
 
-func isDead(ip []byte) bool {
+func isDown(ip []byte) bool {
 	a, _ := netip.AddrFromSlice(ip)
-	return dead.Contains(a.Unmap())
+	return downNet.Contains(a.Unmap())
 }
 
 func TestAddressesThatAreDownVanishAndNothingElseChanges(t *testing.T) {
@@ -47,7 +47,7 @@ func TestAddressesThatAreDownVanishAndNothingElseChanges(t *testing.T) {
 	l.Hold("dig @10.0.0.53 host0.example.org")
 
 	pair := pair{l, client, with.Addr(), without.Addr()}
-	// The TTL is low until there is a first result of every address.
+	// The TTL is low until every address has a first result.
 	l.Eventually("answers are the same with all up", func() bool { return pair.same(asked) })
 
 	const mixed = "host0.example.org." // an address of each machine
@@ -62,13 +62,13 @@ func TestAddressesThatAreDownVanishAndNothingElseChanges(t *testing.T) {
 	s.Stop()
 
 	// Every address has its own schedule: wait for the last of them.
-	l.Eventually("all dead addresses are out", func() bool { return pair.out(asked) })
+	l.Eventually("all addresses that are down are out", func() bool { return pair.out(asked) })
 	if n := pair.compare(asked); n > 0 {
-		t.Errorf("%d of %d answers differ in more than dead addresses, want none", n, len(asked))
+		t.Errorf("%d of %d answers differ in more than addresses that are down, want none", n, len(asked))
 	}
 
 	l.Restore()
-	l.Eventually("all is as before", func() bool { return pair.same(asked) })
+	l.Eventually("answers are the same after the return", func() bool { return pair.same(asked) })
 	lab.Report(t, lab.Row{
 		Scenario: "6 the zone you have", Killed: fmt.Sprintf("a third of %d addresses; %d answers compared", machines*each, len(asked)),
 		Detection: detection, Bound: bound, Failed: len(failed), Of: len(all),
@@ -91,7 +91,7 @@ func servers(l *lab.Lab) []*lab.Host {
 	return all
 }
 
-// write writes the zone, and returns its path and what can be asked of it.
+// write writes the zone, and returns its path and the questions to ask.
 func write(l *lab.Lab) (path string, asked []dns.Question) {
 	l.T.Helper()
 	b := new(strings.Builder)
@@ -111,7 +111,7 @@ chain      CNAME  host1
 _web._tcp  SRV    0 1 443 host2
 _web._tcp  SRV    0 1 443 host4
 svc        HTTPS  1 host1 alpn=h2 ipv4hint=10.6.0.1,10.6.1.1
-dead       HTTPS  1 host4 mandatory=ipv4hint ipv4hint=10.6.1.4
+down       HTTPS  1 host4 mandatory=ipv4hint ipv4hint=10.6.1.4
 away       A      192.0.2.1
 `)
 	ask := func(name string, types ...uint16) {
@@ -120,12 +120,12 @@ away       A      192.0.2.1
 		}
 	}
 	all := []uint16{dns.TypeA, dns.TypeAAAA, dns.TypeMX, dns.TypeTXT, dns.TypeNS, dns.TypeSOA, dns.TypeSRV, dns.TypeCNAME, dns.TypeHTTPS, dns.TypeANY}
-	for _, name := range []string{"", "ns.", "any.wild.", "child.", "below.child.", "ns.child.", "alias.", "chain.", "_web._tcp.", "svc.", "dead.", "away.", "none."} {
+	for _, name := range []string{"", "ns.", "any.wild.", "child.", "below.child.", "ns.child.", "alias.", "chain.", "_web._tcp.", "svc.", "down.", "away.", "none."} {
 		ask(name, all...)
 	}
 	for i := range names {
 		// Of five names, three have an address of each machine, one has only
-		// living ones, and one only dead.
+		// addresses that stay up, and one only addresses that go down.
 		for m := range machines {
 			if i%5 == 3 && m == 1 || i%5 == 4 && m != 1 {
 				continue
@@ -155,8 +155,8 @@ func (p pair) ask(server string, q dns.Question) *dns.Msg {
 	return r
 }
 
-// compare asks both servers everything, and returns how many answers differ in
-// other things than order, TTLs and dead addresses.
+// compare sends all questions to both servers, and returns how many answers
+// differ in more than order, TTLs and addresses that are down.
 func (p pair) compare(asked []dns.Question) (different int) {
 	p.T.Helper()
 	for _, q := range asked {
@@ -171,8 +171,8 @@ func (p pair) compare(asked []dns.Question) (different int) {
 	return different
 }
 
-// same reports whether all answers are the same but for the order, and the TTL
-// of what is probed is that of a set of which all is up.
+// same reports whether all answers are the same except for the order, and the
+// TTL of probed addresses is that of a set without one that is down.
 func (p pair) same(asked []dns.Question) bool {
 	p.T.Helper()
 	return !slices.ContainsFunc(asked, func(q dns.Question) bool {
@@ -180,7 +180,8 @@ func (p pair) same(asked []dns.Question) bool {
 	})
 }
 
-// out reports whether no answer has a dead address beside a living one.
+// out reports whether no answer has an address that is down beside one that is
+// up.
 func (p pair) out(asked []dns.Question) bool {
 	p.T.Helper()
 	return !slices.ContainsFunc(asked, func(q dns.Question) bool {
@@ -188,7 +189,8 @@ func (p pair) out(asked []dns.Question) bool {
 	})
 }
 
-// text is all that a message says, but for its number and the order of records.
+// text returns the content of a message, without its ID and the order of
+// records.
 func text(m *dns.Msg, ttl bool) string {
 	b := new(strings.Builder)
 	fmt.Fprintf(b, "%s aa=%v tc=%v ra=%v\n", dns.RcodeToString[m.Rcode], m.Authoritative, m.Truncated, m.RecursionAvailable)
@@ -207,11 +209,11 @@ func text(m *dns.Msg, ttl bool) string {
 	return b.String()
 }
 
-// settledTTL is the most that the TTL of a set may be that is probed every two
-// seconds, while all of it is up.
+// settledTTL is the maximum TTL of a set with an interval of two seconds, while
+// all of it is up.
 const settledTTL = 4
 
-// capped is m with the TTLs that the filter gives it while all is up.
+// capped returns m with the TTLs that the filter sets while all is up.
 func capped(m *dns.Msg) *dns.Msg {
 	if referral(m) {
 		return m
@@ -227,8 +229,8 @@ func capped(m *dns.Msg) *dns.Msg {
 	return m
 }
 
-// probed reports whether rr names addresses of the machines, or services on
-// them: all that the zone has are.
+// probed reports whether rr has addresses of the machines, or services on them.
+// All services of the zone are on the machines.
 func probed(rr dns.RR) bool {
 	switch rr := rr.(type) {
 	case *dns.A:
@@ -239,23 +241,24 @@ func probed(rr dns.RR) bool {
 	return false
 }
 
-// referral reports whether m sends to the servers of a zone below: their
-// addresses are the business of those servers.
+// referral reports whether m is a referral to a child zone, whose addresses the
+// filter does not change.
 func referral(m *dns.Msg) bool {
 	return len(m.Answer) == 0 && len(m.Ns) > 0 && m.Ns[0].Header().Rrtype == dns.TypeNS
 }
 
-// thinned is m as it should be with the dead machine gone.
+// thinned returns m without what the filter removes when the machine is down.
 func thinned(m *dns.Msg) *dns.Msg {
 	m = m.Copy()
 	if referral(m) {
 		return m
 	}
-	// A service whose target is down goes, with the addresses beside it.
+	// A service is removed if its target is down, with the additional
+	// addresses.
 	up := map[string]bool{}
 	for _, rr := range m.Extra {
 		if a, ok := rr.(*dns.A); ok {
-			up[a.Hdr.Name] = up[a.Hdr.Name] || !isDead(a.A)
+			up[a.Hdr.Name] = up[a.Hdr.Name] || !isDown(a.A)
 		}
 	}
 	services := func(rr dns.RR) bool { srv, ok := rr.(*dns.SRV); return ok && !up[srv.Target] }
@@ -263,22 +266,22 @@ func thinned(m *dns.Msg) *dns.Msg {
 		m.Answer = slices.DeleteFunc(m.Answer, services)
 		m.Extra = slices.DeleteFunc(m.Extra, func(rr dns.RR) bool { return !up[rr.Header().Name] })
 	}
-	m.Answer, m.Extra = alive(m.Answer), alive(m.Extra)
+	m.Answer, m.Extra = removeDown(m.Answer), removeDown(m.Extra)
 	return m
 }
 
-// alive drops dead addresses from each set that has living ones.
-func alive(section []dns.RR) []dns.RR {
-	living := map[string]bool{}
+// removeDown removes addresses that are down from each set that has others.
+func removeDown(section []dns.RR) []dns.RR {
+	hasUp := map[string]bool{}
 	for _, rr := range section {
-		if a, ok := rr.(*dns.A); ok && !isDead(a.A) {
-			living[a.Hdr.Name] = true
+		if a, ok := rr.(*dns.A); ok && !isDown(a.A) {
+			hasUp[a.Hdr.Name] = true
 		}
 	}
 	return slices.DeleteFunc(section, func(rr dns.RR) bool {
 		switch rr := rr.(type) {
 		case *dns.A:
-			return isDead(rr.A) && living[rr.Hdr.Name]
+			return isDown(rr.A) && hasUp[rr.Hdr.Name]
 		case *dns.HTTPS:
 			dropHints(&rr.SVCB)
 		}
@@ -286,7 +289,8 @@ func alive(section []dns.RR) []dns.RR {
 	})
 }
 
-// dropHints drops dead hints, and a demand for hints that are all gone.
+// dropHints removes hints that are down, and the mandatory key for hints if
+// none is left.
 func dropHints(rr *dns.SVCB) {
 	gone := false
 	rr.Value = slices.DeleteFunc(rr.Value, func(kv dns.SVCBKeyValue) bool {
@@ -294,7 +298,7 @@ func dropHints(rr *dns.SVCB) {
 		if !ok {
 			return false
 		}
-		kept := slices.DeleteFunc(slices.Clone(hint.Hint), func(ip net.IP) bool { return isDead(ip) })
+		kept := slices.DeleteFunc(slices.Clone(hint.Hint), func(ip net.IP) bool { return isDown(ip) })
 		hint.Hint = kept
 		gone = len(kept) == 0
 		return gone

@@ -43,31 +43,32 @@ func TestTheClusterDNSSeesWhatReadinessDoesNot(t *testing.T) {
 	for _, tc := range []struct {
 		scenario, name string
 		port           int
-		dead           *lab.Host
+		down           *lab.Host
 	}{
 		{"7 Kubernetes, a headless service", pods, 5432, pod[1]},
 		{"7 Kubernetes, a name outside", outside, 636, server[1]},
 	} {
 		s := client.Stream(dns.Addr(), tc.name, tc.port)
-		s.Back(tc.dead.Addr(), time.Now())
+		s.Back(tc.down.Addr(), time.Now())
 		s.After(5)
 		cut := time.Now()
-		l.Cut(tc.dead)
-		detection := s.Gone(tc.dead.Addr(), cut)
+		l.Cut(tc.down)
+		detection := s.Gone(tc.down.Addr(), cut)
 		gone := time.Now()
 		s.After(20)
 		all, failed := s.Requests(gone, time.Now())
 		l.Restore()
-		s.Back(tc.dead.Addr(), time.Now())
+		s.Back(tc.down.Addr(), time.Now())
 		s.Stop()
 		lab.Report(t, lab.Row{
-			Scenario: tc.scenario, Killed: "one address, packets dropped; nobody withdraws it",
+			Scenario: tc.scenario, Killed: "one address, packets dropped; Kubernetes keeps it",
 			Detection: detection, Bound: bound, Failed: len(failed), Of: len(all),
 		})
 	}
 }
 
-// corefile is the cluster's, told where the API server is: a pod would know.
+// corefile returns the Corefile of the cluster, with the address of the API
+// server, which a pod would get from its environment.
 func corefile(l *lab.Lab) string {
 	l.T.Helper()
 	content, err := os.ReadFile("../../deploy/kubernetes/overlays/cluster-dns/Corefile")
@@ -76,7 +77,7 @@ func corefile(l *lab.Lab) string {
 	}
 	const stanza = "    kubernetes cluster.local in-addr.arpa ip6.arpa {\n"
 	if !strings.Contains(string(content), stanza) {
-		l.T.Fatalf("no %q in the cluster's Corefile", stanza)
+		l.T.Fatalf("the Corefile of the cluster has no %q", stanza)
 	}
 	return l.File("Corefile", strings.Replace(string(content), stanza, stanza+"        endpoint http://10.0.0.6:8080\n", 1))
 }

@@ -1,5 +1,5 @@
-// Package fakekube is as much of a Kubernetes API server as CoreDNS's
-// kubernetes plugin asks for: it lists objects that never change.
+// Package fakekube is an API server of Kubernetes with the few requests that
+// CoreDNS's kubernetes plugin makes. It lists objects that never change.
 package fakekube
 
 import (
@@ -12,7 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// Objects are what the API server has.
+// Objects are the objects of the API server.
 type Objects struct {
 	Namespaces     []corev1.Namespace
 	Services       []corev1.Service
@@ -28,7 +28,8 @@ func (o *Objects) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case list == nil:
 		status(w, http.StatusNotFound, metav1.StatusReasonNotFound)
 	case query.Get("sendInitialEvents") != "":
-		// A list in the form of a watch: clients then ask for a plain one.
+		// Refuse a list in the form of a watch: clients then request a plain
+		// list.
 		status(w, http.StatusUnprocessableEntity, metav1.StatusReasonInvalid)
 	case query.Get("watch") != "":
 		w.WriteHeader(http.StatusOK)
@@ -39,7 +40,7 @@ func (o *Objects) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// list returns the objects of a resource, or nil if there is none such.
+// list returns the objects of a resource, or nil if the resource is unknown.
 func (o *Objects) list(resource string) any {
 	meta := metav1.ListMeta{ResourceVersion: "1"}
 	kind := func(group, name string) metav1.TypeMeta { return metav1.TypeMeta{APIVersion: group, Kind: name} }

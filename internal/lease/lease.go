@@ -1,10 +1,9 @@
 //go:build linux
 
-// Package lease gives tests addresses and ports of their own. A port that a
-// test has closed can be taken by any other program before the test, or a
-// server that it starts, listens there; and a port on which nothing should
-// listen can become the port of a server. What this package returns is kept
-// until the test ends.
+// Package lease gives tests addresses and ports of their own. Any other program
+// can take a port that a test has closed, before the test or a server that it
+// starts listens there; and a server can get a port on which a test expects no
+// listener. This package reserves what it returns until the test ends.
 package lease
 
 import (
@@ -20,7 +19,8 @@ import (
 	"testing"
 )
 
-// leasePort is the port that whoever has a range listens on, at its last address.
+// leasePort is the port of the listener that marks a range as taken, at the
+// range's last address.
 const leasePort = 1717
 
 var (
@@ -28,9 +28,9 @@ var (
 	next int
 )
 
-// Net returns the beginning of a range of loopback addresses, as 127.64.0. is,
+// Net returns the prefix of a range of loopback addresses, such as 127.64.0.,
 // which no other test uses, neither in this process nor in another that calls
-// Net. All ports of all its addresses but the last two are the caller's.
+// Net. The caller may use all ports of all its addresses but the last two.
 func Net(tb testing.TB) string {
 	tb.Helper()
 	mu.Lock()
@@ -51,27 +51,27 @@ func Net(tb testing.TB) string {
 	return ""
 }
 
-// The ports that Port chooses from are below those that the system gives to
-// sockets of its own accord, over UDP as well.
+// Port chooses ports below the ephemeral range, from which the system also
+// gives ports to UDP sockets.
 const (
 	lowest  = 10000
 	highest = 32000
 )
 
-// Port returns a port of the address ip on which nothing listens. Servers that
-// ask for it by its number may come and go (they set SO_REUSEADDR, as Go does);
-// while there is none, TCP connections are refused. Other callers of Port do
-// not get it.
+// Port returns a port of the address ip on which nothing listens. Servers may
+// listen on it by its number, one after the other (they set SO_REUSEADDR, as Go
+// does); while none does, TCP connections are refused. No other call of Port
+// returns it.
 func Port(tb testing.TB, ip string) string {
 	tb.Helper()
 	for range 1000 {
-		port := lowest + rand.N(highest-lowest) // #nosec G404 -- any will do
+		port := lowest + rand.N(highest-lowest) // #nosec G404 -- needs no secret
 		fd, _, err := bind(netip.MustParseAddr(ip), port)
 		if errors.Is(err, syscall.EADDRINUSE) {
 			continue
 		}
 		if err == nil {
-			// Only now, so that nobody else had the port before.
+			// Only now: bind must fail if another socket has the port.
 			err = os.NewSyscallError("setsockopt", syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_REUSEADDR, 1))
 		}
 		if err != nil {
@@ -111,7 +111,7 @@ func bind(ip netip.Addr, port int) (fd, bound int, err error) {
 	if fd, err = syscall.Socket(family, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0); err != nil {
 		return 0, 0, os.NewSyscallError("socket", err)
 	}
-	if family == syscall.AF_INET6 { // IPv4 as well, whatever the system's default
+	if family == syscall.AF_INET6 { // IPv4 as well, independent of the system's default
 		err = syscall.SetsockoptInt(fd, syscall.IPPROTO_IPV6, syscall.IPV6_V6ONLY, 0)
 	}
 	if err == nil {

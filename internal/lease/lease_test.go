@@ -16,11 +16,11 @@ func refused(t *testing.T, addr string) {
 		_ = c.Close()
 	}
 	if !errors.Is(err, syscall.ECONNREFUSED) {
-		t.Errorf("dialing %s: %v, want that it is refused", addr, err)
+		t.Errorf("dialing %s: %v, want connection refused", addr, err)
 	}
 }
 
-func TestAPortIsKeptForThoseWhoListenOnItAgainAndAgain(t *testing.T) {
+func TestServersMayListenOnAReservedPortInTurn(t *testing.T) {
 	host := Net(t)
 	port := Port(t, host+"1")
 	for range 3 {
@@ -38,10 +38,10 @@ func TestAPortIsKeptForThoseWhoListenOnItAgainAndAgain(t *testing.T) {
 	}
 }
 
-// The system gives a port to each of many sockets. None gets one that is kept.
-func TestNobodyIsGivenAPortThatIsKept(t *testing.T) {
+// The system gives a port to each of many sockets, but never a reserved one.
+func TestTheSystemGivesNoReservedPort(t *testing.T) {
 	host := Net(t)
-	kept := map[string]bool{Port(t, host+"1"): true, Closed(t): true}
+	reserved := map[string]bool{Port(t, host+"1"): true, Closed(t): true}
 	for _, addr := range []string{host + "1:0", ":0"} {
 		for range 2000 {
 			l, err := net.Listen("tcp", addr)
@@ -52,8 +52,8 @@ func TestNobodyIsGivenAPortThatIsKept(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer l.Close()
-			if _, port, _ := net.SplitHostPort(l.Addr().String()); kept[port] {
-				t.Fatalf("%s was given port %s, which is kept", addr, port)
+			if _, port, _ := net.SplitHostPort(l.Addr().String()); reserved[port] {
+				t.Fatalf("%s got port %s, which is reserved", addr, port)
 			}
 		}
 	}
@@ -65,13 +65,13 @@ func TestAClosedPortIsClosedEverywhere(t *testing.T) {
 		refused(t, net.JoinHostPort(ip, port))
 		if l, err := net.Listen("tcp", net.JoinHostPort(ip, port)); err == nil {
 			_ = l.Close()
-			t.Errorf("port %s of %s is to be had", port, ip)
+			t.Errorf("port %s of %s is free, want it reserved", port, ip)
 		}
 	}
 }
 
 func TestNetsDiffer(t *testing.T) {
 	if a, b := Net(t), Net(t); a == b {
-		t.Errorf("%s twice", a)
+		t.Errorf("got %s twice, want two ranges", a)
 	}
 }

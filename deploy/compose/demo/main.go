@@ -1,8 +1,8 @@
-// Command demo is both ends of the demonstration in compose.yaml: a web server
-// that says its name, and a client that asks for it once a second.
+// Command demo is the web server and the client of compose.yaml. The server
+// answers with its host name; the client makes one request a second.
 //
 //	demo serve               answers HTTP on :8080
-//	demo client URL          fetches URL for ever, one line per request
+//	demo client URL          fetches URL until it is stopped, one line per request
 package main
 
 import (
@@ -56,8 +56,8 @@ func serve(ctx context.Context) error {
 	return nil
 }
 
-// client does what a browser does: it looks the name up, and tries one address
-// after the other. It keeps no connection, so that each request is a fresh one.
+// client works as a browser does: it looks the name up, and tries one address
+// after the other. It makes a new connection for each request.
 func client(ctx context.Context, url string) {
 	c := http.Client{
 		Timeout: 5 * time.Second,
@@ -70,12 +70,12 @@ func client(ctx context.Context, url string) {
 	defer tick.Stop()
 	for ctx.Err() == nil {
 		begin := time.Now()
-		who, err := fetch(ctx, &c, url)
+		server, err := fetch(ctx, &c, url)
 		took := time.Since(begin).Round(time.Millisecond)
 		if err != nil {
 			fmt.Printf("FAILED after %v: %v\n", took, err)
 		} else {
-			fmt.Printf("ok %q in %v\n", who, took)
+			fmt.Printf("ok %q in %v\n", server, took)
 		}
 		select {
 		case <-tick.C:

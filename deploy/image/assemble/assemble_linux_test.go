@@ -20,14 +20,14 @@ func TestTheSBOMListsWhatIsInTheProgram(t *testing.T) {
 	}
 	again, _ := sbom(self)
 	if string(content) != string(again) {
-		t.Error("two lists of one program differ")
+		t.Error("two SBOMs of one program differ")
 	}
 	var got bom
 	if err := json.Unmarshal(content, &got); err != nil {
 		t.Fatal(err)
 	}
 	if got.Format != "CycloneDX" || got.Metadata.Component.Name != "github.com/rrhealth/rrhealth" {
-		t.Errorf("a %s list of %s, want a CycloneDX list of the project", got.Format, got.Metadata.Component.Name)
+		t.Errorf("got a %s list of %s, want a CycloneDX list of the project", got.Format, got.Metadata.Component.Name)
 	}
 	if len(got.Components) == 0 || !strings.HasPrefix(got.Components[0].PURL, "pkg:golang/std@1.") {
 		t.Errorf("components %v, want the standard library first", got.Components)
@@ -57,7 +57,7 @@ func TestAReplacedModuleIsListedAsWhatReplacedIt(t *testing.T) {
 	}
 }
 
-// The bytes are those that `setcap cap_net_bind_service=+p` writes.
+// `setcap cap_net_bind_service=+p` writes the same bytes.
 func TestTheCapabilityIsToBindAndNothingElse(t *testing.T) {
 	want := "\x00\x00\x00\x02" + "\x00\x04\x00\x00" + strings.Repeat("\x00", 12)
 	if got := string(bindService()); got != want {

@@ -6,19 +6,19 @@ import (
 	"syscall"
 )
 
-// allowBind lets whoever runs the file bind ports below 1024, as
-// `setcap cap_net_bind_service=+p` would: permitted, but not effective from the
-// start, so that the program also runs where the capability is withheld. It
+// allowBind gives the file the capability to bind ports below 1024, as `setcap
+// cap_net_bind_service=+p` does: permitted, but not effective from the start,
+// so that the program also runs if the capability is withheld. The program
 // raises the capability itself (cmd/coredns).
 func allowBind(path string) error {
 	if err := syscall.Setxattr(path, "security.capability", bindService(), 0); err != nil {
-		return fmt.Errorf("giving %s the capability to bind port 53 (it takes root, and a file system with extended attributes): %w", path, err)
+		return fmt.Errorf("giving %s the capability to bind port 53 (needs root, and a file system with extended attributes): %w", path, err)
 	}
 	return nil
 }
 
-// bindService is a struct vfs_cap_data (linux/capability.h), revision 2, that
-// permits CAP_NET_BIND_SERVICE.
+// bindService returns a struct vfs_cap_data (linux/capability.h), revision 2,
+// that permits CAP_NET_BIND_SERVICE.
 func bindService() []byte {
 	const (
 		revision2  = 0x02000000

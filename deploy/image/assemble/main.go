@@ -1,11 +1,11 @@
-// Command assemble lays out the root folder of the image: the programs, what
-// they need, what they may do, and a list of what is in them.
+// Command assemble fills the root folder of the image: the programs, their CA
+// certificates, the file capability, the license and the SBOM.
 //
 //	assemble -from FOLDER -root FOLDER
 //
-// The folder -from is what deploy/image/build filled. It runs in the build
-// stage of the Dockerfile, which has Go and little else: so it sets the file
-// capability and writes the SBOM itself instead of asking for tools.
+// deploy/image/build fills the folder -from. The command runs in the build
+// stage of the Dockerfile, which has Go and few other programs: so it sets the
+// file capability and writes the SBOM without other tools.
 package main
 
 import (
@@ -31,7 +31,7 @@ func main() {
 	}
 }
 
-// bundles are where the systems that people build on keep their CA certificates.
+// bundles are the files with CA certificates on common systems.
 var bundles = []string{
 	"/etc/ssl/certs/ca-certificates.crt", // Debian, Alpine
 	"/etc/pki/tls/certs/ca-bundle.crt",   // Fedora
@@ -68,7 +68,7 @@ func assemble(from, root string) error {
 	if err := place(filepath.Join(root, "usr/share/sbom/coredns.cdx.json"), bom, 0o644); err != nil {
 		return err
 	}
-	// Last: writing to a file takes its capabilities away.
+	// Last: writing to a file removes its capabilities.
 	return allowBind(coredns)
 }
 
@@ -80,10 +80,11 @@ func firstOf(paths []string) (string, error) {
 			return "", err
 		}
 	}
-	return "", fmt.Errorf("none of %v is there", paths)
+	return "", fmt.Errorf("none of %v exists", paths)
 }
 
-// place writes a file that looks the same whenever it was made.
+// place writes a file with the given mode and a fixed time, so that it is the
+// same in every build.
 func place(path string, content []byte, mode os.FileMode) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil { // #nosec G301 -- the image's user must get in
 		return err
@@ -91,7 +92,7 @@ func place(path string, content []byte, mode os.FileMode) error {
 	if err := os.WriteFile(path, content, mode); err != nil { // #nosec G703 -- the caller's own folder
 		return err
 	}
-	if err := os.Chmod(path, mode); err != nil { // whatever the umask
+	if err := os.Chmod(path, mode); err != nil { // independent of the umask
 		return err
 	}
 	return os.Chtimes(path, time.Unix(0, 0), time.Unix(0, 0))

@@ -36,10 +36,10 @@ type (
 	}
 )
 
-// sbom lists the modules that the linker put into the Go program at path. They
-// are read from the program, not from go.mod: what is in the list is in the
-// program. It holds no time and no serial number, so that equal programs have
-// equal lists.
+// sbom returns the list of modules that the linker put into the Go program at
+// path. It reads the program, not go.mod, so that the list has exactly the
+// modules of the program. It has no time and no serial number, so that equal
+// programs have equal lists.
 func sbom(path string) ([]byte, error) {
 	info, err := buildinfo.ReadFile(path)
 	if err != nil {
@@ -65,14 +65,14 @@ func describe(info *debug.BuildInfo) bom {
 	return b
 }
 
-// module describes m with its package URL, by which scanners look for known
-// faults (https://github.com/package-url/purl-spec, type golang).
+// module returns m with its package URL, by which scanners find known
+// vulnerabilities (https://github.com/package-url/purl-spec, type golang).
 func module(kind string, m *debug.Module) component {
 	purl := fmt.Sprintf("pkg:golang/%s@%s", strings.ToLower(m.Path), url.QueryEscape(m.Version))
 	c := component{Type: kind, Ref: purl, Name: m.Path, Version: m.Version, PURL: purl}
 	if m.Sum != "" {
-		// Of the module's tree as go.sum has it, which is no hash of a file:
-		// a property, not one of CycloneDX's hashes.
+		// The hash of the module's tree, as in go.sum, is not a hash of a file:
+		// so it is a property and not one of CycloneDX's hashes.
 		c.Properties = []property{{"go:sum", m.Sum}}
 	}
 	return c

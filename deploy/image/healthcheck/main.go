@@ -1,12 +1,12 @@
-// Command healthcheck asks a DNS server whether it is there, for the HEALTHCHECK
-// of an image that has no shell.
+// Command healthcheck checks that a DNS server replies, for the HEALTHCHECK of
+// an image without a shell.
 //
 //	healthcheck [HOST:PORT]
 //
-// It asks for a name of class CHAOS. CoreDNS refuses such a query itself, before
+// It queries a name of class CHAOS. CoreDNS refuses such a query itself, before
 // any plugin sees it: so the check needs nothing in the Corefile, costs no
-// upstream query and appears in no statistics of a zone. Whatever the reply
-// says, a server that replies is up; without one the exit code is 1.
+// upstream query and appears in no statistics of a zone. With any reply the
+// server is up; without one the exit code is 1.
 package main
 
 import (
@@ -17,7 +17,7 @@ import (
 	"time"
 )
 
-// local is where CoreDNS listens unless its Corefile says otherwise.
+// local is the default address of CoreDNS.
 const local = "127.0.0.1:53"
 
 func main() {
@@ -31,13 +31,13 @@ func main() {
 	}
 }
 
-// query asks for version.server. TXT CH. It is written out, because a DNS
+// query is the query version.server. TXT CH, written as bytes because a DNS
 // library would be most of this program.
 var query = []byte("\x72\x68\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00" + // ID, flags, one question
 	"\x07version\x06server\x00" + "\x00\x10" + "\x00\x03")
 
-// ask sends the query over UDP, twice in case that one is lost, and waits for
-// a reply to it.
+// ask sends the query over UDP, again if the first is lost, and waits for a
+// reply.
 func ask(addr string, timeout time.Duration) error {
 	conn, err := net.Dial("udp", addr) // #nosec G704 -- the user's own choice
 	if err != nil {
@@ -69,8 +69,8 @@ func once(conn net.Conn, timeout time.Duration) error {
 		if err != nil {
 			return err
 		}
-		// The ID and the bit that says "response". The socket is connected:
-		// nobody else's packets arrive here.
+		// The ID, and the bit for a response. The socket is connected, so that
+		// packets of other servers do not arrive here.
 		if n >= 12 && reply[0] == query[0] && reply[1] == query[1] && reply[2]&0x80 != 0 {
 			return nil
 		}

@@ -30,7 +30,7 @@ func TestAServerThatRepliesIsUp(t *testing.T) {
 			_ = w.WriteMsg(new(dns.Msg).SetRcode(r, rcode))
 		})
 		if err := ask(addr, 10*time.Second); err != nil {
-			t.Errorf("a server that says %s: %v, want none", dns.RcodeToString[rcode], err)
+			t.Errorf("a server that replies %s: got %v, want no error", dns.RcodeToString[rcode], err)
 		}
 	}
 }
@@ -47,17 +47,17 @@ func TestALostQueryIsAskedAgain(t *testing.T) {
 	}
 }
 
-func TestAServerThatIsNotThereIsDown(t *testing.T) {
+func TestAServerWithoutRepliesIsDown(t *testing.T) {
 	l, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer l.Close()
 	if err := ask(l.LocalAddr().String(), 20*time.Millisecond); err == nil || !strings.Contains(err.Error(), "no reply") {
-		t.Errorf("a silent server: %v, want no reply", err)
+		t.Errorf("a silent server: got %v, want no reply", err)
 	}
 	if err := ask(lease.Net(t)+"1:1", time.Minute); err == nil || !strings.Contains(err.Error(), "refused") {
-		t.Errorf("a closed port: %v, want refused", err)
+		t.Errorf("a closed port: got %v, want refused", err)
 	}
 }
 

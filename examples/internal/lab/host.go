@@ -25,8 +25,8 @@ import (
 type Host struct {
 	Name  string
 	Addrs []string // IPv4, in 10.0.0.0/8 or 192.0.2.0/24, which all hosts reach directly
-	// Subnet is the network that queries of the host say that they come from
-	// (RFC 7871), as a resolver's do for its clients. Zero: they say nothing.
+	// Subnet is the client subnet in the host's queries (RFC 7871), as in those
+	// of a resolver. With the zero value the queries have no such option.
 	Subnet netip.Prefix
 
 	lab  *Lab
@@ -69,9 +69,9 @@ func (h *Host) Resolver(addr string) {
 	}
 }
 
-// Cut drops every packet from and to hosts, at the switch: all at one time.
-// Those that ask them get no answer, as from a machine that lost its power.
-// ARP passes: a router in between would not say "no route to host" either.
+// Cut drops every packet from and to hosts, at the switch, all at one time.
+// Clients get no answer, as from a machine without power. ARP passes: so no
+// client gets "no route to host", as with a router in between.
 func (l *Lab) Cut(hosts ...*Host) {
 	l.T.Helper()
 	var rules strings.Builder
@@ -88,8 +88,8 @@ func (l *Lab) Restore() {
 	l.inSwitch("nft", "flush chain bridge cut forward")
 }
 
-// inside calls f on a thread that lives in the host's network. Sockets that f
-// opens stay there.
+// inside calls f on a thread in the network of the host. Sockets that f opens
+// stay in that network.
 func (h *Host) inside(f func() error) error {
 	runtime.LockOSThread()
 	home, err := os.Open("/proc/thread-self/ns/net")
@@ -107,7 +107,7 @@ func (h *Host) inside(f func() error) error {
 	}
 	err = f()
 	if back := unix.Setns(int(home.Fd()), unix.CLONE_NEWNET); back != nil {
-		return back // still locked: the thread ends with its goroutine
+		return back // still locked, so that the thread ends with its goroutine
 	}
 	runtime.UnlockOSThread()
 	return err
@@ -175,10 +175,10 @@ func (w *Web) Start() {
 	}
 }
 
-// Stop stops the server: its machine then refuses connections.
+// Stop stops the server. Its machine then refuses connections.
 func (w *Web) Stop() { _ = w.srv.Close() }
 
-// Run runs a program on the host to its end, a minute at the most, and returns
+// Run runs a program on the host to its end, for at most a minute, and returns
 // what it printed.
 func (h *Host) Run(name string, args ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
@@ -192,5 +192,5 @@ func (h *Host) Run(name string, args ...string) (string, error) {
 
 func (h *Host) command(ctx context.Context, name string, args ...string) *exec.Cmd {
 	args = append([]string{"netns", "exec", h.lab.prefix + h.Name, name}, args...)
-	return exec.CommandContext(ctx, "ip", args...) // #nosec G204 -- the tests' own words
+	return exec.CommandContext(ctx, "ip", args...) // #nosec G204 -- arguments of the tests
 }

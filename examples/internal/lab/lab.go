@@ -1,10 +1,10 @@
 //go:build linux
 
-// Package lab builds little networks for the examples' tests: hosts in network
-// namespaces, joined by a switch that can drop all packets of one of them.
+// Package lab builds networks for the examples' tests: hosts in network
+// namespaces, joined by a switch that can drop all packets of a host.
 //
-// Namespaces, and not addresses of loopback, because of what "cut off" means:
-// a machine that is gone sends no "connection refused", it sends nothing.
+// Loopback addresses would not do: a host that is cut off must send nothing, and
+// a closed port of loopback sends "connection refused".
 package lab
 
 import (
@@ -23,28 +23,27 @@ import (
 	"time"
 )
 
-// A Lab is one network. It is gone when its test has ended.
+// A Lab is one network. It is removed when its test ends.
 type Lab struct {
 	T      *testing.T
 	Dir    string // for files of the programs
 	prefix string // of its namespaces
 	hosts  []*Host
 
-	mu   sync.Mutex
-	said bytes.Buffer // by the programs, shown when the test fails
+	mu     sync.Mutex
+	output bytes.Buffer // of the programs, shown if the test fails
 }
 
-// New makes a network with nobody in it. It skips the test unless EXAMPLES is
-// set, so that `go test ./...` stays quick and asks for no privileges; and
-// without root or one of the programs, unless CI is set: there, what cannot be
-// tested is a failure.
+// New makes a network without hosts. It skips the test unless EXAMPLES is set,
+// so that `go test ./...` is quick and needs no privileges. It also skips the
+// test without root or one of the programs; if CI is set it fails instead.
 func New(t *testing.T, programs ...string) *Lab {
 	t.Helper()
 	if os.Getenv("EXAMPLES") == "" {
 		t.Skip("needs root and other programs: run it with ./run, or all with make examples")
 	}
 	if held {
-		t.Skip("one network was held")
+		t.Skip("another network was held")
 	}
 	lack := func(what string) {
 		t.Helper()
@@ -62,7 +61,7 @@ func New(t *testing.T, programs ...string) *Lab {
 		}
 	}
 	sweep()
-	// Not t.TempDir: programs that drop root could not get in.
+	// Not t.TempDir: programs that drop root cannot read there.
 	dir, err := os.MkdirTemp("", "rrh-lab-") //nolint:usetesting // see above
 	if err != nil {
 		t.Fatal(err)
@@ -79,8 +78,8 @@ func New(t *testing.T, programs ...string) *Lab {
 	return l
 }
 
-// close ends every program, removes every namespace, and tells what was said
-// if the test failed.
+// close ends every program, removes every namespace, and logs the output of the
+// programs if the test failed.
 func (l *Lab) close() {
 	for _, h := range l.hosts {
 		h.kill()
@@ -93,13 +92,13 @@ func (l *Lab) close() {
 	if l.T.Failed() {
 		l.mu.Lock()
 		defer l.mu.Unlock()
-		l.T.Logf("the programs said:\n%s", l.said.String())
+		l.T.Logf("output of the programs:\n%s", l.output.String())
 	}
 }
 
 var ours = regexp.MustCompile(`^rrh-(\d+)-`)
 
-// sweep removes what a test that was killed could not.
+// sweep removes the namespaces of tests that were killed.
 func sweep() {
 	out, _ := exec.Command("ip", "netns", "list").Output()
 	for line := range strings.Lines(string(out)) {
@@ -126,10 +125,10 @@ func remove(namespace string) {
 	_ = os.RemoveAll(filepath.Join("/etc/netns", namespace))
 }
 
-// must runs a program of the lab's own.
+// must runs a program, and fails the test if the program fails.
 func (l *Lab) must(name string, args ...string) {
 	l.T.Helper()
-	if out, err := exec.Command(name, args...).CombinedOutput(); err != nil { // #nosec G204 -- our own words
+	if out, err := exec.Command(name, args...).CombinedOutput(); err != nil { // #nosec G204 -- our own arguments
 		l.T.Fatalf("%s %s: %v\n%s", name, strings.Join(args, " "), err, out)
 	}
 }
@@ -149,8 +148,8 @@ func (l *Lab) File(name, content string) string {
 	return path
 }
 
-// Path returns where a file of the example is, for programs that ask for more
-// than its name.
+// Path returns the absolute path of a file of the example, for programs that
+// need one.
 func (l *Lab) Path(name string) string {
 	l.T.Helper()
 	path, err := filepath.Abs(name)
@@ -160,8 +159,8 @@ func (l *Lab) Path(name string) string {
 	return path
 }
 
-// Hold keeps the network as it is until Ctrl-C, for whoever runs
-// `./run hold` and wants to try things by hand, such as the command try.
+// Hold keeps the network until Ctrl-C, for `./run hold`, and prints how to
+// enter its hosts and the command try.
 func (l *Lab) Hold(try string) {
 	if os.Getenv("HOLD") == "" {
 		return
@@ -170,7 +169,7 @@ func (l *Lab) Hold(try string) {
 	for _, h := range l.hosts {
 		fmt.Printf("  sudo ip netns exec %s%s sh     # %s, %s\n", l.prefix, h.Name, h.Name, strings.Join(h.Addrs, " "))
 	}
-	fmt.Printf("and there, for one:\n  %s\nCtrl-C ends it.\n", try)
+	fmt.Printf("and in that shell:\n  %s\nCtrl-C ends it.\n", try)
 	c := make(chan os.Signal, 1)
 	signal.Notify(c, os.Interrupt, syscall.SIGTERM)
 	<-c
@@ -178,17 +177,18 @@ func (l *Lab) Hold(try string) {
 	l.T.SkipNow()
 }
 
-// held says that somebody has looked around in one network, and has had enough.
+// held is true after a network was held: then no further one is built.
 var held bool
 
-// Write keeps what programs say. It implements io.Writer.
+// Write keeps the output of programs. It implements io.Writer.
 func (l *Lab) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.said.Write(p)
+	return l.output.Write(p)
 }
 
-// Eventually waits until ok, for as long as a slow machine may take.
+// Eventually waits until ok returns true, for up to 30 s because the machine
+// may be slow.
 func (l *Lab) Eventually(what string, ok func() bool) {
 	l.T.Helper()
 	deadline := time.Now().Add(30 * time.Second)
@@ -196,7 +196,7 @@ func (l *Lab) Eventually(what string, ok func() bool) {
 	defer tick.Stop()
 	for !ok() {
 		if time.Now().After(deadline) {
-			l.T.Fatalf("still not so after 30 s: %s", what)
+			l.T.Fatalf("condition not met within 30 s: %s", what)
 		}
 		<-tick.C
 	}

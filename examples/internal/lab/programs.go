@@ -16,7 +16,7 @@ import (
 	"github.com/miekg/dns"
 )
 
-// programs are those that run on one host.
+// programs are the running programs of a host.
 type programs struct{ running []*Process }
 
 // A Process is a program that runs on a host.
@@ -25,14 +25,14 @@ type Process struct {
 	done chan struct{} // closed when it has ended
 }
 
-// Start starts a program that goes on.
+// Start starts a program that runs until the test ends.
 func (h *Host) Start(name string, args ...string) *Process {
 	h.lab.T.Helper()
 	cmd := h.command(context.Background(), name, args...)
 	out := &prefixed{to: h.lab, prefix: h.Name + ": "}
 	cmd.Stdout, cmd.Stderr = out, out
-	// A group of its own, so that it and its workers can be ended together,
-	// and Ctrl-C goes to the test alone.
+	// A process group of its own: Kill ends it with its workers, and Ctrl-C
+	// goes to the test only.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := cmd.Start(); err != nil {
 		h.lab.T.Fatal(err)
@@ -61,7 +61,7 @@ func (p *programs) kill() {
 	}
 }
 
-// A prefixed writer puts the host's name before each thing said.
+// A prefixed writer puts the host's name before each line.
 type prefixed struct {
 	to     *Lab
 	prefix string
@@ -91,7 +91,7 @@ func (h *Host) CoreDNS(path string, env ...string) *Process {
 	return p
 }
 
-// Answers waits until a DNS server answers at the host's first address.
+// Answers waits until a DNS server replies at the first address of the host.
 func (h *Host) Answers(p *Process) {
 	h.lab.T.Helper()
 	m := new(dns.Msg).SetQuestion("version.server.", dns.TypeTXT)
@@ -99,7 +99,7 @@ func (h *Host) Answers(p *Process) {
 	h.lab.Eventually(h.Name+" answers", func() bool {
 		select {
 		case <-p.done:
-			h.lab.T.Fatalf("the DNS server on %s has ended", h.Name)
+			h.lab.T.Fatalf("the DNS server on %s has exited", h.Name)
 		default:
 		}
 		_, err := h.Exchange(m, h.Addr(), 200*time.Millisecond)
@@ -107,8 +107,8 @@ func (h *Host) Answers(p *Process) {
 	})
 }
 
-// Unbound starts a resolver on the host with what conf adds to its server
-// clause and after it.
+// Unbound starts a resolver on the host. It appends conf to the configuration,
+// which ends in the server clause.
 func (h *Host) Unbound(conf string) *Process {
 	h.lab.T.Helper()
 	path := h.lab.File("unbound-"+h.Name+".conf", fmt.Sprintf(`server:
@@ -134,7 +134,7 @@ func program(t *testing.T) string {
 	t.Helper()
 	path := os.Getenv("RRHEALTH_COREDNS")
 	if path == "" {
-		t.Fatal("RRHEALTH_COREDNS does not say where CoreDNS is: ./run and make examples build it")
+		t.Fatal("RRHEALTH_COREDNS is not set: start the test with ./run or make examples, which build CoreDNS")
 	}
 	return path
 }

@@ -12,20 +12,20 @@ import (
 // A Row is one line of the table of make examples.
 type Row struct {
 	Scenario  string        // what was set up
-	Killed    string        // what was taken away
-	Detection time.Duration // from then until the last answer that named it; negative: no matter of time
-	Bound     time.Duration // what Detection must keep to; 0: none
+	Killed    string        // what was stopped or cut off
+	Detection time.Duration // from then until the last answer with it; negative: not measured
+	Bound     time.Duration // the maximum of Detection; 0: none
 	Failed    int           // requests that failed although their lookup came after detection
 	Of        int           // requests made
 	Passed    bool
 }
 
-// slack is what a busy machine may add to a bound: jitter is part of the bound
-// (a tenth), a second is for the machine.
+// slack is what a busy machine may add to a bound, besides the jitter of a
+// tenth.
 const slack = time.Second
 
-// Report adds a row to the table, and fails the test if it breaks its bound or
-// a request failed.
+// Report adds a row to the table. It fails the test if the row exceeds its
+// bound, or if a request failed.
 func Report(t *testing.T, r Row) {
 	t.Helper()
 	if r.Bound > 0 && r.Detection > r.Bound+r.Bound/10+slack {

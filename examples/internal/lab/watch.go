@@ -29,20 +29,20 @@ func (h *Host) Exchange(m *dns.Msg, server string, timeout time.Duration) (*dns.
 	return r, err
 }
 
-// Ask asks the server at addr for a name's records, from the host.
+// Ask queries the server at addr for a name's records, from the host.
 func (h *Host) Ask(server, name string, qtype uint16) (*dns.Msg, error) {
 	m := new(dns.Msg).SetQuestion(name, qtype)
 	if h.Subnet.IsValid() {
 		m.SetEdns0(dns.DefaultMsgSize, false)
 		m.IsEdns0().Option = append(m.IsEdns0().Option, &dns.EDNS0_SUBNET{
-			Code: dns.EDNS0SUBNET, Family: 1, SourceNetmask: uint8(h.Subnet.Bits()), // #nosec G115 -- 32 at the most
+			Code: dns.EDNS0SUBNET, Family: 1, SourceNetmask: uint8(h.Subnet.Bits()), // #nosec G115 -- at most 32
 			Address: h.Subnet.Addr().AsSlice(),
 		})
 	}
 	return h.Exchange(m, server, 2*time.Second)
 }
 
-// Lookup asks for the addresses of a name.
+// Lookup returns the addresses of a name.
 func (h *Host) Lookup(server, name string) ([]string, error) {
 	r, err := h.Ask(server, name, dns.TypeA)
 	if err != nil {
@@ -65,8 +65,8 @@ func Addrs(m *dns.Msg) []string {
 	return all
 }
 
-// A Stream is what clients see over time: lookups, one every few milliseconds,
-// and HTTP requests, each to what a fresh lookup said.
+// A Stream simulates clients: lookups, one every 10 ms, and HTTP requests, one
+// every 50 ms, each to the addresses of a lookup of its own.
 type Stream struct {
 	host         *Host
 	server, name string
@@ -85,15 +85,16 @@ type seen struct {
 	addrs []string
 }
 
-// A Request is one HTTP request: when its lookup was answered, and what came of it.
+// A Request is one HTTP request.
 type Request struct {
-	At   time.Time
-	From string // the server that answered
+	At   time.Time // of its lookup
+	From string    // the server that answered
 	Took time.Duration
 	Err  error
 }
 
-// Stream starts asking the server for name, and fetching from port, until Stop.
+// Stream starts lookups of name at the server, and requests to port, until
+// Stop.
 func (h *Host) Stream(server, name string, port int) *Stream {
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &Stream{host: h, server: server, name: name, port: port, stop: cancel}
@@ -103,7 +104,7 @@ func (h *Host) Stream(server, name string, port int) *Stream {
 	return s
 }
 
-// Stop ends the stream, and waits for the request that is under way.
+// Stop ends the stream, and waits for the request in progress.
 func (s *Stream) Stop() {
 	s.stop()
 	s.done.Wait()
@@ -124,14 +125,14 @@ func every(ctx context.Context, d time.Duration, f func()) {
 func (s *Stream) look() {
 	addrs, err := s.host.Lookup(s.server, s.name)
 	if err != nil {
-		return // of no account: the requests tell
+		return // the requests count failures
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.answers = append(s.answers, seen{time.Now(), addrs})
 }
 
-// request does what browsers do: a lookup, then one address after the other.
+// request works as a browser does: a lookup, then one address after the other.
 func (s *Stream) request() {
 	r := Request{At: time.Now()}
 	addrs, err := s.host.Lookup(s.server, s.name)
@@ -147,7 +148,7 @@ func (s *Stream) request() {
 	s.requests = append(s.requests, r)
 }
 
-// Get fetches http://addr/ for a host name, once, in two seconds at the most.
+// Get fetches http://addr/ with a host name, once, within two seconds.
 func (h *Host) Get(addr, host string) (string, error) {
 	c := http.Client{Timeout: 2 * time.Second, Transport: &http.Transport{DisableKeepAlives: true, DialContext: h.Dial}}
 	req, err := http.NewRequest(http.MethodGet, "http://"+addr+"/", nil)
@@ -167,8 +168,8 @@ func (h *Host) Get(addr, host string) (string, error) {
 	return string(body), err
 }
 
-// Gone waits until no answer names addr any more, and returns how long after
-// since the last one did.
+// Gone waits until answers no longer have addr, and returns the time from since
+// to the last answer with it.
 func (s *Stream) Gone(addr string, since time.Time) time.Duration {
 	s.host.lab.T.Helper()
 	// Ten answers in a row, since answers may hold a part of the pool only.
@@ -184,7 +185,8 @@ func (s *Stream) Gone(addr string, since time.Time) time.Duration {
 	return last.Sub(since)
 }
 
-// Back waits until answers name addr again, and returns how long after since.
+// Back waits until answers have addr again, and returns the time from since to
+// the first of them.
 func (s *Stream) Back(addr string, since time.Time) time.Duration {
 	s.host.lab.T.Helper()
 	s.host.lab.Eventually(addr+" is answered again", func() bool { return s.run(addr, since, true) > 0 })
@@ -198,7 +200,8 @@ func (s *Stream) Back(addr string, since time.Time) time.Duration {
 	return 0
 }
 
-// run returns how many of the latest answers after since do, or do not, name addr.
+// run returns how many of the latest answers after since have addr, or do not
+// have it.
 func (s *Stream) run(addr string, since time.Time, named bool) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -212,7 +215,7 @@ func (s *Stream) run(addr string, since time.Time, named bool) int {
 	return n
 }
 
-// After waits until n requests more have been made.
+// After waits until n more requests were made.
 func (s *Stream) After(n int) {
 	s.host.lab.T.Helper()
 	since := time.Now()
@@ -231,8 +234,8 @@ func Slowest(requests []Request) time.Duration {
 	return d.Round(time.Millisecond)
 }
 
-// Requests returns those whose lookup was made in between, and those of them
-// that failed.
+// Requests returns the requests whose lookup was made between from and to, and
+// those of them that failed.
 func (s *Stream) Requests(from, to time.Time) (all, failed []Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -1,7 +1,7 @@
 //go:build linux
 
-// Package users measures what clients feel when one of three servers vanishes:
-// for how long requests behind a resolver that caches (unbound) are slow.
+// Package users measures the effect on clients when one of three servers is cut
+// off: for how long requests through a caching resolver (unbound) are slow.
 package users
 
 import (
@@ -26,16 +26,18 @@ import (
 
 const (
 	name = "www.example.org."
-	// slow is how long a request takes that ran into a server that is gone.
+	// slow is the duration from which a request counts as slow: it tried the
+	// server that is cut off.
 	slow = time.Second
 )
 
-// A setting is a pace of the checks, and what is promised for it.
+// A setting is a configuration of the checks, and the times that must follow
+// from it.
 type setting struct {
 	title, lines string
-	ttl          uint32        // that follows from it
+	ttl          uint32        // of answers with all up
 	interval     time.Duration // the phase of the probes is anywhere in it
-	bar          time.Duration // the last slow request begins no later
+	bar          time.Duration // the latest start of a slow request
 	phases       []uint32      // of unbound's cache: the TTL that is left
 }
 
@@ -48,8 +50,8 @@ var (
 )
 
 // TestTheLastSlowRequest drops the packets of one of three servers at several
-// phases of unbound's cache. USERS=all measures every phase of both settings,
-// some minutes long; without it two phases of the fast setting do.
+// phases of unbound's cache. With USERS=all it measures every phase of both
+// settings, for some minutes; otherwise two phases of the fast setting.
 func TestTheLastSlowRequest(t *testing.T) {
 	settings := []setting{fast}
 	if os.Getenv("USERS") == "all" {
@@ -73,13 +75,13 @@ type network struct {
 	servers              []*server
 }
 
-// A server is one of the three. It notes when it was probed.
+// A server is one of the three. It records when it was last probed.
 type server struct {
 	*lab.Host
 	probed atomic.Int64
 }
 
-// serve answers requests, those of the name server's checks among them.
+// serve answers requests, including the checks of the name server.
 func (s *server) serve(ns string) {
 	s.Serve(80, func(w http.ResponseWriter, r *http.Request) {
 		if host, _, _ := net.SplitHostPort(r.RemoteAddr); host == ns {
@@ -89,9 +91,9 @@ func (s *server) serve(ns string) {
 	})
 }
 
-// unlucky returns the server that was probed last: if it fails now, it takes
-// the longest of the three until that is noticed.
-func (n *network) unlucky() *lab.Host {
+// lastProbed returns the server whose last probe is the most recent: if it
+// fails now, its detection takes the longest of the three.
+func (n *network) lastProbed() *lab.Host {
 	last := slices.MaxFunc(n.servers, func(a, b *server) int { return cmp.Compare(a.probed.Load(), b.probed.Load()) })
 	return last.Host
 }
@@ -119,10 +121,10 @@ func (s setting) measure(t *testing.T) {
 		time.Sleep(rand.N(s.interval))
 		c := n.crowd()
 		n.phase(phase)
-		gone := n.unlucky()
+		gone := n.lastProbed()
 		cut := time.Now()
 		n.Cut(gone)
-		// The test is about time: it lasts until the bar, and some more.
+		// The test measures times: it runs until the bar, and 4 s longer.
 		time.Sleep(s.bar + 4*time.Second)
 		n.Restore()
 		c.stop()
@@ -130,11 +132,12 @@ func (s setting) measure(t *testing.T) {
 	}
 }
 
-// settled waits until all servers are answered, also by the resolver.
+// settled waits until all servers are in the answers, also in those of the
+// resolver.
 func (n *network) settled(s setting) {
 	n.T.Helper()
 	for _, server := range []string{n.ns.Addr(), n.resolver.Addr()} {
-		n.Eventually("all is well at "+server, func() bool {
+		n.Eventually("all three addresses are answered by "+server, func() bool {
 			r, err := n.client.Ask(server, name, dns.TypeA)
 			return err == nil && len(lab.Addrs(r)) == 3 && (server != n.ns.Addr() || ttl(r) == s.ttl)
 		})
@@ -148,8 +151,7 @@ func ttl(r *dns.Msg) uint32 {
 	return r.Answer[0].Header().Ttl
 }
 
-// phase waits until the TTL that is left in the resolver's cache has just
-// become left.
+// phase waits until the TTL in the cache of the resolver has just become left.
 func (n *network) phase(left uint32) {
 	n.T.Helper()
 	before := left
@@ -166,7 +168,7 @@ func (n *network) phase(left uint32) {
 }
 
 // A crowd is clients that make fifty requests a second, each with a lookup and
-// a connection of its own, whatever became of those before.
+// a connection of its own, independent of the results of earlier ones.
 type crowd struct {
 	network  *network
 	cancel   context.CancelFunc
@@ -175,7 +177,7 @@ type crowd struct {
 	requests []request
 }
 
-// A request is one of them.
+// A request is one request of the crowd.
 type request struct {
 	at    time.Time
 	first string // the address that it tried first
@@ -208,7 +210,7 @@ func (c *crowd) stop() {
 	c.running.Wait()
 }
 
-// request does what curl does: a lookup, then one address after the other.
+// request works as curl does: a lookup, then one address after the other.
 func (c *crowd) request() {
 	client := c.network.client
 	r := request{at: time.Now()}
@@ -231,7 +233,7 @@ func (c *crowd) request() {
 	c.requests = append(c.requests, r)
 }
 
-// report tells what became of the requests after one server was cut off.
+// report logs, and checks, the requests after one server was cut off.
 func (s setting) report(t *testing.T, c *crowd, phase uint32, gone string, cut time.Time) {
 	t.Helper()
 	slices.SortFunc(c.requests, func(a, b request) int { return a.at.Compare(b.at) })
@@ -262,7 +264,7 @@ func (s setting) report(t *testing.T, c *crowd, phase uint32, gone string, cut t
 	t.Logf("%s, %d s left in the cache: last slow request begins after %.1f s; %d requests, %d slow, %d failed, %d slow for other reasons; then unbound fetched, after%s",
 		s.title, phase, last.Seconds(), all, slowed, failed, stalled, fetched)
 	if slowed == 0 {
-		t.Errorf("no request was slow: the server was not gone")
+		t.Errorf("no request was slow: the server was not cut off")
 	}
 	if last > s.bar {
 		t.Errorf("the last slow request begins after %v, want %v at most", last, s.bar)

@@ -1,7 +1,7 @@
 //go:build linux
 
-// Package centres tests the example in this folder.
-package centres
+// Package centers tests the example in this folder.
+package centers
 
 import (
 	"testing"
@@ -13,19 +13,19 @@ import (
 // bound is interval + 2 × fast + timeout of the Corefile.
 const bound = 2*time.Second + 2*500*time.Millisecond + 400*time.Millisecond
 
-func TestTheOtherDataCentreServes(t *testing.T) {
+func TestTheOtherDataCenterServes(t *testing.T) {
 	l := lab.New(t, "nginx")
 	ns := l.Host("ns", "10.0.0.53")
 	client := l.Host("client", "10.9.0.1")
-	var centres [2][]*lab.Host
+	var centers [2][]*lab.Host
 	for i, names := range [][]string{{"proxy1", "app11", "app12"}, {"proxy2", "app21", "app22"}} {
 		net := []string{"10.1.0.", "10.2.0."}[i]
 		for j, suffix := range []string{"1", "11", "12"} {
-			centres[i] = append(centres[i], l.Host(names[j], net+suffix))
+			centers[i] = append(centers[i], l.Host(names[j], net+suffix))
 		}
-		centres[i][1].Web(8080)
-		centres[i][2].Web(8080)
-		centres[i][0].Start("nginx", "-c", l.Path("nginx.conf"))
+		centers[i][1].Web(8080)
+		centers[i][2].Web(8080)
+		centers[i][0].Start("nginx", "-c", l.Path("nginx.conf"))
 	}
 	ns.CoreDNS("Corefile")
 	l.Hold("dig @10.0.0.53 +short www.example.org")
@@ -36,7 +36,7 @@ func TestTheOtherDataCentreServes(t *testing.T) {
 	s.Back("10.2.0.1", time.Now())
 
 	cut := time.Now()
-	l.Cut(centres[0]...)
+	l.Cut(centers[0]...)
 	detection := s.Gone(one, cut)
 	gone := time.Now()
 	s.After(20) // requests
@@ -48,7 +48,7 @@ func TestTheOtherDataCentreServes(t *testing.T) {
 	s.Stop()
 
 	if recovery < 500*time.Millisecond {
-		t.Errorf("answered again %v after its return, want two passes first", recovery)
+		t.Errorf("answered again %v after its return, want at least 500ms for two passes", recovery)
 	}
 	all, failed := s.Requests(gone, time.Now())
 	during, lost := s.Requests(cut, gone)
