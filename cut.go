@@ -102,7 +102,7 @@ func (w *filterWriter) judgeWindow(m *dns.Msg, rrs []dns.RR, start, end, full in
 		case found.overlooked && first > 0:
 			first = 0 // what is of no concern leaves as it is
 			n /= 4
-		case found.overlooked || int(found.up.n) >= full && outcomeOf(&f.Config, len(set), int(found.up.n)) == pool.Served:
+		case found.overlooked || int(found.up.n) >= full && outcomeOf(&f.Settings, len(set), int(found.up.n)) == pool.Served:
 			w.first = turned{0, true} // it begins with the right one
 			return true
 		}
@@ -136,7 +136,7 @@ func (w *filterWriter) leaving(rest []dns.RR) (n int, ok bool) {
 		case f.pool != nil || targetType(set.rrtype):
 			return 0, false
 		case f.overlooked:
-		case f.by.MaxAnswers > 0 || outcomeOf(&f.by.Config, len(rest)+int(set.at.n), 1) != pool.Served:
+		case f.by.MaxAnswers > 0 || outcomeOf(&f.by.Settings, len(rest)+int(set.at.n), 1) != pool.Served:
 			return 0, false
 		case f.up.n > 0:
 			n += int(f.up.n - set.at.n)

@@ -26,7 +26,7 @@ type crowd struct {
 }
 
 // newCrowd returns a crowd of n, of which isDown are down.
-func newCrowd(t *testing.T, network string, n int, config pool.Config, isDown func(int) bool) *crowd {
+func newCrowd(t *testing.T, network string, n int, config pool.Settings, isDown func(int) bool) *crowd {
 	t.Helper()
 	m := answerTo(harness.Query("www.example.org.", dns.TypeA, false))
 	states := make(map[string]verdict.State)
@@ -117,13 +117,13 @@ func TestRepliesThatAreCutTurnByOne(t *testing.T) {
 // Where the part does not do, all are judged, and what leaves is what left
 // before replies were judged in part.
 func TestWhereAPartDoesNotDoAllAreJudged(t *testing.T) {
-	half, all := pool.MinUp{N: 50, Percent: true}, pool.Config{TTL: 30, ShortTTL: 10, MinUp: pool.MinUp{N: 1}}
+	half, all := pool.MinUp{N: 50, Percent: true}, pool.Settings{TTL: 30, ShortTTL: 10, MinUp: pool.MinUp{N: 1}}
 	minUp, eight := all, all
 	minUp.MinUp, eight.MaxAnswers = half, 8
 	for what, tc := range map[string]struct {
 		network string
 		n       int
-		config  pool.Config
+		config  pool.Settings
 		up      func(int) bool
 		want    int // addresses
 		cut     bool
@@ -168,7 +168,7 @@ func TestAPartSaysWhatTheWholeDoes(t *testing.T) {
 	parts := 0
 	for range 1500 {
 		m, scattered := randomCrowd(random)
-		config := pool.Config{TTL: 30, ShortTTL: 30, MinUp: pool.MinUp{N: 1 + random.IntN(8)/7*60, Percent: random.IntN(8) == 0}, Policy: pool.Sequential}
+		config := pool.Settings{TTL: 30, ShortTTL: 30, MinUp: pool.MinUp{N: 1 + random.IntN(8)/7*60, Percent: random.IntN(8) == 0}, Policy: pool.Sequential}
 		config.AllDown = pool.Action(random.IntN(6))
 		h := filtering(config, m, randomStates(random, len(m.Answer)))
 		h.filters[0].dryRun = random.IntN(8) == 0

@@ -9,16 +9,16 @@ import (
 )
 
 // A filter is a stanza with watch, at one of its names: it judges the answers of
-// the plugins below for every name at or below that one. Its pool.Config holds
-// the options of the stanza; it has no backends, those come with each answer.
+// the plugins below for every name at or below that one. Backends come with each
+// answer.
 type filter struct {
-	pool.Config
+	pool.Settings
 	*Watchlist
 	dryRun bool
 }
 
 func newFilter(name string, s *config.Stanza) *filter {
-	return &filter{Config: s.Pool, Watchlist: newWatchlist(name, s), dryRun: s.DryRun}
+	return &filter{Settings: s.Pool.Settings, Watchlist: newWatchlist(name, s), dryRun: s.DryRun}
 }
 
 // A condition is what a query sees of one address.

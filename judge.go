@@ -99,7 +99,7 @@ func (s *part) foundUp(i, from int) {
 	if f.up = s.since(from); f.up.n == at.n {
 		f.up, s.places = at, s.places[:from]
 	}
-	f.outcome = outcomeOf(&f.by.Config, int(at.n), int(f.up.n))
+	f.outcome = outcomeOf(&f.by.Settings, int(at.n), int(f.up.n))
 }
 
 // note takes the condition of one address into account.

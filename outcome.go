@@ -13,14 +13,14 @@ import (
 //
 // If all records are down, the caller must look at the other family, and answer
 // NoData if that is not down.
-func outcomeOf(c *pool.Config, size, up int) pool.Outcome {
+func outcomeOf(s *pool.Settings, size, up int) pool.Outcome {
 	switch {
-	case up > 0 && up >= c.MinUp.Of(size), up == size:
+	case up > 0 && up >= s.MinUp.Of(size), up == size:
 		return pool.Served
 	case up > 0:
 		return pool.ServedMinUp
 	}
-	switch c.AllDown {
+	switch s.AllDown {
 	case pool.ActServfail:
 		return pool.Servfail
 	case pool.ActRefused:

@@ -33,7 +33,7 @@ func TestASetIsThinnedToWhatIsUp(t *testing.T) {
 		{pool.MinUp{N: 1}, pool.ActAddresses, 3, 0, pool.ServedFallback},
 		{pool.MinUp{N: 2}, pool.ActDrop, 3, 0, pool.Dropped},
 	} {
-		c := pool.Config{MinUp: tc.minUp, AllDown: tc.allDown}
+		c := pool.Settings{MinUp: tc.minUp, AllDown: tc.allDown}
 		if got := outcomeOf(&c, tc.size, tc.up); got != tc.want {
 			t.Errorf("%d of %d up with min_up %+v: %v, want %v", tc.up, tc.size, tc.minUp, got, tc.want)
 		}

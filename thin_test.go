@@ -22,8 +22,8 @@ import (
 
 // filtering returns a handler with one filter for every name, of which the
 // verdicts are given, above a plugin that writes m.
-func filtering(settings pool.Config, m *dns.Msg, states map[string]verdict.State) *RRHealth {
-	h := newHandler([]string{"."}, []config.Stanza{{Names: []string{"."}, Pool: settings, Watch: config.Networks{Any: true}}})
+func filtering(settings pool.Settings, m *dns.Msg, states map[string]verdict.State) *RRHealth {
+	h := newHandler([]string{"."}, []config.Stanza{{Names: []string{"."}, Pool: pool.Config{Settings: settings}, Watch: config.Networks{Any: true}}})
 	h.Next = plugin.HandlerFunc(func(_ context.Context, w dns.ResponseWriter, _ *dns.Msg) (int, error) {
 		return dns.RcodeSuccess, w.WriteMsg(m)
 	})
@@ -41,7 +41,7 @@ func judge(f *filter, states map[string]verdict.State) {
 }
 
 // plainConfig is a filter's without any words.
-var plainConfig = pool.Config{TTL: 30, ShortTTL: 10, FastTTL: 2, MinUp: pool.MinUp{N: 1}}
+var plainConfig = pool.Settings{TTL: 30, ShortTTL: 10, FastTTL: 2, MinUp: pool.MinUp{N: 1}}
 
 // written returns what h makes of the answer to r.
 func written(tb testing.TB, h *RRHealth, r *dns.Msg) *dns.Msg {
@@ -354,14 +354,14 @@ func mayBeAdded(rr dns.RR) bool {
 // pooling gives h a pool for p.example.org and all names below it, of which bits
 // say which of two backends are down, and what is answered when both are.
 func pooling(h *RRHealth, bits uint8) {
-	settings := pool.Config{
+	pooled := pool.Config{
 		Backends: []pool.Backend{
 			{Addr: netip.MustParseAddr("192.0.2.50"), Weight: 1, Tier: 1}, {Addr: netip.MustParseAddr("192.0.2.51"), Weight: 1, Tier: 1},
 		},
-		TTL: 30, MinUp: pool.MinUp{N: 1}, AllDown: pool.Action(bits >> 2 % 6), Fallback: []netip.Addr{netip.MustParseAddr("192.0.2.99")},
+		Settings: pool.Settings{TTL: 30, MinUp: pool.MinUp{N: 1}, AllDown: pool.Action(bits >> 2 % 6), Fallback: []netip.Addr{netip.MustParseAddr("192.0.2.99")}},
 	}
 	h.makePools(2)
-	h.serveStanza(&config.Stanza{Names: []string{"p.example.org.", "*.p.example.org."}, Pool: settings}, 0)
+	h.serveStanza(&config.Stanza{Names: []string{"p.example.org.", "*.p.example.org."}, Pool: pooled}, 0)
 	health := make([]pool.Health, 2)
 	for i := range health {
 		if bits>>i&1 != 0 {

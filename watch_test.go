@@ -67,7 +67,7 @@ func watching(t *testing.T, below *zoneBelow) (*RRHealth, *lifecycle) {
 		return nil
 	}
 	s := config.Stanza{
-		Names: []string{"example.org."}, Pool: pool.Config{MinUp: pool.MinUp{N: 1}}, Watch: config.Networks{Any: true},
+		Names: []string{"example.org."}, Pool: pool.Config{Settings: pool.Settings{MinUp: pool.MinUp{N: 1}}}, Watch: config.Networks{Any: true},
 		Checks: []config.Check{{
 			Probe: probe.Check{Label: "fake", ID: "fake", Probe: ask},
 			Pace:  monitor.Check{ID: "fake", Interval: 10 * time.Second, Fast: time.Second, Timeout: time.Second, Rule: verdict.Rule{Rise: 1, Fall: 1}},

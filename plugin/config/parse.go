@@ -58,7 +58,7 @@ func newParser(l Line, in Block) *parser {
 	return &parser{
 		in: in, at: l,
 		seen: make(map[string]Line), backends: make(map[netip.Addr]bool), broken: make(map[string]bool),
-		Stanza: Stanza{Pool: pool.Config{MaxAnswers: defaultMaxAnswers, MinUp: pool.MinUp{N: 1}}},
+		Stanza: Stanza{Pool: pool.Config{Settings: pool.Settings{MaxAnswers: defaultMaxAnswers, MinUp: pool.MinUp{N: 1}}}},
 		pace:   newPace(verdict.Rule{Rise: defaultRise, Fall: defaultFall}),
 	}
 }

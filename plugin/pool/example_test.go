@@ -18,7 +18,7 @@ func ExampleBuild() {
 			{Addr: netip.MustParseAddr("192.0.2.2"), Weight: 1, Tier: 1},
 			{Addr: netip.MustParseAddr("192.0.2.3"), Weight: 1, Tier: 1},
 		},
-		TTL: 7, ShortTTL: 5, FastTTL: 1, MinUp: pool.MinUp{N: 1},
+		Settings: pool.Settings{TTL: 7, ShortTTL: 5, FastTTL: 1, MinUp: pool.MinUp{N: 1}},
 	}
 	s := pool.Build(c, []pool.Health{{State: verdict.Up}, {State: verdict.Down}, {State: verdict.Up}})
 
@@ -47,7 +47,7 @@ func ExampleBuild_tiers() {
 			{Addr: netip.MustParseAddr("192.0.2.1"), Weight: 1, Tier: 1},
 			{Addr: netip.MustParseAddr("198.51.100.1"), Weight: 1, Tier: 2},
 		},
-		MinUp: pool.MinUp{N: 1}, AllDown: pool.ActAddresses, Fallback: []netip.Addr{netip.MustParseAddr("203.0.113.80")},
+		Settings: pool.Settings{MinUp: pool.MinUp{N: 1}, AllDown: pool.ActAddresses, Fallback: []netip.Addr{netip.MustParseAddr("203.0.113.80")}},
 	}
 	up, down := pool.Health{State: verdict.Up}, pool.Health{State: verdict.Down}
 	for _, health := range [][]pool.Health{{up, up}, {down, up}, {down, down}} {

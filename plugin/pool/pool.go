@@ -16,7 +16,6 @@ package pool
 import (
 	"math/rand/v2"
 	"net/netip"
-	"slices"
 	"sync/atomic"
 
 	"github.com/rrhealth/rrhealth/plugin/verdict"
@@ -50,96 +49,6 @@ func FamilyOf(addr netip.Addr) Family {
 		return V4
 	}
 	return V6
-}
-
-// Policy is how the members that are up are ordered.
-type Policy uint8
-
-// The policies.
-const (
-	Rotate     Policy = iota // the list moves on by one with each query
-	Shuffle                  // a random order for each query
-	Weighted                 // each is first in exact proportion to its weight
-	Sticky                   // an order for each client network, which never changes
-	Nearest                  // by distance from the client
-	Sequential               // the Corefile's order
-)
-
-var policyNames = [...]string{
-	Rotate: "rotate", Shuffle: "shuffle", Weighted: "weighted", Sticky: "sticky", Nearest: "nearest", Sequential: "sequential",
-}
-
-// String returns the Corefile's word.
-func (p Policy) String() string { return policyNames[p] }
-
-// ParsePolicy returns the policy called name. For round_robin, CoreDNS's word,
-// it returns Rotate.
-func ParsePolicy(name string) (Policy, bool) {
-	if name == "round_robin" {
-		return Rotate, true
-	}
-	for p, n := range policyNames {
-		if n == name {
-			return Policy(p), true
-		}
-	}
-	return 0, false
-}
-
-// PolicyNames returns the names that ParsePolicy accepts, without the alias.
-func PolicyNames() []string { return policyNames[:] }
-
-// Action is what is answered when every backend of both families is down.
-type Action uint8
-
-// The actions.
-const (
-	ActAnswer    Action = iota // the full set of the first tier: fail open
-	ActServfail                // SERVFAIL
-	ActRefused                 // REFUSED
-	ActNoData                  // an empty answer
-	ActDrop                    // no reply, so that the resolver asks another name server
-	ActAddresses               // Config.Fallback
-)
-
-// Config is a pool as the Corefile describes it, without its name. It is
-// immutable, and shared by the pools of one stanza.
-type Config struct {
-	Backends   []Backend
-	Policy     Policy
-	MaxAnswers int    // the most addresses in an answer; 0 for all
-	TTL        uint32 // seconds, while all members are up and nothing changes
-	ShortTTL   uint32 // seconds, while a member is down, held down or unknown: the interval
-	FastTTL    uint32 // seconds, while the next result may change a state: about fast
-	AllDown    Action
-	Fallback   []netip.Addr // for ActAddresses
-	MinUp      MinUp
-	Networks   Networks // under Sticky
-	Recovery   Recovery
-}
-
-// Has reports whether c has backends of the family f that are not drained.
-func (c *Config) Has(f Family) bool {
-	return slices.ContainsFunc(c.Backends, func(b Backend) bool { return !b.Drain && FamilyOf(b.Addr) == f })
-}
-
-// Networks are the lengths of the client networks under Sticky, by the family
-// of the client's address.
-type Networks [len(Families)]int
-
-// MinUp is how many members must be up for a tier to be answered without the
-// next one: N members, or N percent of the members of the first tier.
-type MinUp struct {
-	N       int
-	Percent bool
-}
-
-// Of returns m as a number of members, for a first tier of size members.
-func (m MinUp) Of(size int) int {
-	if !m.Percent {
-		return m.N
-	}
-	return max((m.N*size+99)/100, 1)
 }
 
 // A Pool is what queries use: a Config, the latest snapshot, and the cursors of

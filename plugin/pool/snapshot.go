@@ -110,22 +110,6 @@ func Build(c *Config, health []Health) *Snapshot {
 	return s
 }
 
-// Lifetime returns the longest TTL that a backend of this health allows.
-// Resolvers keep an answer until its TTL has passed, also if a state changes a
-// moment after they fetched it. So the TTL is FastTTL while the next result may
-// change the state. It is ShortTTL while the backend is down, since it may come
-// up with the next probe, an interval later.
-func (c *Config) Lifetime(h Health) uint32 {
-	switch {
-	case h.Changing:
-		return min(c.TTL, c.FastTTL)
-	case !h.ready() || h.State == verdict.Unknown:
-		return min(c.TTL, c.ShortTTL)
-	default:
-		return c.TTL
-	}
-}
-
 // prepare computes what the policy needs to order the members.
 func (c *Config) prepare(members []Member, health []Health) *prepared {
 	if len(members) == 0 {

@@ -16,7 +16,7 @@ import (
 // 2001:db8::7.
 func config(tb testing.TB, policy Policy, backends string) *Config {
 	tb.Helper()
-	c := &Config{Policy: policy, TTL: 30, ShortTTL: 10, FastTTL: 2, MinUp: MinUp{N: 1}, Networks: Networks{24, 56}}
+	c := &Config{Settings: Settings{Policy: policy, TTL: 30, ShortTTL: 10, FastTTL: 2, MinUp: MinUp{N: 1}}, Networks: Networks{24, 56}}
 	for word := range strings.FieldsSeq(backends) {
 		b := Backend{Weight: 1, Tier: 1}
 		word, b.Drain = strings.CutSuffix(word, "!")
