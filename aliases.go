@@ -150,7 +150,7 @@ func (w *filterWriter) order(p *served, s *pool.Snapshot, f pool.Family, ecs *dn
 	return p.Order(nil, s, f, client)
 }
 
-// subnet returns the client subnet option of the query, or nil where it has none
+// subnet returns the client subnet option of the query, or nil where it has reply.None
 // that is well-formed.
 func (w *filterWriter) subnet() *dns.EDNS0_SUBNET {
 	if ecs, ok := reply.Subnet(w.request); ok {
@@ -202,11 +202,11 @@ func (w *filterWriter) keepSigned(m *dns.Msg, name string, p *served, f pool.Fam
 	if !w.dnssec || !w.answer.group(m.Answer, addressType) {
 		return nil
 	}
-	i := w.answer.find(name, m.Question[0].Qtype)
-	if i == none {
+	i := w.answer.Find(name, m.Question[0].Qtype)
+	if i == reply.None {
 		return nil
 	}
-	same := w.answer.appendLowered(nil, w.answer.sets[i].at, signedTTL)
+	same := w.answer.AppendWithTTL(nil, w.answer.Sets[i].At, signedTTL)
 	if _, kept := w.keepIfSigned(&w.answer, i, p, f, same); !kept {
 		return nil
 	}

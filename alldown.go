@@ -15,7 +15,7 @@ import (
 // to be answered all the same, because the filter says so or because what it
 // says cannot be had.
 func (w *filterWriter) replace(m *dns.Msg, i int) (*dns.Msg, bool) {
-	f, rrtype := &w.answer.findings[i], w.answer.sets[i].rrtype
+	f, rrtype := &w.answer.findings[i], w.answer.Sets[i].Type
 	outcome := f.outcome
 	if targetType(rrtype) {
 		if outcome == pool.ServedFallback {
@@ -48,8 +48,8 @@ func (w *filterWriter) replace(m *dns.Msg, i int) (*dns.Msg, bool) {
 // otherFamilyUp reports whether the owner of the i-th set has addresses of the
 // other family that are not down. Only the plugins below know them.
 func (w *filterWriter) otherFamilyUp(i int) bool {
-	by, other := w.answer.findings[i].by, dns.TypeA+dns.TypeAAAA-w.answer.sets[i].rrtype
-	m := w.lookup(w.answer.owner(i), other)
+	by, other := w.answer.findings[i].by, dns.TypeA+dns.TypeAAAA-w.answer.Sets[i].Type
+	m := w.lookup(w.answer.Owner(i), other)
 	if m == nil || m.Rcode != dns.RcodeSuccess {
 		return false
 	}
@@ -93,7 +93,7 @@ func (c *capture) Write(b []byte) (int, error) { return len(b), nil }
 // answer without one is cached for who knows how long), or where somebody else
 // has signed the set.
 func (w *filterWriter) empty(m *dns.Msg, i int) *dns.Msg {
-	set, owner := &w.answer.sets[i], w.answer.owner(i)
+	set, owner := &w.answer.Sets[i], w.answer.Owner(i)
 	start := w.startOfAuthority(owner)
 	if start == nil {
 		return nil
@@ -101,9 +101,9 @@ func (w *filterWriter) empty(m *dns.Msg, i int) *dns.Msg {
 	start.Hdr.Ttl = min(start.Hdr.Ttl, start.Minttl, w.answer.findings[i].ttl, reply.NegativeTTL)
 	out := *m
 	out.Ns = []dns.RR{start}
-	if set.signed() && w.dnssec {
-		out.Ns = w.handler.signer.denial(owner, set.rrtype, start, true, serverOf(w.ctx))
-		if !w.answer.signedBy(i, out.Ns) {
+	if set.Signed() && w.dnssec {
+		out.Ns = w.handler.signer.denial(owner, set.Type, start, true, serverOf(w.ctx))
+		if !w.answer.SignedBy(i, out.Ns) {
 			return nil
 		}
 	}
@@ -131,11 +131,11 @@ func (w *filterWriter) startOfAuthority(name string) *dns.SOA {
 // or nil where that cannot be had.
 func (w *filterWriter) fallback(m *dns.Msg, i int) *dns.Msg {
 	f := &w.answer.findings[i]
-	records := fallbackRecords(f.by, w.answer.owner(i), w.answer.sets[i].rrtype, f.ttl)
+	records := fallbackRecords(f.by, w.answer.Owner(i), w.answer.Sets[i].Type, f.ttl)
 	if records == nil {
 		return w.empty(m, i) // the fallback is of the other family
 	}
-	sigs, ok := w.resign(&w.answer.section, i, records)
+	sigs, ok := w.resign(&w.answer.Section, i, records)
 	if !ok {
 		return nil
 	}
@@ -157,8 +157,8 @@ func fallbackRecords(f *filter, owner string, rrtype uint16, ttl uint32) (record
 // without makes the answer section of m the one it was, without the i-th set
 // and with records in its place. What stood beside it is about that set.
 func (w *filterWriter) without(m *dns.Msg, i int, records []dns.RR) *dns.Msg {
-	w.answer.replace(i, edit{then: w.answer.hold(records)})
-	m.Answer = w.answer.appendTo(make([]dns.RR, 0, w.answer.size()))
+	w.answer.Replace(i, reply.Edit{Then: w.answer.Hold(records)})
+	m.Answer = w.answer.Append(make([]dns.RR, 0, w.answer.Size()))
 	m.AuthenticatedData = false
 	var extra []dns.RR
 	for _, rr := range m.Extra {

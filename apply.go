@@ -12,12 +12,12 @@ import (
 // apply makes of a set what was found. In the additional section no order is
 // dealt and no list is cut.
 func (w *filterWriter) apply(s *part, i int, answering bool) {
-	set, f := &s.sets[i], &s.findings[i]
+	set, f := &s.Sets[i], &s.findings[i]
 	if !answering && w.unwanted(i) {
 		w.leaveOut(s, i)
 		return
 	}
-	if f.pool != nil && !set.hints() {
+	if f.pool != nil && !hintType(set.Type) {
 		w.applyPool(s, i)
 		return
 	}
@@ -29,17 +29,17 @@ func (w *filterWriter) apply(s *part, i int, answering bool) {
 	}
 	kept := f.kept(set)
 	switch {
-	case set.hints():
+	case hintType(set.Type):
 		w.applyHints(s, i, kept)
 		return
-	case !answering && f.up.n == 0:
+	case !answering && f.up.Len() == 0:
 		w.applyAllDown(s, i)
 		return
-	case answering && addressType(set.rrtype):
+	case answering && addressType(set.Type):
 		w.arranged = true
 		kept = w.arrange(s, i, kept)
 	}
-	if kept.n == set.at.n {
+	if kept.Len() == set.At.Len() {
 		w.keep(s, i, kept, f.ttl)
 		return
 	}
@@ -48,7 +48,7 @@ func (w *filterWriter) apply(s *part, i int, answering bool) {
 
 // leaveOut leaves a whole set out.
 func (w *filterWriter) leaveOut(s *part, i int) {
-	s.replace(i, edit{withdrawn: true})
+	s.Replace(i, reply.Edit{Withdrawn: true})
 	if f := &s.findings[i]; f.by != nil {
 		f.by.counts.filtered.add(uint64(f.down), 0)
 	}
@@ -58,25 +58,25 @@ func (w *filterWriter) leaveOut(s *part, i int) {
 // the answer to a question for it would be: clients that read only this section
 // get what those get who ask. Where that is no address, the set goes.
 func (w *filterWriter) applyAllDown(s *part, i int) {
-	set, f := &s.sets[i], &s.findings[i]
-	other := w.beside(s.owner(i), dns.TypeA+dns.TypeAAAA-set.rrtype)
+	set, f := &s.Sets[i], &s.findings[i]
+	other := w.beside(s.Owner(i), dns.TypeA+dns.TypeAAAA-set.Type)
 	switch {
-	case other != nil && (other.overlooked || other.up.n > 0):
+	case other != nil && (other.overlooked || other.up.Len() > 0):
 	case f.outcome == pool.ServedAllDown:
-		w.keep(s, i, set.at, f.ttl)
+		w.keep(s, i, set.At, f.ttl)
 		return
 	case f.outcome == pool.ServedFallback:
-		records := fallbackRecords(f.by, s.owner(i), set.rrtype, f.ttl)
+		records := fallbackRecords(f.by, s.Owner(i), set.Type, f.ttl)
 		if records == nil {
 			break
 		}
-		sigs, ok := w.resign(&s.section, i, records)
+		sigs, ok := w.resign(&s.Section, i, records)
 		if !ok {
 			f.by.counts.signed.add(uint64(f.down), 0)
-			w.keep(s, i, set.at, f.ttl)
+			w.keep(s, i, set.At, f.ttl)
 			return
 		}
-		s.replace(i, edit{then: s.hold(append(records, sigs...)), withdrawn: true})
+		s.Replace(i, reply.Edit{Then: s.Hold(append(records, sigs...)), Withdrawn: true})
 		f.by.counts.filtered.add(uint64(f.down), 0)
 		return
 	}
@@ -85,68 +85,68 @@ func (w *filterWriter) applyAllDown(s *part, i int) {
 
 // arrange returns records of a set in the order of the policy, unless they are in
 // that of another handler, and no more than max_answers of them.
-func (w *filterWriter) arrange(s *part, i int, kept list) list {
+func (w *filterWriter) arrange(s *part, i int, kept reply.List) reply.List {
 	f := s.findings[i].by
-	if kept.n > 1 && f.Policy != pool.Sequential && !w.watching.ordered.Load() {
+	if kept.Len() > 1 && f.Policy != pool.Sequential && !w.watching.ordered.Load() {
 		var step uint64
 		switch {
 		case f.Policy != pool.Rotate:
 		case w.first.known && i == 0:
 			step = w.first.step
 		default:
-			step = turns.next(s.owner(i), s.sets[i].rrtype)
+			step = turns.next(s.Owner(i), s.Sets[i].Type)
 		}
-		kept = s.store(s.list(kept)...)
-		arrange(s.list(kept), f.Policy, step)
+		kept = s.Store(s.Places(kept)...)
+		arrange(s.Places(kept), f.Policy, step)
 	}
-	if f.MaxAnswers > 0 && f.MaxAnswers < int(kept.n) {
-		kept.n = int32(f.MaxAnswers) // #nosec G115 -- less than records
+	if f.MaxAnswers > 0 {
+		kept = kept.First(f.MaxAnswers)
 	}
 	return kept
 }
 
 // keep makes a set the same records in the order of places, with a TTL that is not
 // above theirs.
-func (w *filterWriter) keep(s *part, i int, places list, ttl uint32) {
-	set := &s.sets[i]
-	if ttl == set.high && (places == set.at || slices.Equal(s.list(places), s.at(i))) {
+func (w *filterWriter) keep(s *part, i int, places reply.List, ttl uint32) {
+	set := &s.Sets[i]
+	if ttl == set.High && (places == set.At || slices.Equal(s.Places(places), s.At(i))) {
 		return
 	}
 	var sigs []dns.RR
-	if set.signed() {
-		for sig := range s.signatures(i) {
+	if set.Signed() {
+		for sig := range s.Signatures(i) {
 			sigs = append(sigs, reply.Copy(sig, sig.Hdr.Name, min(ttl, sig.Hdr.Ttl)))
 		}
 	}
-	s.replace(i, edit{keep: places, ttl: ttl, then: s.hold(sigs)})
+	s.Replace(i, reply.Edit{Keep: places, TTL: ttl, Then: s.Hold(sigs)})
 }
 
-// resign returns signatures of records, which are to leave instead of a set: none
+// resign returns signatures of records, which are to leave instead of a set: reply.None
 // where the set has none, or the client does not check them. It returns false
 // where they would be by another key than that of the set, since clients that
 // check would take the records for bogus.
-func (w *filterWriter) resign(s *section, i int, records []dns.RR) (sigs []dns.RR, ok bool) {
-	if !w.dnssec || !s.sets[i].signed() {
+func (w *filterWriter) resign(s *reply.Section, i int, records []dns.RR) (sigs []dns.RR, ok bool) {
+	if !w.dnssec || !s.Sets[i].Signed() {
 		return nil, true
 	}
 	sigs = w.handler.signer.set(records, serverOf(w.ctx))
-	return sigs, s.signedBy(i, sigs)
+	return sigs, s.SignedBy(i, sigs)
 }
 
 // withdraw makes a set the records kept only. A set that another key has signed
 // is left whole for clients that check: those that are up come first in it.
-func (w *filterWriter) withdraw(s *part, i int, kept list) {
+func (w *filterWriter) withdraw(s *part, i int, kept reply.List) {
 	f := &s.findings[i]
 	var sigs []dns.RR
-	if s.sets[i].signed() && w.dnssec {
+	if s.Sets[i].Signed() && w.dnssec {
 		var ok bool
-		if sigs, ok = w.resign(&s.section, i, s.appendLowered(nil, kept, f.ttl)); !ok {
+		if sigs, ok = w.resign(&s.Section, i, s.AppendWithTTL(nil, kept, f.ttl)); !ok {
 			f.countSigned()
 			w.keep(s, i, s.upFirst(i, kept), f.ttl)
 			return
 		}
 	}
-	s.replace(i, edit{keep: kept, ttl: f.ttl, then: s.hold(sigs), withdrawn: true})
+	s.Replace(i, reply.Edit{Keep: kept, TTL: f.ttl, Then: s.Hold(sigs), Withdrawn: true})
 	if f.outcome == pool.Served { // else those that are down stay, as far as max_answers lets them
 		f.by.counts.filtered.add(f.leftOut())
 	}
@@ -154,18 +154,18 @@ func (w *filterWriter) withdraw(s *part, i int, kept list) {
 
 // upFirst returns all records of a set: those given, then the others that are up,
 // then the rest.
-func (s *part) upFirst(i int, first list) list {
-	all := make([]int32, 0, s.sets[i].at.n)
-	taken := make([]bool, len(s.rrs))
-	for _, lot := range [...]list{first, s.findings[i].up, s.sets[i].at} {
-		for _, place := range s.list(lot) {
+func (s *part) upFirst(i int, first reply.List) reply.List {
+	all := make([]int32, 0, s.Sets[i].At.Len())
+	taken := make([]bool, len(s.RRs))
+	for _, lot := range [...]reply.List{first, s.findings[i].up, s.Sets[i].At} {
+		for _, place := range s.Places(lot) {
 			if !taken[place] {
 				taken[place] = true
 				all = append(all, place)
 			}
 		}
 	}
-	return s.store(all...)
+	return s.Store(all...)
 }
 
 // countSigned counts what stays of a set because another key has signed it.

@@ -102,7 +102,7 @@ func (w *filterWriter) judgeWindow(m *dns.Msg, rrs []dns.RR, start, end, full in
 		case found.overlooked && first > 0:
 			first = 0 // what is of no concern leaves as it is
 			n /= 4
-		case found.overlooked || int(found.up.n) >= full && outcomeOf(&f.Settings, len(set), int(found.up.n)) == pool.Served:
+		case found.overlooked || found.up.Len() >= full && outcomeOf(&f.Settings, len(set), found.up.Len()) == pool.Served:
 			w.first = turned{0, true} // it begins with the right one
 			return true
 		}
@@ -119,7 +119,7 @@ func (w *filterWriter) judgeStart(m *dns.Msg, rrs []dns.RR, full int) bool {
 		w.judgeSets(m)
 		if leave, ok := w.leaving(rrs[n:]); !ok {
 			return false
-		} else if leave >= full && w.allDown(m.Question[0].Qtype) == none {
+		} else if leave >= full && w.allDown(m.Question[0].Qtype) == reply.None {
 			return true
 		}
 	}
@@ -130,24 +130,24 @@ func (w *filterWriter) judgeStart(m *dns.Msg, rrs []dns.RR, full int) bool {
 // the rest, which has not been judged, has a say in that.
 func (w *filterWriter) leaving(rest []dns.RR) (n int, ok bool) {
 	down := make([]int, 0, fewDown)
-	for i := range w.answer.sets {
-		set, f := &w.answer.sets[i], &w.answer.findings[i]
+	for i := range w.answer.Sets {
+		set, f := &w.answer.Sets[i], &w.answer.findings[i]
 		switch {
-		case f.pool != nil || targetType(set.rrtype):
+		case f.pool != nil || targetType(set.Type):
 			return 0, false
 		case f.overlooked:
-		case f.by.MaxAnswers > 0 || outcomeOf(&f.by.Settings, len(rest)+int(set.at.n), 1) != pool.Served:
+		case f.by.MaxAnswers > 0 || outcomeOf(&f.by.Settings, len(rest)+set.At.Len(), 1) != pool.Served:
 			return 0, false
-		case f.up.n > 0:
-			n += int(f.up.n - set.at.n)
+		case f.up.Len() > 0:
+			n += f.up.Len() - set.At.Len()
 		case len(down) == fewDown:
 			return 0, false
 		default:
 			down = append(down, i)
 		}
 	}
-	for _, of := range w.answer.setOf {
-		if of == none || !w.answer.sets[of].signed() {
+	for place := range w.answer.RRs {
+		if of := w.answer.SetOf(place); of == reply.None || !w.answer.Sets[of].Signed() {
 			n++
 		}
 	}
@@ -155,7 +155,7 @@ func (w *filterWriter) leaving(rest []dns.RR) (n int, ok bool) {
 }
 
 // isOf reports whether rr belongs to one of the sets given.
-func (s *section) isOf(rr dns.RR, sets []int) bool {
+func (s *part) isOf(rr dns.RR, sets []int) bool {
 	h := rr.Header()
-	return slices.ContainsFunc(sets, func(i int) bool { return s.sets[i].rrtype == h.Rrtype && reply.SameName(s.owner(i), h.Name) })
+	return slices.ContainsFunc(sets, func(i int) bool { return s.Sets[i].Type == h.Rrtype && reply.SameName(s.Owner(i), h.Name) })
 }

@@ -151,7 +151,7 @@ func (s *signer) correctedSection(rrs []dns.RR, q dns.Question, server string) [
 	for i, rr := range rrs {
 		sig, ok := rr.(*dns.RRSIG)
 		if ok && sig.TypeCovered == dns.TypeNSEC && strings.EqualFold(sig.Hdr.Name, q.Name) {
-			theirs = theirs || sameKey(sig, proof)
+			theirs = theirs || reply.SameKey(sig, proof)
 		} else if i != at {
 			mended = append(mended, rr)
 		}

@@ -13,8 +13,8 @@ import (
 
 // judgeHints does it for a set of HTTPS or SVCB records.
 func (w *filterWriter) judgeHints(s *part, i int, f *finding) {
-	for _, place := range s.at(i) {
-		rr := s.rrs[place]
+	for _, place := range s.At(i) {
+		rr := s.RRs[place]
 		p := w.poolOf(targetOf(rr))
 		for addr := range reply.Hints(rr) {
 			switch {
@@ -68,33 +68,33 @@ func (w *filterWriter) poolHints(rr dns.RR, p *served, step uint64, signed bool)
 
 // applyHints makes of an SVCB or HTTPS set the records kept, without hints that
 // are down, and with those of pools' names that the pools answer.
-func (w *filterWriter) applyHints(s *part, i int, kept list) {
-	set, f := &s.sets[i], &s.findings[i]
-	same := kept.n == set.at.n
+func (w *filterWriter) applyHints(s *part, i int, kept reply.List) {
+	set, f := &s.Sets[i], &s.findings[i]
+	same := kept.Len() == set.At.Len()
 	if f.down == 0 && f.strange == 0 && f.pool == nil && same {
-		w.keep(s, i, set.at, f.ttl)
+		w.keep(s, i, set.At, f.ttl)
 		return
 	}
-	records := make([]dns.RR, 0, kept.n+1)
+	records := make([]dns.RR, 0, kept.Len()+1)
 	hinted := w.hinter(s, i)
-	for _, place := range s.list(kept) {
-		rr := s.rrs[place]
+	for _, place := range s.Places(kept) {
+		rr := s.RRs[place]
 		if record := hinted(rr); record != nil {
 			rr, same = record, false
 		}
 		records = append(records, reply.Copy(rr, rr.Header().Name, f.ttl))
 	}
 	if same {
-		w.keep(s, i, set.at, f.ttl)
+		w.keep(s, i, set.At, f.ttl)
 		return
 	}
-	sigs, ok := w.resign(&s.section, i, records)
+	sigs, ok := w.resign(&s.Section, i, records)
 	if !ok {
 		f.countSigned()
-		w.keep(s, i, set.at, f.ttl)
+		w.keep(s, i, set.At, f.ttl)
 		return
 	}
-	s.replace(i, edit{then: s.hold(append(records, sigs...)), withdrawn: true})
+	s.Replace(i, reply.Edit{Then: s.Hold(append(records, sigs...)), Withdrawn: true})
 	if f.by != nil && !f.by.dryRun {
 		f.by.counts.filtered.add(f.leftOut())
 	}
@@ -103,7 +103,7 @@ func (w *filterWriter) applyHints(s *part, i int, kept list) {
 // hinter returns what makes a copy of a record of a set with the hints that it is
 // to have, or nil where it has those.
 func (w *filterWriter) hinter(s *part, i int) func(dns.RR) dns.RR {
-	set, f := &s.sets[i], &s.findings[i]
+	set, f := &s.Sets[i], &s.findings[i]
 	down := func(addr netip.Addr) bool {
 		switch {
 		case f.by != nil:
@@ -115,11 +115,11 @@ func (w *filterWriter) hinter(s *part, i int) func(dns.RR) dns.RR {
 	}
 	var step uint64
 	if f.pool != nil {
-		step = w.turn(s.owner(i), set.rrtype)
+		step = w.turn(s.Owner(i), set.Type)
 	}
 	return func(rr dns.RR) dns.RR {
 		if p := w.poolOf(targetOf(rr)); p != nil {
-			return w.poolHints(rr, p, step, set.signed() && w.dnssec)
+			return w.poolHints(rr, p, step, set.Signed() && w.dnssec)
 		}
 		return reply.DropHints(rr, down)
 	}

@@ -12,10 +12,10 @@ import (
 // A finding is what was found out about a set. It is written once, when the set
 // is judged.
 type finding struct {
-	by   *filter // nil where none is concerned with the owner
-	pool *served // to which the owner belongs, or the target of a hint
-	up   list    // the records that are not down, in their order
-	ttl  uint32  // that all records should have
+	by   *filter    // nil where none is concerned with the owner
+	pool *served    // to which the owner belongs, or the target of a hint
+	up   reply.List // the records that are not down, in their order
+	ttl  uint32     // that all records should have
 
 	down        uint32 // addresses, hints included, that are down
 	downTargets uint32 // records whose target is down
@@ -26,21 +26,21 @@ type finding struct {
 
 // A part is a section of an answer with what was found out about its sets.
 type part struct {
-	section
+	reply.Section
 	findings []finding // of each set
 }
 
 // group sorts rrs into sets, about which nothing is known yet.
 func (s *part) group(rrs []dns.RR, wanted func(uint16) bool) bool {
 	s.clear()
-	found := s.section.group(rrs, wanted)
-	s.findings = slices.Grow(s.findings, len(s.sets))[:len(s.sets)]
+	found := s.Section.Group(rrs, wanted)
+	s.findings = slices.Grow(s.findings, len(s.Sets))[:len(s.Sets)]
 	return found
 }
 
 // clear makes s an empty part. It keeps the room that its section keeps.
 func (s *part) clear() {
-	if s.section.clear(); s.sets == nil {
+	if s.Section.Clear(); s.Sets == nil {
 		s.findings = nil
 	}
 	clear(s.findings)
@@ -49,13 +49,13 @@ func (s *part) clear() {
 
 // judge finds out how the addresses in a set are, and what follows from it.
 func (w *filterWriter) judge(s *part, i int) *finding {
-	set, owner, f := &s.sets[i], s.owner(i), &s.findings[i]
-	f.by, f.up, f.ttl, f.overlooked = w.filterOf(owner), set.at, set.low, true
+	set, owner, f := &s.Sets[i], s.Owner(i), &s.findings[i]
+	f.by, f.up, f.ttl, f.overlooked = w.filterOf(owner), set.At, set.Low, true
 	if f.by != nil {
 		f.ttl = min(f.ttl, f.by.TTL)
 	}
-	if targetType(set.rrtype) {
-		if set.hints() {
+	if targetType(set.Type) {
+		if hintType(set.Type) {
 			w.judgeHints(s, i, f)
 		}
 		if f.by != nil && s == &w.answer {
@@ -82,24 +82,15 @@ func (w *filterWriter) filterOf(owner string) *filter {
 
 // judgeAddresses finds out how the addresses in a set of A or AAAA records are.
 func (w *filterWriter) judgeAddresses(s *part, i int, f *finding) {
-	from := len(s.places)
-	for _, place := range s.at(i) {
-		c := w.handler.health(f.by, reply.Addr(s.rrs[place]))
+	from := s.Begin()
+	for _, place := range s.At(i) {
+		c := w.handler.health(f.by, reply.Addr(s.RRs[place]))
 		if f.note(c); !c.down {
-			s.places = append(s.places, place)
+			s.Add(place)
 		}
 	}
-	s.foundUp(i, from)
-}
-
-// foundUp makes those records of a set that were appended to places, since they
-// were so many, the ones that are up.
-func (s *part) foundUp(i, from int) {
-	at, f := s.sets[i].at, &s.findings[i]
-	if f.up = s.since(from); f.up.n == at.n {
-		f.up, s.places = at, s.places[:from]
-	}
-	f.outcome = outcomeOf(&f.by.Settings, int(at.n), int(f.up.n))
+	f.up = s.End(i, from)
+	f.outcome = outcomeOf(&f.by.Settings, s.Sets[i].At.Len(), f.up.Len())
 }
 
 // note takes the condition of one address into account.
@@ -116,11 +107,11 @@ func (f *finding) note(c condition) {
 func (f *finding) judged() bool { return f.by != nil && !f.overlooked && !f.by.dryRun }
 
 // kept returns those records of the set that stay.
-func (f *finding) kept(t *set) list {
+func (f *finding) kept(t *reply.Set) reply.List {
 	if f.judged() && f.outcome == pool.Served {
 		return f.up
 	}
-	return t.at
+	return t.At
 }
 
 // leftOut returns how many addresses of a set, and records with a target, are
@@ -135,16 +126,16 @@ func (f *finding) leftOut() (addresses, targets uint64) {
 // allDown returns the set that the question is about when all of it is down,
 // else none.
 func (w *filterWriter) allDown(qtype uint16) int {
-	asked := none
+	asked := reply.None
 	if !judgedType(qtype) {
-		return none
+		return reply.None
 	}
-	for i := range w.answer.sets {
-		if w.answer.sets[i].rrtype != qtype {
+	for i := range w.answer.Sets {
+		if w.answer.Sets[i].Type != qtype {
 			continue
 		}
-		if f := &w.answer.findings[i]; !f.judged() || f.up.n > 0 {
-			return none
+		if f := &w.answer.findings[i]; !f.judged() || f.up.Len() > 0 {
+			return reply.None
 		}
 		asked = i
 	}

@@ -11,7 +11,7 @@ import (
 // writeBytes writes m as assemble would make it, as bytes, and reports whether it
 // could.
 func (w *filterWriter) writeBytes(m *dns.Msg) bool {
-	if w.answer.empty() || handsBack(w.request) {
+	if w.answer.Empty() || handsBack(w.request) {
 		return false
 	}
 	limits, ok := w.fits()
@@ -44,7 +44,7 @@ func (w *filterWriter) fits() (reply.Limits, bool) {
 // reports false where that has more to it than is written as bytes.
 func (w *filterWriter) pack(p *reply.Packet, m *dns.Msg, l reply.Limits) bool {
 	header := m.MsgHdr
-	header.AuthenticatedData = header.AuthenticatedData && !w.answer.withdrawn && !w.additional.withdrawn
+	header.AuthenticatedData = header.AuthenticatedData && !w.answer.Withdrawn() && !w.additional.Withdrawn()
 	ok := p.Encode(w.request, &m.Question[0], header, l, func(p *reply.Packet) { w.packSections(p, m) })
 	return ok && !(p.Full() && slices.ContainsFunc(m.Extra, special))
 }
@@ -57,12 +57,12 @@ func special(rr dns.RR) bool {
 }
 
 func (w *filterWriter) packSections(p *reply.Packet, m *dns.Msg) {
-	w.answer.pack(p)
+	w.answer.Pack(p)
 	p.Next()
 	p.Records(m.Ns...)
 	p.Next()
-	if w.additional.changed() {
-		w.additional.pack(p)
+	if w.additional.Changed() {
+		w.additional.Pack(p)
 	} else {
 		p.Records(m.Extra...)
 	}

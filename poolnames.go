@@ -66,21 +66,21 @@ func (w *filterWriter) turn(owner string, rrtype uint16) uint64 {
 // first, where the signatures of records, which would be answered instead, would
 // not be by the key that signed the set. Else it returns those signatures.
 func (w *filterWriter) keepIfSigned(s *part, i int, p *served, f pool.Family, records []dns.RR) (sigs []dns.RR, kept bool) {
-	sigs, ok := w.resign(&s.section, i, records)
+	sigs, ok := w.resign(&s.Section, i, records)
 	if ok {
 		return sigs, false
 	}
 	snapshot := p.Snapshot()
 	var up, rest []int32
-	for _, place := range s.at(i) {
-		if snapshot.Chosen(f, reply.Addr(s.rrs[place])) {
+	for _, place := range s.At(i) {
+		if snapshot.Chosen(f, reply.Addr(s.RRs[place])) {
 			up = append(up, place)
 		} else {
 			rest = append(rest, place)
 		}
 	}
 	p.CountSigned(len(rest))
-	w.keep(s, i, s.store(append(up, rest...)...), min(snapshot.TTL, s.sets[i].low))
+	w.keep(s, i, s.Store(append(up, rest...)...), min(snapshot.TTL, s.Sets[i].Low))
 	return nil, true
 }
 
@@ -95,7 +95,7 @@ func (w *filterWriter) signed(records []dns.RR) []dns.RR {
 // applyPool makes the ith set of s, whose owner is a pool's name, what the pool
 // answers. Where that is no address, the set is left out: clients that need it ask.
 func (w *filterWriter) applyPool(s *part, i int) {
-	p, owner, rrtype := s.findings[i].pool, s.owner(i), s.sets[i].rrtype
+	p, owner, rrtype := s.findings[i].pool, s.Owner(i), s.Sets[i].Type
 	snapshot := p.Snapshot()
 	f, _ := familyOf(rrtype)
 	var records []dns.RR
@@ -108,7 +108,7 @@ func (w *filterWriter) applyPool(s *part, i int) {
 		}
 		records = append(records, sigs...)
 	}
-	s.replace(i, edit{then: s.hold(records), withdrawn: true})
+	s.Replace(i, reply.Edit{Then: s.Hold(records), Withdrawn: true})
 }
 
 // bystander returns the client for whom the addresses of p come along with an

@@ -125,7 +125,7 @@ func bothPaths(t *testing.T, h *RRHealth, m, r *dns.Msg) (fast bool) {
 			w.lookForPools(h.match(r))
 		}
 		w.judgeAnswer(m)
-		if w.applyTo(m); w.answer.empty() {
+		if w.applyTo(m); w.answer.Empty() {
 			return false
 		}
 		got := new(reply.Packet)

@@ -103,14 +103,6 @@ func (s *signer) set(rrs []dns.RR, server string) []dns.RR {
 	return sigs
 }
 
-// sameKey reports whether one of sigs is by the key that has made have.
-func sameKey(have *dns.RRSIG, sigs []dns.RR) bool {
-	return slices.ContainsFunc(sigs, func(rr dns.RR) bool {
-		sig, ok := rr.(*dns.RRSIG)
-		return ok && sig.KeyTag == have.KeyTag && sig.Algorithm == have.Algorithm && strings.EqualFold(sig.SignerName, have.SignerName)
-	})
-}
-
 // addressOf returns the address in an A or AAAA record, else nil.
 func addressOf(rr dns.RR) []byte {
 	switch rr := rr.(type) {

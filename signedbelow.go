@@ -213,7 +213,7 @@ func (i *inspection) zoneIn(m *dns.Msg, name string) foundZone {
 			about := rr.TypeCovered == dns.TypeSOA || strings.EqualFold(rr.Hdr.Name, name) && len(m.Answer) > 0
 			if about && dns.IsSubDomain(rr.SignerName, name) {
 				ours := i.handler.signer.set([]dns.RR{reply.SOA(name, reply.NegativeTTL)}, "")
-				return foundZone{name: strings.ToLower(rr.SignerName), foreign: !sameKey(rr, ours)}
+				return foundZone{name: strings.ToLower(rr.SignerName), foreign: !reply.SameKey(rr, ours)}
 			}
 		}
 	}

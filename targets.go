@@ -6,10 +6,19 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/rrhealth/rrhealth/plugin/pool"
+	"github.com/rrhealth/rrhealth/plugin/reply"
 )
 
 // judgedType reports whether sets of type t are judged in an answer section.
 func judgedType(t uint16) bool { return addressType(t) || t == dns.TypeSRV }
+
+// addressType reports whether records of type t have addresses, or hints.
+func addressType(t uint16) bool {
+	return t == dns.TypeA || t == dns.TypeAAAA || hintType(t)
+}
+
+// hintType reports whether the addresses in records of type t are hints.
+func hintType(t uint16) bool { return t == dns.TypeHTTPS || t == dns.TypeSVCB }
 
 // targetType reports whether records of type t are judged by their targets.
 // Those of MX are not: senders try the next, and come again later.
@@ -48,19 +57,20 @@ func svcbTarget(rr *dns.SVCB) string {
 // judgeTargets finds out which records of the set, of SRV, HTTPS or SVCB, have a
 // target that is down.
 func (w *filterWriter) judgeTargets(s *part, i int, f *finding) {
-	from := len(s.places)
-	for _, place := range s.at(i) {
-		o := w.target(f.by, targetOf(s.rrs[place]))
+	from := s.Begin()
+	for _, place := range s.At(i) {
+		o := w.target(f.by, targetOf(s.RRs[place]))
 		if o.watched {
 			f.overlooked, f.ttl = false, min(f.ttl, o.ttl)
 		}
 		if o.down {
 			f.downTargets++
 		} else {
-			s.places = append(s.places, place)
+			s.Add(place)
 		}
 	}
-	s.foundUp(i, from)
+	f.up = s.End(i, from)
+	f.outcome = outcomeOf(&f.by.Settings, s.Sets[i].At.Len(), f.up.Len())
 }
 
 // An outlook is how the target of a record is.
@@ -93,7 +103,7 @@ func (w *filterWriter) target(f *filter, name string) (o outlook) {
 		}
 		found = true
 		o.watched = o.watched || !beside.overlooked
-		down = down && beside.up.n == 0 && (f.dryRun || !beside.by.dryRun)
+		down = down && beside.up.Len() == 0 && (f.dryRun || !beside.by.dryRun)
 	}
 	o.down = found && down
 	return o
@@ -102,8 +112,8 @@ func (w *filterWriter) target(f *filter, name string) (o outlook) {
 // beside returns what was found out about the set of name and rrtype in the
 // additional section, or nil.
 func (w *filterWriter) beside(name string, rrtype uint16) *finding {
-	i := w.additional.find(name, rrtype)
-	if i == none || w.additional.findings[i].by == nil {
+	i := w.additional.Find(name, rrtype)
+	if i == reply.None || w.additional.findings[i].by == nil {
 		return nil
 	}
 	return &w.additional.findings[i]
@@ -116,10 +126,10 @@ type mark struct{ wanted, unwanted bool }
 // markTargets notes which addresses in the additional section belong to targets
 // of records that are left out, and of none that stays.
 func (w *filterWriter) markTargets(m *dns.Msg) {
-	if len(w.additional.sets) == 0 || !w.thinned() {
+	if len(w.additional.Sets) == 0 || !w.thinned() {
 		return
 	}
-	w.marks = slices.Grow(w.marks, len(w.additional.sets))[:len(w.additional.sets)]
+	w.marks = slices.Grow(w.marks, len(w.additional.Sets))[:len(w.additional.Sets)]
 	clear(w.marks)
 	for place, rr := range m.Answer {
 		if rr == nil || !pointsElsewhere(rr) {
@@ -127,7 +137,7 @@ func (w *filterWriter) markTargets(m *dns.Msg) {
 		}
 		name, stays := targetOf(rr), w.stays(int32(place)) // #nosec G115 -- fewer than 65536
 		for _, rrtype := range [...]uint16{dns.TypeA, dns.TypeAAAA} {
-			if i := w.additional.find(name, rrtype); i != none {
+			if i := w.additional.Find(name, rrtype); i != reply.None {
 				mark := &w.marks[i]
 				mark.wanted, mark.unwanted = mark.wanted || stays, mark.unwanted || !stays
 			}
@@ -143,7 +153,7 @@ func (w *filterWriter) unwanted(i int) bool {
 
 // thinned reports whether records of the answer are left out for their targets.
 func (w *filterWriter) thinned() bool {
-	for i := range w.answer.sets {
+	for i := range w.answer.Sets {
 		if w.thinnedBy(i) {
 			return true
 		}
@@ -154,16 +164,16 @@ func (w *filterWriter) thinned() bool {
 // thinnedBy reports whether records of a set of the answer are left out for their
 // targets.
 func (w *filterWriter) thinnedBy(i int) bool {
-	set := &w.answer.sets[i]
-	return targetType(set.rrtype) && w.answer.withdrawnFrom(i) && w.answer.findings[i].kept(set).n < set.at.n
+	set := &w.answer.Sets[i]
+	return targetType(set.Type) && w.answer.WithdrawnFrom(i) && w.answer.findings[i].kept(set).Len() < set.At.Len()
 }
 
 // stays reports whether the target of a record of the answer leaves with it.
 func (w *filterWriter) stays(place int32) bool {
-	i := int(w.answer.setOf[place])
-	if i == none || !w.thinnedBy(i) {
+	i := w.answer.SetOf(int(place))
+	if i == reply.None || !w.thinnedBy(i) {
 		return true
 	}
-	_, found := slices.BinarySearch(w.answer.list(w.answer.findings[i].up), place)
+	_, found := slices.BinarySearch(w.answer.Places(w.answer.findings[i].up), place)
 	return found
 }

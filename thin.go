@@ -104,14 +104,14 @@ func (w *filterWriter) judged(m *dns.Msg) (out *dns.Msg, done bool) {
 	}
 	m = w.judgeAnswer(m)
 	allDown := w.allDown(m.Question[0].Qtype)
-	if allDown != none {
+	if allDown != reply.None {
 		if m, ok := w.replace(m, allDown); ok {
 			return m, m == nil
 		}
 	}
 	w.applyTo(m)
-	if allDown != none {
-		return w.explained(w.assemble(m), whyAllDown(w.answer.sets[allDown].rrtype)+": answered all the same"), false
+	if allDown != reply.None {
+		return w.explained(w.assemble(m), whyAllDown(w.answer.Sets[allDown].Type)+": answered all the same"), false
 	}
 	if w.writeBytes(m) {
 		return nil, true
@@ -127,8 +127,8 @@ func (w *filterWriter) judgeAnswer(m *dns.Msg) *dns.Msg {
 	}
 	w.judgeSets(m)
 	w.judgeAdditional(m)
-	for i := range w.answer.sets {
-		if targetType(w.answer.sets[i].rrtype) {
+	for i := range w.answer.Sets {
+		if targetType(w.answer.Sets[i].Type) {
 			w.judge(&w.answer, i)
 		}
 	}
@@ -139,8 +139,8 @@ func (w *filterWriter) judgeAnswer(m *dns.Msg) *dns.Msg {
 // have targets, of which the additional section may know.
 func (w *filterWriter) judgeSets(m *dns.Msg) {
 	w.answer.group(m.Answer, judgedType)
-	for i := range w.answer.sets {
-		if !targetType(w.answer.sets[i].rrtype) {
+	for i := range w.answer.Sets {
+		if !targetType(w.answer.Sets[i].Type) {
 			w.judge(&w.answer, i)
 		}
 	}
@@ -156,7 +156,7 @@ func (w *filterWriter) judgeAdditional(m *dns.Msg) {
 	if !points && !(w.concerned(m.Extra) && !refers(m)) || !w.additional.group(m.Extra, addressType) {
 		return
 	}
-	for i := range w.additional.sets {
+	for i := range w.additional.Sets {
 		if f := w.judge(&w.additional, i); !points && f.pool == nil {
 			f.overlooked = true
 		}
@@ -184,11 +184,11 @@ func refers(m *dns.Msg) bool {
 
 // applyTo makes of each set in m what was found.
 func (w *filterWriter) applyTo(m *dns.Msg) {
-	for i := range w.answer.sets {
+	for i := range w.answer.Sets {
 		w.apply(&w.answer, i, true)
 	}
 	w.markTargets(m)
-	for i := range w.additional.sets {
+	for i := range w.additional.Sets {
 		w.apply(&w.additional, i, false)
 	}
 }
@@ -211,24 +211,24 @@ const usual = 8
 
 // assemble returns m with the sections as they have become.
 func (w *filterWriter) assemble(m *dns.Msg) *dns.Msg {
-	if !w.answer.changed() && !w.additional.changed() {
+	if !w.answer.Changed() && !w.additional.Changed() {
 		return m
 	}
 	out := &struct {
 		msg  dns.Msg
 		room [usual]dns.RR
 	}{msg: *m}
-	if w.answer.changed() {
+	if w.answer.Changed() {
 		out.msg.Answer = out.room[:0]
-		if n := w.answer.size(); n > usual {
+		if n := w.answer.Size(); n > usual {
 			out.msg.Answer = make([]dns.RR, 0, n)
 		}
-		out.msg.Answer = w.answer.appendTo(out.msg.Answer)
+		out.msg.Answer = w.answer.Append(out.msg.Answer)
 	}
-	if w.additional.changed() {
-		out.msg.Extra = w.additional.appendTo(make([]dns.RR, 0, w.additional.size()+1))
+	if w.additional.Changed() {
+		out.msg.Extra = w.additional.Append(make([]dns.RR, 0, w.additional.Size()+1))
 	}
-	if w.answer.withdrawn || w.additional.withdrawn {
+	if w.answer.Withdrawn() || w.additional.Withdrawn() {
 		out.msg.AuthenticatedData = false // what was authenticated is not what leaves
 	}
 	return &out.msg

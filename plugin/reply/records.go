@@ -3,6 +3,8 @@ package reply
 import (
 	"net"
 	"net/netip"
+	"slices"
+	"strings"
 
 	"github.com/miekg/dns"
 
@@ -71,36 +73,10 @@ func Copy(rr dns.RR, owner string, ttl uint32) dns.RR {
 	return rr
 }
 
-// AppendWithTTL appends the records at the indices in places to dst, with the TTL
-// given, in seconds: the records themselves if they have it, else copies.
-func AppendWithTTL(dst, rrs []dns.RR, places []int32, ttl uint32) []dns.RR {
-	var v4 []dns.A // all copies in one allocation
-	var v6 []dns.AAAA
-	for _, place := range places {
-		rr := rrs[place]
-		if rr.Header().Ttl == ttl {
-			dst = append(dst, rr)
-			continue
-		}
-		switch r := rr.(type) {
-		case *dns.A:
-			if v4 == nil {
-				v4 = make([]dns.A, 0, len(places))
-			}
-			v4 = append(v4, *r)
-			rr = &v4[len(v4)-1]
-			rr.Header().Ttl = ttl
-		case *dns.AAAA:
-			if v6 == nil {
-				v6 = make([]dns.AAAA, 0, len(places))
-			}
-			v6 = append(v6, *r)
-			rr = &v6[len(v6)-1]
-			rr.Header().Ttl = ttl
-		default:
-			rr = Copy(rr, rr.Header().Name, ttl)
-		}
-		dst = append(dst, rr)
-	}
-	return dst
+// SameKey reports whether one of sigs is by the key that has made have.
+func SameKey(have *dns.RRSIG, sigs []dns.RR) bool {
+	return slices.ContainsFunc(sigs, func(rr dns.RR) bool {
+		sig, ok := rr.(*dns.RRSIG)
+		return ok && sig.KeyTag == have.KeyTag && sig.Algorithm == have.Algorithm && strings.EqualFold(sig.SignerName, have.SignerName)
+	})
 }

@@ -1,10 +1,8 @@
-package rrhealth
+package reply
 
 import (
 	"math/bits"
 	"math/rand/v2"
-
-	"github.com/rrhealth/rrhealth/plugin/reply"
 )
 
 // fewSets is how many sets are found by comparing with each.
@@ -33,15 +31,15 @@ func (x *setIndex) reset(records int) {
 	x.size = 1 << bits.Len(uint(2*records)) // #nosec G115 -- a length
 }
 
-// find returns the number of the set, or none and what add needs.
-func (x *setIndex) find(s *section, owner string, rrtype uint16) (i, slot int, hash uint32) {
+// find returns the number of the set, or None, and what add needs.
+func (x *setIndex) find(s *Section, owner string, rrtype uint16) (i, slot int, hash uint32) {
 	if len(x.slots) == 0 {
-		for i := range s.sets {
-			if s.sets[i].rrtype == rrtype && reply.SameName(s.owner(i), owner) {
+		for i := range s.Sets {
+			if s.Sets[i].Type == rrtype && SameName(s.Owner(i), owner) {
 				return i, 0, 0
 			}
 		}
-		return none, 0, 0
+		return None, 0, 0
 	}
 	slot, hash = x.hash(owner, rrtype)
 	for ; x.slots[slot].set != 0; slot = (slot + 1) & (len(x.slots) - 1) {
@@ -49,20 +47,20 @@ func (x *setIndex) find(s *section, owner string, rrtype uint16) (i, slot int, h
 			continue
 		}
 		i := int(x.slots[slot].set) - 1
-		if s.sets[i].rrtype == rrtype && reply.SameName(s.owner(i), owner) {
+		if s.Sets[i].Type == rrtype && SameName(s.Owner(i), owner) {
 			return i, slot, hash
 		}
 	}
-	return none, slot, hash
+	return None, slot, hash
 }
 
 // add adds the last set of s, for which find returned slot and hash.
-func (x *setIndex) add(s *section, slot int, hash uint32) {
+func (x *setIndex) add(s *Section, slot int, hash uint32) {
 	if len(x.slots) > 0 {
-		x.slots[slot] = setSlot{hash, int32(len(s.sets))} // #nosec G115 -- fewer than records
+		x.slots[slot] = setSlot{hash, int32(len(s.Sets))} // #nosec G115 -- fewer than records
 		return
 	}
-	if len(s.sets) <= fewSets {
+	if len(s.Sets) <= fewSets {
 		return
 	}
 	if cap(x.slots) < x.size {
@@ -70,8 +68,8 @@ func (x *setIndex) add(s *section, slot int, hash uint32) {
 	}
 	x.slots = x.slots[:x.size]
 	clear(x.slots)
-	for i := range s.sets {
-		slot, hash := x.hash(s.owner(i), s.sets[i].rrtype)
+	for i := range s.Sets {
+		slot, hash := x.hash(s.Owner(i), s.Sets[i].Type)
 		for ; x.slots[slot].set != 0; slot = (slot + 1) & (len(x.slots) - 1) {
 		}
 		x.slots[slot] = setSlot{hash, int32(i + 1)} // #nosec G115 -- fewer than records

@@ -1,4 +1,4 @@
-package rrhealth
+package reply
 
 import (
 	"fmt"
@@ -10,15 +10,20 @@ import (
 	"github.com/miekg/dns"
 )
 
+// wanted are the types that the tests group.
+func wanted(t uint16) bool {
+	return t == dns.TypeA || t == dns.TypeAAAA || t == dns.TypeHTTPS || t == dns.TypeSRV
+}
+
 // Sets are grouped by comparison while they are few and by a table beyond. Both
 // must come to what a map of lower-cased names would.
 func TestSectionsAreGroupedByOwnerAndType(t *testing.T) {
 	random := rand.New(rand.NewPCG(13, 3150))
-	var s section // one for all: what a section held must not show in the next
+	var s Section // one for all: what a section held must not show in the next
 	for _, owners := range []int{1, 2, fewSets - 1, fewSets, fewSets + 1, fewSets + 2, 40, 700, 3} {
 		for range 20 {
 			records := randomSection(random, owners)
-			s.group(records, judgedType)
+			s.Group(records, wanted)
 			if got, want := grouped(&s), groupedByMap(records); !slices.Equal(got, want) {
 				t.Fatalf("%d owners, %d records:\n%s\nwant\n%s", owners, len(records), strings.Join(got, "\n"), strings.Join(want, "\n"))
 			}
@@ -50,10 +55,10 @@ func randomSection(random *rand.Rand, owners int) (records []dns.RR) {
 }
 
 // grouped lists what s holds, a line for each set.
-func grouped(s *section) (lines []string) {
-	for i := range s.sets {
-		set, at, sigs := s.sets[i], s.at(i), s.list(s.sets[i].sigs)
-		lines = append(lines, fmt.Sprint(strings.ToLower(s.owner(i)), set.rrtype, " at ", at, " signed at ", sigs, set.signed()))
+func grouped(s *Section) (lines []string) {
+	for i := range s.Sets {
+		set, at, sigs := s.Sets[i], s.At(i), s.Places(s.Sets[i].Sigs)
+		lines = append(lines, fmt.Sprint(strings.ToLower(s.Owner(i)), set.Type, " at ", at, " signed at ", sigs, set.Signed()))
 		for _, place := range slices.Concat(at, sigs) {
 			if s.setOf[place] != int32(i) {
 				lines = append(lines, fmt.Sprintf("place %d is said to be of set %d", place, s.setOf[place]))
@@ -61,7 +66,7 @@ func grouped(s *section) (lines []string) {
 		}
 	}
 	for place, of := range s.setOf {
-		if of != none && !slices.Contains(slices.Concat(s.at(int(of)), s.list(s.sets[of].sigs)), int32(place)) {
+		if of != None && !slices.Contains(slices.Concat(s.At(int(of)), s.Places(s.Sets[of].Sigs)), int32(place)) {
 			lines = append(lines, fmt.Sprintf("set %d lacks place %d", of, place))
 		}
 	}
@@ -77,7 +82,7 @@ func groupedByMap(records []dns.RR) (lines []string) {
 	var order []key
 	at, sigs := make(map[key][]int), make(map[key][]int)
 	for place, rr := range records {
-		if rr == nil || !judgedType(rr.Header().Rrtype) {
+		if rr == nil || !wanted(rr.Header().Rrtype) {
 			continue
 		}
 		k := key{strings.ToLower(rr.Header().Name), rr.Header().Rrtype}
@@ -111,11 +116,11 @@ func BenchmarkGroup(b *testing.B) {
 				for i := range records {
 					records[i] = &dns.A{Hdr: dns.RR_Header{Name: fmt.Sprintf("h%d.example.org.", i%bc.owners), Rrtype: dns.TypeA, Class: dns.ClassINET}}
 				}
-				s := new(section)
+				s := new(Section)
 				b.ReportAllocs()
 				for b.Loop() {
-					s.group(records, judgedType)
-					s.clear()
+					s.Group(records, wanted)
+					s.Clear()
 				}
 				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/record")
 			})
