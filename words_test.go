@@ -17,7 +17,7 @@ const wordFile = "testdata/words.txt"
 
 type retiredWord struct {
 	is, use string
-	within  string // a pattern of folders; "" for the whole tree
+	within  string // patterns of folders, separated by ", "; "" for the whole tree
 	at      *regexp.Regexp
 	bare    bool // a word alone
 }
@@ -27,8 +27,14 @@ func (w *retiredWord) retiredIn(file string) bool {
 	if w.within == "" {
 		return true
 	}
-	matches, err := slashpath.Match(w.within, slashpath.Dir(file))
-	return err == nil && matches
+	folder := slashpath.Dir(file)
+	return slices.ContainsFunc(strings.Split(w.within, ", "), func(pattern string) bool {
+		if top, ok := strings.CutSuffix(pattern, "/..."); ok {
+			return strings.HasPrefix(folder+"/", top+"/")
+		}
+		matches, err := slashpath.Match(pattern, folder)
+		return err == nil && matches
+	})
 }
 
 // An allowance lets lines with a text pass, in the files that match a pattern.
@@ -85,16 +91,18 @@ func wholeWord(expr string) string {
 	return expr
 }
 
-// worded reports whether people read the file: code, documents, Corefiles and
-// manifests of ours.
+// worded reports whether people read the file: code, scripts, documents,
+// Corefiles and manifests of ours.
 func worded(file string) bool {
 	if slices.Contains([]string{wordFile, "words_test.go", "CHANGELOG.md", "LICENSE"}, file) {
 		return false
 	}
-	if filepath.Dir(file) == "testdata" || filepath.Base(file) == "Makefile" || strings.HasPrefix(filepath.Base(file), "Corefile") {
+	folder, name := filepath.Dir(file), filepath.Base(file)
+	if slices.Contains([]string{"testdata", "scripts", ".ci"}, folder) || slices.Contains([]string{"Makefile", "run", "build", "make", "generate"}, name) ||
+		strings.HasPrefix(name, "Corefile") {
 		return true
 	}
-	return slices.Contains([]string{".go", ".md", ".7", ".yml", ".yaml", ".service", ".sh", ".txt", ".svg"}, filepath.Ext(file))
+	return slices.Contains([]string{".go", ".md", ".7", ".yml", ".yaml", ".service", ".sh", ".txt", ".svg", ".cfg", ".conf"}, filepath.Ext(file))
 }
 
 // skippedFolder reports whether nothing in the folder is text of ours.
@@ -157,7 +165,7 @@ func TestRetiredWords(t *testing.T) {
 	if _, err := os.Stat("deploy"); err != nil {
 		return // only a part of the tree is here, see scripts/compat
 	}
-	for _, file := range []string{"README.md", "ARCHITECTURE.md", "Corefile.example", "testdata/corefile_errors.txt", "deploy/man/coredns-rrhealth.7", "plugin/pool/pool.go", "deploy/kubernetes/overlays/sidecar/Corefile"} {
+	for _, file := range []string{"README.md", "ARCHITECTURE.md", "Corefile.example", "testdata/corefile_errors.txt", "deploy/man/coredns-rrhealth.7", "plugin/pool/pool.go", "deploy/kubernetes/overlays/sidecar/Corefile", "scripts/readme", "examples/4-delegation/run"} {
 		if !files[file] {
 			t.Errorf("%s is not looked at", file)
 		}
@@ -196,6 +204,10 @@ func TestARetiredWordMayBeThatOfSomeFolders(t *testing.T) {
 		{"plugin/*", "plugin/probe/testdata/peers.txt", false},
 		{"plugin/*", "README.md", false},
 		{"plugin/pool", "plugin/probe/dns.go", false},
+		{"bench/..., cmd/...", "bench/main.go", true},
+		{"bench/..., cmd/...", "cmd/coredns/main.go", true},
+		{"bench/..., cmd/...", "benchmark/main.go", false},
+		{"bench/...", "plugin/bench/main.go", false},
 	} {
 		w := retiredWord{within: tc.within}
 		if got := w.retiredIn(tc.file); got != tc.want {

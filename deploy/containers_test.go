@@ -99,8 +99,8 @@ func ask(addr, name string) ([]string, error) {
 	return all, nil
 }
 
-// settled waits until the answers at addr for name are just want, and returns
-// how long that took.
+// settled waits until the answers at addr for name have exactly the addresses
+// want, and returns how long that took.
 func settled(t *testing.T, addr, name string, want ...string) time.Duration {
 	t.Helper()
 	begin := time.Now()

@@ -34,8 +34,8 @@ func machine(ctx context.Context, coredns string, c cores) []fact {
 	return facts
 }
 
-// cpus returns the number of cores in use. After pinning, the runtime counts
-// only those of this process.
+// cpus returns the number of cores in use: those of c, or all that this process
+// may use if nothing is pinned.
 func cpus(c cores) int {
 	if c.all == "" {
 		return runtime.NumCPU()

@@ -96,8 +96,8 @@ func allowedCores(status string) ([]int, error) {
 	return ids, nil
 }
 
-// command returns the command argv, bound to the cores. taskset becomes the
-// command, so that its process is the command's.
+// command returns the command argv, bound to the cores. taskset executes the
+// command in its own process, so that the PID is that of the command.
 func (l coreList) command(ctx context.Context, argv []string) *exec.Cmd {
 	if l != "" {
 		argv = append([]string{"taskset", "-c", string(l)}, argv...)

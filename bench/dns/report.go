@@ -29,7 +29,7 @@ type row struct {
 // figures are the results for one server.
 type figures struct {
 	toFloor spread  // ratio to the floor
-	toChain spread  // ratio to the floor with the same plugins around it
+	toChain spread  // ratio to the floor with the same additional plugins
 	cpu     float64 // seconds per million queries
 	sent    int
 	lost    int

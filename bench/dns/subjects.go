@@ -105,7 +105,8 @@ func pool(n names, lines ...string) string {
 	return b.String()
 }
 
-// filtering returns chains without rrhealth, and the same chains behind it.
+// filtering returns chains without rrhealth, and the same chains with a filter
+// above them.
 func filtering() []*subject {
 	const (
 		file    = "file $ZONE"

@@ -20,7 +20,7 @@ import (
 
 const (
 	failures = 200
-	interval = time.Second // these are 10s, 2s and 3s, ten times as fast
+	interval = time.Second // a tenth of 10s, 2s and 3s, as are fast and timeout
 	fast     = 200 * time.Millisecond
 	timeout  = 300 * time.Millisecond
 	fall     = 3

@@ -99,7 +99,7 @@ func TestTheShippedExample(t *testing.T) {
 	eventually(t, "the lame duck", func() bool { return strings.Contains(out.String(), "lameduck") })
 	rotates(t, addr["1053"])
 	if err := <-ended; err != nil {
-		t.Errorf("exit: %v, want a clean one", err)
+		t.Errorf("exit: %v, want no error", err)
 	}
 }
 
@@ -155,7 +155,7 @@ ns 60 IN A 127.0.0.1
 	}
 }
 
-// built is this command, built once.
+// built has the folder of this command, which is built once for all tests.
 var built struct {
 	once   sync.Once
 	dir    string

@@ -8,7 +8,7 @@
 // Prometheus would scrape, and [CaptureLog] what is logged. A test package
 // imports rrhealth and the other plugins that its Corefiles name, and calls
 // [Main] from TestMain. Addresses and ports come from package lease: tests of
-// several processes do not meet. Whatever a test starts ends with the test.
+// several processes do not meet. The end of a test stops all that it started.
 package harness
 
 import (

@@ -138,7 +138,7 @@ func (h *Host) Web(port int) *Web {
 	return h.Serve(port, func(rw http.ResponseWriter, _ *http.Request) { fmt.Fprintln(rw, h.Name) })
 }
 
-// Serve is Web with other answers.
+// Serve starts an HTTP server with the given handler.
 func (h *Host) Serve(port int, handler http.HandlerFunc) *Web {
 	h.lab.T.Helper()
 	w := &Web{host: h, addr: fmt.Sprintf("%s:%d", h.Addr(), port), h: handler}
@@ -147,7 +147,7 @@ func (h *Host) Serve(port int, handler http.HandlerFunc) *Web {
 	return w
 }
 
-// WebEverywhere is Web on all of the host's addresses.
+// WebEverywhere works as Web, on all of the addresses of the host.
 func (h *Host) WebEverywhere(port int) {
 	h.lab.T.Helper()
 	for _, a := range h.Addrs {

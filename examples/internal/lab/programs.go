@@ -22,7 +22,7 @@ type programs struct{ running []*Process }
 // A Process is a program that runs on a host.
 type Process struct {
 	cmd  *exec.Cmd
-	done chan struct{} // closed when it has ended
+	done chan struct{} // closed when it has exited
 }
 
 // Start starts a program that runs until the test ends.
