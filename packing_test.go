@@ -44,23 +44,6 @@ func TestLargeAnswersAreByteEqual(t *testing.T) {
 	}
 }
 
-// Every size at which one record more or less fits.
-func TestAnswersAreCutAtTheSameRecord(t *testing.T) {
-	m := answerTo(harness.Query("www.example.org.", dns.TypeA, false))
-	m.Answer = rrs(t, "www.example.org. 300 IN CNAME a.b.example.org.")
-	for i := range 60 {
-		m.Answer = append(m.Answer, rrs(t, fmt.Sprintf("a.b.example.org. 300 IN A 192.0.2.%d", i+1))...)
-	}
-	m.Ns = rrs(t, "example.org. 300 IN NS ns.b.example.org.", "example.org. 300 IN NS ns.")
-	m.Extra = rrs(t, "ns.b.example.org. 300 IN A 192.0.2.53", "ns. 300 IN AAAA 2001:db8::53")
-	h := filtering(plainConfig, m, nil)
-	for size := 512; size < 2100; size++ {
-		if !bothPaths(t, h, m, request1("www.example.org.", dns.TypeA, size, 0, "")) || t.Failed() {
-			t.Fatalf("size %d: not as bytes, or other ones", size)
-		}
-	}
-}
-
 // randomName returns one of many names that share their ends, and some of which
 // share none.
 func randomName(random *rand.Rand) string {
