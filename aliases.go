@@ -17,15 +17,15 @@ const maxAliases = 16
 // leadsTo returns the first pool's name to which the aliases in m lead, and the
 // pool. It reports false where they lead to none, or m is about other types than
 // addresses: for these, all that a pool knows is that the name exists.
-func (w *filterWriter) leadsTo(m *dns.Msg) (name string, p *served, ok bool) {
-	if !w.pools || m == nil || !m.Response || m.Truncated || len(m.Question) != 1 || len(m.Answer) == 0 {
+func (q *Query) leadsTo(m *dns.Msg) (name string, p *served, ok bool) {
+	if !q.Pools || m == nil || !m.Response || m.Truncated || len(m.Question) != 1 || len(m.Answer) == 0 {
 		return "", nil, false
 	}
 	if _, ok := familyOf(m.Question[0].Qtype); !ok && m.Rcode != dns.RcodeNameError {
 		return "", nil, false
 	}
 	for alias := range followed(m) {
-		if p := w.poolOf(alias.Target); p != nil {
+		if p := q.poolOf(alias.Target); p != nil {
 			return alias.Target, p, true
 		}
 	}
@@ -92,81 +92,81 @@ func aliases(m *dns.Msg, end string) []dns.RR {
 // ledToPool returns what is answered instead of m, whose aliases lead to the name
 // of a pool: what the pool answers, behind the aliases. It returns false where
 // they do not, and nil for no answer at all.
-func (w *filterWriter) ledToPool(m *dns.Msg) (out *dns.Msg, ok bool) {
-	name, p, ok := w.leadsTo(m)
+func (j *Judge) ledToPool(m *dns.Msg) (out *dns.Msg, ok bool) {
+	name, p, ok := j.leadsTo(m)
 	if !ok {
 		return nil, false
 	}
 	if f, ok := familyOf(m.Question[0].Qtype); ok {
-		return w.answerOf(m, name, p, f), true
+		return j.answerOf(m, name, p, f), true
 	}
 	return reply.Exists(m, p.zone), true
 }
 
 // answerOf returns m with what p answers for its addresses of one family, as the
 // owner of which it knows name.
-func (w *filterWriter) answerOf(m *dns.Msg, name string, p *served, f pool.Family) *dns.Msg {
+func (j *Judge) answerOf(m *dns.Msg, name string, p *served, f pool.Family) *dns.Msg {
 	s := p.Snapshot()
 	choice := &s.Choices[f]
-	if !w.nested {
+	if !j.Nested {
 		p.CountAnswer(choice.Outcome)
 		if s.Judged != nil {
 			p.CountDryRun(s, f)
 		}
 	}
-	ecs := w.subnet()
+	ecs := j.subnet()
 	var out *dns.Msg
 	switch choice.Outcome {
 	case pool.Dropped:
 		return nil
 	case pool.Servfail:
-		out = reply.Failure(w.request, dns.RcodeServerFailure)
+		out = reply.Failure(j.Request, dns.RcodeServerFailure)
 	case pool.Refused:
-		out = reply.Failure(w.request, dns.RcodeRefused)
+		out = reply.Failure(j.Request, dns.RcodeRefused)
 	case pool.NoData:
-		if out = w.keepSigned(m, name, p, f); out == nil {
-			out = w.behindAliases(m, name, nil)
-			out.Ns = w.handler.noAddress(w.ctx, w.questionFor(name), p, s, f).Ns
+		if out = j.keepSigned(m, name, p, f); out == nil {
+			out = j.behindAliases(m, name, nil)
+			out.Ns = j.Signer.NoData(j.questionFor(name), p.zone, p.negativeTTL(s, f)).Ns
 		}
 	default:
-		if out = w.keepSigned(m, name, p, f); out == nil {
-			out = w.behindAliases(m, name, w.signed(reply.Records(name, s.TTL, choice.Members, w.order(p, s, f, ecs))))
+		if out = j.keepSigned(m, name, p, f); out == nil {
+			out = j.behindAliases(m, name, j.signed(reply.Records(name, s.TTL, choice.Members, j.order(p, s, f, ecs))))
 		}
 	}
 	reply.OwnExtra(out)
 	scope := reply.TakeSubnet(out)
-	p.explain(out, w.request, choice.Outcome, f)
-	reply.EchoSubnet(out, w.request, ecs, max(scope, p.scope(choice, ecs)))
+	p.explain(out, j.Request, choice.Outcome, f)
+	reply.EchoSubnet(out, j.Request, ecs, max(scope, p.scope(choice, ecs)))
 	return out
 }
 
 // order orders what s has chosen of one family, for the client whose query is
 // answered with it.
-func (w *filterWriter) order(p *served, s *pool.Snapshot, f pool.Family, ecs *dns.EDNS0_SUBNET) []int {
-	client := p.client(w.ctx, w.ResponseWriter, ecs)
-	if w.nested {
-		return p.Aside(nil, s, f, client, nestedTurn(p.Name, w.request.Question[0].Qtype))
+func (j *Judge) order(p *served, s *pool.Snapshot, f pool.Family, ecs *dns.EDNS0_SUBNET) []int {
+	client := j.Below.Client(p, ecs)
+	if j.Nested {
+		return p.Aside(nil, s, f, client, nestedTurn(p.Name, j.Request.Question[0].Qtype))
 	}
 	return p.Order(nil, s, f, client)
 }
 
 // subnet returns the client subnet option of the query, or nil where it has reply.None
 // that is well-formed.
-func (w *filterWriter) subnet() *dns.EDNS0_SUBNET {
-	if ecs, ok := reply.Subnet(w.request); ok {
+func (j *Judge) subnet() *dns.EDNS0_SUBNET {
+	if ecs, ok := reply.Subnet(j.Request); ok {
 		return ecs
 	}
 	return nil
 }
 
 // questionFor returns the query with name in the place of the one asked for.
-func (w *filterWriter) questionFor(name string) *dns.Msg {
-	r := *w.request
+func (j *Judge) questionFor(name string) *dns.Msg {
+	r := *j.Request
 	r.Question = slices.Clone(r.Question)
 	r.Question[0].Name = name
 	if o := r.IsEdns0(); o != nil {
 		o = dns.Copy(o).(*dns.OPT)
-		o.SetDo(w.dnssec) // the server may have cleared it by now
+		o.SetDo(j.DNSSEC) // the server may have cleared it by now
 		r.Extra = []dns.RR{o}
 	}
 	return &r
@@ -176,7 +176,7 @@ func (w *filterWriter) questionFor(name string) *dns.Msg {
 // them. The authority section stays where m has answered end as well, since it
 // may prove that an alias is a wildcard's: else it denies end, or refers to
 // others who know nothing of the pool.
-func (w *filterWriter) behindAliases(m *dns.Msg, end string, records []dns.RR) *dns.Msg {
+func (j *Judge) behindAliases(m *dns.Msg, end string, records []dns.RR) *dns.Msg {
 	out := *m
 	out.Rcode = dns.RcodeSuccess
 	out.AuthenticatedData = false
@@ -198,18 +198,18 @@ func answered(m *dns.Msg, name string) bool {
 // keepSigned returns m as it is, but for the order of the addresses of name and
 // their TTL, where the client asks for signatures and another key has made those
 // of the set: it would believe no other. Else it returns nil.
-func (w *filterWriter) keepSigned(m *dns.Msg, name string, p *served, f pool.Family) *dns.Msg {
-	if !w.dnssec || !w.answer.group(m.Answer, addressType) {
+func (j *Judge) keepSigned(m *dns.Msg, name string, p *served, f pool.Family) *dns.Msg {
+	if !j.DNSSEC || !j.answer.group(m.Answer, addressType) {
 		return nil
 	}
-	i := w.answer.Find(name, m.Question[0].Qtype)
+	i := j.answer.Find(name, m.Question[0].Qtype)
 	if i == reply.None {
 		return nil
 	}
-	same := w.answer.AppendWithTTL(nil, w.answer.Sets[i].At, signedTTL)
-	if _, kept := w.keepIfSigned(&w.answer, i, p, f, same); !kept {
+	same := j.answer.AppendWithTTL(nil, j.answer.Sets[i].At, signedTTL)
+	if _, kept := j.keepIfSigned(&j.answer, i, p, f, same); !kept {
 		return nil
 	}
-	out := *w.assemble(m)
+	out := *j.assemble(m)
 	return &out
 }

@@ -3,7 +3,6 @@ package rrhealth
 import (
 	"slices"
 
-	"github.com/coredns/coredns/plugin"
 	"github.com/miekg/dns"
 
 	"github.com/rrhealth/rrhealth/plugin/pool"
@@ -14,27 +13,27 @@ import (
 // and is all down: nil for no answer at all. It reports false where the set is
 // to be answered all the same, because the filter says so or because what it
 // says cannot be had.
-func (w *filterWriter) replace(m *dns.Msg, i int) (*dns.Msg, bool) {
-	f, rrtype := &w.answer.findings[i], w.answer.Sets[i].Type
+func (j *Judge) replace(m *dns.Msg, i int) (*dns.Msg, bool) {
+	f, rrtype := &j.answer.findings[i], j.answer.Sets[i].Type
 	outcome := f.outcome
 	if targetType(rrtype) {
 		if outcome == pool.ServedFallback {
 			return nil, false // addresses, which are no records of this type
 		}
-	} else if w.otherFamilyUp(i) {
+	} else if j.otherFamilyUp(i) {
 		outcome = pool.NoData // so that clients use the other family
 	}
 	var out *dns.Msg
 	switch outcome {
 	case pool.Servfail:
-		out = w.failure(rrtype, dns.RcodeServerFailure)
+		out = j.failure(rrtype, dns.RcodeServerFailure)
 	case pool.Refused:
-		out = w.failure(rrtype, dns.RcodeRefused)
+		out = j.failure(rrtype, dns.RcodeRefused)
 	case pool.Dropped:
 	case pool.NoData:
-		out = w.empty(m, i)
+		out = j.empty(m, i)
 	case pool.ServedFallback:
-		out = w.fallback(m, i)
+		out = j.fallback(m, i)
 	default:
 		return nil, false
 	}
@@ -47,73 +46,43 @@ func (w *filterWriter) replace(m *dns.Msg, i int) (*dns.Msg, bool) {
 
 // otherFamilyUp reports whether the owner of the i-th set has addresses of the
 // other family that are not down. Only the plugins below know them.
-func (w *filterWriter) otherFamilyUp(i int) bool {
-	by, other := w.answer.findings[i].by, dns.TypeA+dns.TypeAAAA-w.answer.Sets[i].Type
-	m := w.lookup(w.answer.Owner(i), other)
+func (j *Judge) otherFamilyUp(i int) bool {
+	by, other := j.answer.findings[i].by, dns.TypeA+dns.TypeAAAA-j.answer.Sets[i].Type
+	m := j.Below.Lookup(j.answer.Owner(i), other)
 	if m == nil || m.Rcode != dns.RcodeSuccess {
 		return false
 	}
 	return slices.ContainsFunc(m.Answer, func(rr dns.RR) bool {
-		return rr != nil && rr.Header().Rrtype == other && !w.handler.health(by, reply.Addr(rr)).down
+		return rr != nil && rr.Header().Rrtype == other && !by.condition(reply.Addr(rr)).down
 	})
 }
-
-// lookup asks the plugins below for name and qtype, as the client would. It
-// returns nil when there is no answer.
-func (w *filterWriter) lookup(name string, qtype uint16) *dns.Msg {
-	r := &dns.Msg{
-		MsgHdr:   w.request.MsgHdr,
-		Question: []dns.Question{{Name: name, Qtype: qtype, Qclass: dns.ClassINET}},
-	}
-	if o := w.request.IsEdns0(); o != nil {
-		r.Extra = []dns.RR{dns.Copy(o)}
-	}
-	c := &capture{ResponseWriter: w.ResponseWriter}
-	_, _ = plugin.NextOrFailure(w.handler.Name(), w.handler.Next, w.ctx, c, r)
-	return c.msg
-}
-
-// A capture keeps the message that is written.
-type capture struct {
-	dns.ResponseWriter
-	msg *dns.Msg
-}
-
-// WriteMsg implements dns.ResponseWriter.
-func (c *capture) WriteMsg(m *dns.Msg) error {
-	c.msg = m
-	return nil
-}
-
-// Write implements dns.ResponseWriter. What it is given is not for the client.
-func (c *capture) Write(b []byte) (int, error) { return len(b), nil }
 
 // empty returns m without the i-th set and with a proof that there is no such
 // set, or nil where that cannot be had: where the zone's SOA cannot (an empty
 // answer without one is cached for who knows how long), or where somebody else
 // has signed the set.
-func (w *filterWriter) empty(m *dns.Msg, i int) *dns.Msg {
-	set, owner := &w.answer.Sets[i], w.answer.Owner(i)
-	start := w.startOfAuthority(owner)
+func (j *Judge) empty(m *dns.Msg, i int) *dns.Msg {
+	set, owner := &j.answer.Sets[i], j.answer.Owner(i)
+	start := j.startOfAuthority(owner)
 	if start == nil {
 		return nil
 	}
-	start.Hdr.Ttl = min(start.Hdr.Ttl, start.Minttl, w.answer.findings[i].ttl, reply.NegativeTTL)
+	start.Hdr.Ttl = min(start.Hdr.Ttl, start.Minttl, j.answer.findings[i].ttl, reply.NegativeTTL)
 	out := *m
 	out.Ns = []dns.RR{start}
-	if set.Signed() && w.dnssec {
-		out.Ns = w.handler.signer.denial(owner, set.Type, start, true, serverOf(w.ctx))
-		if !w.answer.SignedBy(i, out.Ns) {
+	if set.Signed() && j.DNSSEC {
+		out.Ns = j.Signer.Deny(owner, set.Type, start)
+		if !j.answer.SignedBy(i, out.Ns) {
 			return nil
 		}
 	}
-	return w.without(&out, i, nil)
+	return j.without(&out, i, nil)
 }
 
 // startOfAuthority returns a copy of the SOA of the zone that name is in, as
 // the plugins below tell it, or nil.
-func (w *filterWriter) startOfAuthority(name string) *dns.SOA {
-	m := w.lookup(name, dns.TypeSOA)
+func (j *Judge) startOfAuthority(name string) *dns.SOA {
+	m := j.Below.Lookup(name, dns.TypeSOA)
 	if m == nil {
 		return nil
 	}
@@ -129,18 +98,18 @@ func (w *filterWriter) startOfAuthority(name string) *dns.SOA {
 
 // fallback returns m with the filter's own addresses instead of the i-th set,
 // or nil where that cannot be had.
-func (w *filterWriter) fallback(m *dns.Msg, i int) *dns.Msg {
-	f := &w.answer.findings[i]
-	records := fallbackRecords(f.by, w.answer.Owner(i), w.answer.Sets[i].Type, f.ttl)
+func (j *Judge) fallback(m *dns.Msg, i int) *dns.Msg {
+	f := &j.answer.findings[i]
+	records := fallbackRecords(f.by, j.answer.Owner(i), j.answer.Sets[i].Type, f.ttl)
 	if records == nil {
-		return w.empty(m, i) // the fallback is of the other family
+		return j.empty(m, i) // the fallback is of the other family
 	}
-	sigs, ok := w.resign(&w.answer.Section, i, records)
+	sigs, ok := j.resign(&j.answer.Section, i, records)
 	if !ok {
 		return nil
 	}
 	out := *m
-	return w.explained(w.without(&out, i, append(records, sigs...)), "all addresses of this name and type are down: answered the fallback")
+	return j.explained(j.without(&out, i, append(records, sigs...)), "all addresses of this name and type are down: answered the fallback")
 }
 
 // fallbackRecords returns f's own addresses as records of owner and type, or nil
@@ -156,9 +125,9 @@ func fallbackRecords(f *filter, owner string, rrtype uint16, ttl uint32) (record
 
 // without makes the answer section of m the one it was, without the i-th set
 // and with records in its place. What stood beside it is about that set.
-func (w *filterWriter) without(m *dns.Msg, i int, records []dns.RR) *dns.Msg {
-	w.answer.Replace(i, reply.Edit{Then: w.answer.Hold(records)})
-	m.Answer = w.answer.Append(make([]dns.RR, 0, w.answer.Size()))
+func (j *Judge) without(m *dns.Msg, i int, records []dns.RR) *dns.Msg {
+	j.answer.Replace(i, reply.Edit{Then: j.answer.Hold(records)})
+	m.Answer = j.answer.Append(make([]dns.RR, 0, j.answer.Size()))
 	m.AuthenticatedData = false
 	var extra []dns.RR
 	for _, rr := range m.Extra {
@@ -171,20 +140,20 @@ func (w *filterWriter) without(m *dns.Msg, i int, records []dns.RR) *dns.Msg {
 }
 
 // failure answers with rcode because all records of the type are down.
-func (w *filterWriter) failure(rrtype uint16, rcode int) *dns.Msg {
-	m := reply.Failure(w.request, rcode)
-	reply.Explain(m, w.request, whyAllDown(rrtype))
+func (j *Judge) failure(rrtype uint16, rcode int) *dns.Msg {
+	m := reply.Failure(j.Request, rcode)
+	reply.Explain(m, j.Request, whyAllDown(rrtype))
 	return m
 }
 
 // explained returns a copy of m with the extended error why, if the client uses
 // EDNS.
-func (w *filterWriter) explained(m *dns.Msg, why string) *dns.Msg {
-	if w.request.IsEdns0() == nil {
+func (j *Judge) explained(m *dns.Msg, why string) *dns.Msg {
+	if j.Request.IsEdns0() == nil {
 		return m
 	}
 	out := *m
 	reply.OwnExtra(&out)
-	reply.Explain(&out, w.request, why)
+	reply.Explain(&out, j.Request, why)
 	return &out
 }

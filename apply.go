@@ -11,14 +11,14 @@ import (
 
 // apply makes of a set what was found. In the additional section no order is
 // dealt and no list is cut.
-func (w *filterWriter) apply(s *part, i int, answering bool) {
+func (j *Judge) apply(s *part, i int, answering bool) {
 	set, f := &s.Sets[i], &s.findings[i]
-	if !answering && w.unwanted(i) {
-		w.leaveOut(s, i)
+	if !answering && j.unwanted(i) {
+		j.leaveOut(s, i)
 		return
 	}
 	if f.pool != nil && !hintType(set.Type) {
-		w.applyPool(s, i)
+		j.applyPool(s, i)
 		return
 	}
 	if f.by != nil && !f.overlooked && f.by.dryRun {
@@ -30,24 +30,24 @@ func (w *filterWriter) apply(s *part, i int, answering bool) {
 	kept := f.kept(set)
 	switch {
 	case hintType(set.Type):
-		w.applyHints(s, i, kept)
+		j.applyHints(s, i, kept)
 		return
 	case !answering && f.up.Len() == 0:
-		w.applyAllDown(s, i)
+		j.applyAllDown(s, i)
 		return
 	case answering && addressType(set.Type):
-		w.arranged = true
-		kept = w.arrange(s, i, kept)
+		j.arranged = true
+		kept = j.arrange(s, i, kept)
 	}
 	if kept.Len() == set.At.Len() {
-		w.keep(s, i, kept, f.ttl)
+		j.keep(s, i, kept, f.ttl)
 		return
 	}
-	w.withdraw(s, i, kept)
+	j.withdraw(s, i, kept)
 }
 
 // leaveOut leaves a whole set out.
-func (w *filterWriter) leaveOut(s *part, i int) {
+func (j *Judge) leaveOut(s *part, i int) {
 	s.Replace(i, reply.Edit{Withdrawn: true})
 	if f := &s.findings[i]; f.by != nil {
 		f.by.counts.filtered.add(uint64(f.down), 0)
@@ -57,42 +57,42 @@ func (w *filterWriter) leaveOut(s *part, i int) {
 // applyAllDown makes of a set in the additional section that is all down what
 // the answer to a question for it would be: clients that read only this section
 // get what those get who ask. Where that is no address, the set goes.
-func (w *filterWriter) applyAllDown(s *part, i int) {
+func (j *Judge) applyAllDown(s *part, i int) {
 	set, f := &s.Sets[i], &s.findings[i]
-	other := w.beside(s.Owner(i), dns.TypeA+dns.TypeAAAA-set.Type)
+	other := j.beside(s.Owner(i), dns.TypeA+dns.TypeAAAA-set.Type)
 	switch {
 	case other != nil && (other.overlooked || other.up.Len() > 0):
 	case f.outcome == pool.ServedAllDown:
-		w.keep(s, i, set.At, f.ttl)
+		j.keep(s, i, set.At, f.ttl)
 		return
 	case f.outcome == pool.ServedFallback:
 		records := fallbackRecords(f.by, s.Owner(i), set.Type, f.ttl)
 		if records == nil {
 			break
 		}
-		sigs, ok := w.resign(&s.Section, i, records)
+		sigs, ok := j.resign(&s.Section, i, records)
 		if !ok {
 			f.by.counts.signed.add(uint64(f.down), 0)
-			w.keep(s, i, set.At, f.ttl)
+			j.keep(s, i, set.At, f.ttl)
 			return
 		}
 		s.Replace(i, reply.Edit{Then: s.Hold(append(records, sigs...)), Withdrawn: true})
 		f.by.counts.filtered.add(uint64(f.down), 0)
 		return
 	}
-	w.leaveOut(s, i)
+	j.leaveOut(s, i)
 }
 
 // arrange returns records of a set in the order of the policy, unless they are in
 // that of another handler, and no more than max_answers of them.
-func (w *filterWriter) arrange(s *part, i int, kept reply.List) reply.List {
+func (j *Judge) arrange(s *part, i int, kept reply.List) reply.List {
 	f := s.findings[i].by
-	if kept.Len() > 1 && f.Policy != pool.Sequential && !w.watching.ordered.Load() {
+	if kept.Len() > 1 && f.Policy != pool.Sequential && !j.Below.Ordered() {
 		var step uint64
 		switch {
 		case f.Policy != pool.Rotate:
-		case w.first.known && i == 0:
-			step = w.first.step
+		case j.first.known && i == 0:
+			step = j.first.step
 		default:
 			step = turns.next(s.Owner(i), s.Sets[i].Type)
 		}
@@ -107,7 +107,7 @@ func (w *filterWriter) arrange(s *part, i int, kept reply.List) reply.List {
 
 // keep makes a set the same records in the order of places, with a TTL that is not
 // above theirs.
-func (w *filterWriter) keep(s *part, i int, places reply.List, ttl uint32) {
+func (j *Judge) keep(s *part, i int, places reply.List, ttl uint32) {
 	set := &s.Sets[i]
 	if ttl == set.High && (places == set.At || slices.Equal(s.Places(places), s.At(i))) {
 		return
@@ -125,24 +125,24 @@ func (w *filterWriter) keep(s *part, i int, places reply.List, ttl uint32) {
 // where the set has none, or the client does not check them. It returns false
 // where they would be by another key than that of the set, since clients that
 // check would take the records for bogus.
-func (w *filterWriter) resign(s *reply.Section, i int, records []dns.RR) (sigs []dns.RR, ok bool) {
-	if !w.dnssec || !s.Sets[i].Signed() {
+func (j *Judge) resign(s *reply.Section, i int, records []dns.RR) (sigs []dns.RR, ok bool) {
+	if !j.DNSSEC || !s.Sets[i].Signed() {
 		return nil, true
 	}
-	sigs = w.handler.signer.set(records, serverOf(w.ctx))
+	sigs = j.Signer.Sign(records)
 	return sigs, s.SignedBy(i, sigs)
 }
 
 // withdraw makes a set the records kept only. A set that another key has signed
 // is left whole for clients that check: those that are up come first in it.
-func (w *filterWriter) withdraw(s *part, i int, kept reply.List) {
+func (j *Judge) withdraw(s *part, i int, kept reply.List) {
 	f := &s.findings[i]
 	var sigs []dns.RR
-	if s.Sets[i].Signed() && w.dnssec {
+	if s.Sets[i].Signed() && j.DNSSEC {
 		var ok bool
-		if sigs, ok = w.resign(&s.Section, i, s.AppendWithTTL(nil, kept, f.ttl)); !ok {
+		if sigs, ok = j.resign(&s.Section, i, s.AppendWithTTL(nil, kept, f.ttl)); !ok {
 			f.countSigned()
-			w.keep(s, i, s.upFirst(i, kept), f.ttl)
+			j.keep(s, i, s.upFirst(i, kept), f.ttl)
 			return
 		}
 	}

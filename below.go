@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 
+	"github.com/coredns/coredns/plugin"
 	"github.com/miekg/dns"
 
 	"github.com/rrhealth/rrhealth/plugin/pool"
@@ -113,3 +114,125 @@ func (w *aboveWriter) Write(b []byte) (int, error) {
 	w.wrote = true
 	return w.ResponseWriter.Write(b)
 }
+
+// A filterWriter judges the answers that plugins below write.
+type filterWriter struct {
+	dns.ResponseWriter
+	handler  *RRHealth
+	ctx      context.Context
+	query    Query
+	watching watchedContext // room for ctx
+}
+
+var (
+	_ Below  = (*filterWriter)(nil)
+	_ Signer = (*filterWriter)(nil)
+)
+
+// judging returns a writer that judges the answer of plugins below to r, which is
+// for a name of the pool own, if that is not nil, or under the filter f, if that is
+// not.
+func (h *RRHealth) judging(ctx context.Context, w dns.ResponseWriter, r *dns.Msg, own *served, f *filter) *filterWriter {
+	j := &filterWriter{ResponseWriter: w, handler: h, ctx: ctx}
+	j.query = Query{rules: &h.rules, Below: j, Signer: j, Request: r, Filter: f, Own: own, DNSSEC: reply.WantsDNSSEC(r)}
+	if len(h.pools) > 0 {
+		j.query.Pools, j.query.Nested = true, h.nested(ctx)
+	}
+	if own == nil {
+		j.query.Foreign = r.Question[0].Name
+	}
+	return j
+}
+
+// WriteMsg implements dns.ResponseWriter.
+func (w *filterWriter) WriteMsg(m *dns.Msg) error {
+	if !w.query.MayChange(m) {
+		return w.ResponseWriter.WriteMsg(m)
+	}
+	fast := takesBytes(w.ResponseWriter, w.query.Request)
+	if fast {
+		w.query.Limits, fast = limitsOf(w.RemoteAddr(), w.query.Request)
+	}
+	j := w.query.judge()
+	result := j.message(m)
+	done := result.Dropped() || fast && writeResult(w.ResponseWriter, w.query.Request, result)
+	if !done {
+		m = result.Message()
+	}
+	if j.put(); done {
+		return nil
+	}
+	if result.Ordered {
+		tellOrdered(w.watching.Context)
+	}
+	return w.ResponseWriter.WriteMsg(m)
+}
+
+// writeResult writes result, a reply to r, as bytes, and reports whether it could.
+func writeResult(w dns.ResponseWriter, r *dns.Msg, result Result) bool {
+	if handsBack(r) {
+		return false
+	}
+	p := reply.Get()
+	defer p.Put()
+	return result.Pack(p) && send(w, p)
+}
+
+// Client implements Below.
+func (w *filterWriter) Client(p *served, ecs *dns.EDNS0_SUBNET) pool.Client {
+	return p.client(w.ctx, w.ResponseWriter, ecs)
+}
+
+// Ordered implements Below.
+func (w *filterWriter) Ordered() bool { return w.watching.ordered.Load() }
+
+// Lookup implements Below.
+func (w *filterWriter) Lookup(name string, qtype uint16) *dns.Msg {
+	asked := w.query.Request
+	r := &dns.Msg{
+		MsgHdr:   asked.MsgHdr,
+		Question: []dns.Question{{Name: name, Qtype: qtype, Qclass: dns.ClassINET}},
+	}
+	if o := asked.IsEdns0(); o != nil {
+		r.Extra = []dns.RR{dns.Copy(o)}
+	}
+	c := &capture{ResponseWriter: w.ResponseWriter}
+	_, _ = plugin.NextOrFailure(w.handler.Name(), w.handler.Next, w.ctx, c, r)
+	return c.msg
+}
+
+// Sign implements Signer.
+func (w *filterWriter) Sign(set []dns.RR) []dns.RR {
+	return w.handler.signer.set(set, serverOf(w.ctx))
+}
+
+// Deny implements Signer.
+func (w *filterWriter) Deny(name string, qtype uint16, soa *dns.SOA) []dns.RR {
+	return w.handler.signer.denial(name, qtype, soa, true, serverOf(w.ctx))
+}
+
+// NoData implements Signer.
+func (w *filterWriter) NoData(r *dns.Msg, zone string, ttl uint32) *dns.Msg {
+	if zone == "" {
+		zone = w.handler.zoneOf(strings.ToLower(r.Question[0].Name))
+	}
+	if zone == "" {
+		zone = r.Question[0].Name // a plugin below answers another question
+	}
+	return w.handler.noDataFor(w.ctx, r, zone, ttl)
+}
+
+// A capture keeps the message that is written.
+type capture struct {
+	dns.ResponseWriter
+	msg *dns.Msg
+}
+
+// WriteMsg implements dns.ResponseWriter.
+func (c *capture) WriteMsg(m *dns.Msg) error {
+	c.msg = m
+	return nil
+}
+
+// Write implements dns.ResponseWriter. Bytes are not for the client.
+func (c *capture) Write(b []byte) (int, error) { return len(b), nil }

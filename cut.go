@@ -30,14 +30,13 @@ const (
 // judgePart judges as much of m as fills the reply, and returns a message with
 // only that in it. It reports false, with nothing judged, where the reply may
 // hold all of m or where the part does not tell what is to leave.
-func (w *filterWriter) judgePart(m *dns.Msg) (part *dns.Msg, ok bool) {
+func (j *Judge) judgePart(m *dns.Msg) (part *dns.Msg, ok bool) {
 	qtype := m.Question[0].Qtype
-	if w.filter == nil || len(m.Answer) <= dns.MinMsgSize/shortestRecord || qtype != dns.TypeA && qtype != dns.TypeAAAA {
+	if j.Filter == nil || len(m.Answer) <= dns.MinMsgSize/shortestRecord || qtype != dns.TypeA && qtype != dns.TypeAAAA {
 		return nil, false
 	}
-	limits, ok := w.fits()
-	full := limits.Most/shortestRecord + 1
-	if !ok || len(m.Answer) <= full {
+	full := j.Limits.Most/shortestRecord + 1
+	if j.Limits.Most == 0 || len(m.Answer) <= full {
 		return nil, false
 	}
 	part = new(dns.Msg)
@@ -49,9 +48,9 @@ func (w *filterWriter) judgePart(m *dns.Msg) (part *dns.Msg, ok bool) {
 		}
 	}
 	if start, end, ok := oneSet(m.Answer); ok {
-		return part, w.judgeWindow(part, m.Answer, start, end, full)
+		return part, j.judgeWindow(part, m.Answer, start, end, full)
 	}
-	return part, w.judgeStart(part, m.Answer, full)
+	return part, j.judgeStart(part, m.Answer, full)
 }
 
 // oneSet returns where the addresses stand in an answer that has one set of them
@@ -80,46 +79,46 @@ func oneSet(rrs []dns.RR) (start, end int, ok bool) {
 
 // judgeWindow judges a part of the set that stands from start to end in rrs,
 // and makes it the answer of m. Its first record is the one whose turn it is.
-func (w *filterWriter) judgeWindow(m *dns.Msg, rrs []dns.RR, start, end, full int) bool {
-	set, f := rrs[start:end], w.filterOf(rrs[start].Header().Name)
-	if f.MaxAnswers > 0 || w.poolOf(rrs[start].Header().Name) != nil {
+func (j *Judge) judgeWindow(m *dns.Msg, rrs []dns.RR, start, end, full int) bool {
+	set, f := rrs[start:end], j.filterOf(rrs[start].Header().Name)
+	if f.MaxAnswers > 0 || j.poolOf(rrs[start].Header().Name) != nil {
 		return false
 	}
 	first := 0
-	rotates := f.Policy == pool.Rotate && !f.dryRun && !w.watching.ordered.Load()
+	rotates := f.Policy == pool.Rotate && !f.dryRun && !j.Below.Ordered()
 	if h := rrs[start].Header(); rotates {
-		w.first = turned{turns.next(h.Name, h.Rrtype), true}
-		first = int(w.first.step % uint64(len(set))) // #nosec G115 -- less than the length
+		j.first = turned{turns.next(h.Name, h.Rrtype), true}
+		first = int(j.first.step % uint64(len(set))) // #nosec G115 -- less than the length
 	}
-	whole := w.first
+	whole := j.first
 	for n := full + full/8 + 1; n < len(set); n *= 4 {
 		m.Answer = slices.Grow(m.Answer[:0:0], start+n)
 		m.Answer = append(m.Answer, rrs[:start]...)
 		m.Answer = append(m.Answer, set[first:min(first+n, len(set))]...)
 		m.Answer = append(m.Answer, set[:max(0, first+n-len(set))]...)
-		w.judgeSets(m)
-		switch found := &w.answer.findings[0]; {
+		j.judgeSets(m)
+		switch found := &j.answer.findings[0]; {
 		case found.overlooked && first > 0:
 			first = 0 // what is of no concern leaves as it is
 			n /= 4
 		case found.overlooked || found.up.Len() >= full && outcomeOf(&f.Settings, len(set), found.up.Len()) == pool.Served:
-			w.first = turned{0, true} // it begins with the right one
+			j.first = turned{0, true} // it begins with the right one
 			return true
 		}
 	}
-	w.first = whole
+	j.first = whole
 	return false
 }
 
 // judgeStart judges the first of rrs, which are of many sets, and makes them the
 // answer of m.
-func (w *filterWriter) judgeStart(m *dns.Msg, rrs []dns.RR, full int) bool {
+func (j *Judge) judgeStart(m *dns.Msg, rrs []dns.RR, full int) bool {
 	for n := full + full/4 + 1; n < len(rrs)/2; n *= 4 {
 		m.Answer = rrs[:n:n]
-		w.judgeSets(m)
-		if leave, ok := w.leaving(rrs[n:]); !ok {
+		j.judgeSets(m)
+		if leave, ok := j.leaving(rrs[n:]); !ok {
 			return false
-		} else if leave >= full && w.allDown(m.Question[0].Qtype) == reply.None {
+		} else if leave >= full && j.allDown(m.Question[0].Qtype) == reply.None {
 			return true
 		}
 	}
@@ -128,10 +127,10 @@ func (w *filterWriter) judgeStart(m *dns.Msg, rrs []dns.RR, full int) bool {
 
 // leaving returns how many records of the answer leave. It reports false where
 // the rest, which has not been judged, has a say in that.
-func (w *filterWriter) leaving(rest []dns.RR) (n int, ok bool) {
+func (j *Judge) leaving(rest []dns.RR) (n int, ok bool) {
 	down := make([]int, 0, fewDown)
-	for i := range w.answer.Sets {
-		set, f := &w.answer.Sets[i], &w.answer.findings[i]
+	for i := range j.answer.Sets {
+		set, f := &j.answer.Sets[i], &j.answer.findings[i]
 		switch {
 		case f.pool != nil || targetType(set.Type):
 			return 0, false
@@ -146,12 +145,12 @@ func (w *filterWriter) leaving(rest []dns.RR) (n int, ok bool) {
 			down = append(down, i)
 		}
 	}
-	for place := range w.answer.RRs {
-		if of := w.answer.SetOf(place); of == reply.None || !w.answer.Sets[of].Signed() {
+	for place := range j.answer.RRs {
+		if of := j.answer.SetOf(place); of == reply.None || !j.answer.Sets[of].Signed() {
 			n++
 		}
 	}
-	return n, !slices.ContainsFunc(rest, func(rr dns.RR) bool { return rr == nil || w.answer.isOf(rr, down) })
+	return n, !slices.ContainsFunc(rest, func(rr dns.RR) bool { return rr == nil || j.answer.isOf(rr, down) })
 }
 
 // isOf reports whether rr belongs to one of the sets given.

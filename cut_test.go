@@ -194,9 +194,9 @@ func TestAPartSaysWhatTheWholeDoes(t *testing.T) {
 		if t.Failed() {
 			return
 		}
-		if w := h.judging(t.Context(), request.NewScrubWriter(q, writers[network]), q, h.filters[0]); len(want.sent) > 0 {
-			w.draft = new(draft)
-			if _, ok := w.judgePart(m); ok {
+		if w := h.judging(t.Context(), request.NewScrubWriter(q, writers[network]), q, nil, h.filters[0]); len(want.sent) > 0 {
+			w.query.Limits, _ = limitsOf(w.RemoteAddr(), q)
+			if _, ok := (&Judge{Query: &w.query}).judgePart(m); ok {
 				parts++
 			}
 		}
@@ -245,7 +245,7 @@ func onlyWhatIsUp(t *testing.T, h *RRHealth, m *dns.Msg, part, whole []byte) {
 	if (got.Unpack(part) == nil) != (want.Unpack(whole) == nil) || got.Truncated != want.Truncated || got.Rcode != want.Rcode {
 		t.Fatalf("part\n%v\nwhole\n%v", got, want)
 	}
-	isDown := func(rr dns.RR) bool { return h.health(h.filters[0], reply.Addr(rr)).down }
+	isDown := func(rr dns.RR) bool { return h.filters[0].condition(reply.Addr(rr)).down }
 	if slices.ContainsFunc(want.Answer, isDown) {
 		return
 	}

@@ -21,11 +21,16 @@ func (h *RRHealth) noData(ctx context.Context, r *dns.Msg, zone string) *dns.Msg
 // family, all are down, and resolvers must not remember that for longer than they
 // would remember addresses.
 func (h *RRHealth) noAddress(ctx context.Context, r *dns.Msg, p *served, s *pool.Snapshot, f pool.Family) *dns.Msg {
-	ttl := uint32(reply.NegativeTTL)
+	return h.noDataFor(ctx, r, p.zone, p.negativeTTL(s, f))
+}
+
+// negativeTTL returns how many seconds resolvers may remember that s has no
+// address of one family to answer.
+func (p *served) negativeTTL(s *pool.Snapshot, f pool.Family) uint32 {
 	if p.Has(f) {
-		ttl = min(ttl, s.TTL)
+		return min(reply.NegativeTTL, s.TTL)
 	}
-	return h.noDataFor(ctx, r, p.zone, ttl)
+	return reply.NegativeTTL
 }
 
 // noDataFor is noData with another TTL, in seconds.

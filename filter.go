@@ -28,9 +28,9 @@ type condition struct {
 	ttl     uint32 // the most seconds that the answer may live; only if watched
 }
 
-// health returns the condition of addr for f. An address whose health is unknown
-// is taken for up.
-func (h *RRHealth) health(f *filter, addr netip.Addr) condition {
+// condition returns the condition of addr. An address whose health is unknown is
+// taken for up.
+func (f *filter) condition(addr netip.Addr) condition {
 	health, known, inScope := f.Health(addr)
 	switch {
 	case known:

@@ -12,18 +12,18 @@ import (
 )
 
 // judgeHints does it for a set of HTTPS or SVCB records.
-func (w *filterWriter) judgeHints(s *part, i int, f *finding) {
+func (j *Judge) judgeHints(s *part, i int, f *finding) {
 	for _, place := range s.At(i) {
 		rr := s.RRs[place]
-		p := w.poolOf(targetOf(rr))
+		p := j.poolOf(targetOf(rr))
 		for addr := range reply.Hints(rr) {
 			switch {
 			case p != nil:
 				f.notePoolHint(p, addr)
 			case f.by != nil:
-				f.note(w.handler.health(f.by, addr))
-			case w.own != nil && w.own.Snapshot().Down(w.own.Config, addr):
-				f.pool = w.own
+				f.note(f.by.condition(addr))
+			case j.Own != nil && j.Own.Snapshot().Down(j.Own.Config, addr):
+				f.pool = j.Own
 				f.strange++
 			}
 		}
@@ -43,11 +43,11 @@ func (f *finding) notePoolHint(p *served, addr netip.Addr) {
 // poolHints returns a copy of rr, a record with hints, of which the target is p's,
 // with the addresses that p answers in their place, or nil where it has those.
 // Those that p answers though they are down are no hints.
-func (w *filterWriter) poolHints(rr dns.RR, p *served, step uint64, signed bool) dns.RR {
+func (j *Judge) poolHints(rr dns.RR, p *served, step uint64, signed bool) dns.RR {
 	s := p.Snapshot()
 	same := true
 	mended := reply.EditHints(rr, func(f pool.Family, ips []net.IP) []net.IP {
-		order := p.Aside(nil, s, f, w.bystander(p), step)
+		order := p.Aside(nil, s, f, j.bystander(p), step)
 		if signed {
 			slices.Sort(order) // one signature for all orders
 		}
@@ -68,15 +68,15 @@ func (w *filterWriter) poolHints(rr dns.RR, p *served, step uint64, signed bool)
 
 // applyHints makes of an SVCB or HTTPS set the records kept, without hints that
 // are down, and with those of pools' names that the pools answer.
-func (w *filterWriter) applyHints(s *part, i int, kept reply.List) {
+func (j *Judge) applyHints(s *part, i int, kept reply.List) {
 	set, f := &s.Sets[i], &s.findings[i]
 	same := kept.Len() == set.At.Len()
 	if f.down == 0 && f.strange == 0 && f.pool == nil && same {
-		w.keep(s, i, set.At, f.ttl)
+		j.keep(s, i, set.At, f.ttl)
 		return
 	}
 	records := make([]dns.RR, 0, kept.Len()+1)
-	hinted := w.hinter(s, i)
+	hinted := j.hinter(s, i)
 	for _, place := range s.Places(kept) {
 		rr := s.RRs[place]
 		if record := hinted(rr); record != nil {
@@ -85,13 +85,13 @@ func (w *filterWriter) applyHints(s *part, i int, kept reply.List) {
 		records = append(records, reply.Copy(rr, rr.Header().Name, f.ttl))
 	}
 	if same {
-		w.keep(s, i, set.At, f.ttl)
+		j.keep(s, i, set.At, f.ttl)
 		return
 	}
-	sigs, ok := w.resign(&s.Section, i, records)
+	sigs, ok := j.resign(&s.Section, i, records)
 	if !ok {
 		f.countSigned()
-		w.keep(s, i, set.At, f.ttl)
+		j.keep(s, i, set.At, f.ttl)
 		return
 	}
 	s.Replace(i, reply.Edit{Then: s.Hold(append(records, sigs...)), Withdrawn: true})
@@ -102,24 +102,24 @@ func (w *filterWriter) applyHints(s *part, i int, kept reply.List) {
 
 // hinter returns what makes a copy of a record of a set with the hints that it is
 // to have, or nil where it has those.
-func (w *filterWriter) hinter(s *part, i int) func(dns.RR) dns.RR {
+func (j *Judge) hinter(s *part, i int) func(dns.RR) dns.RR {
 	set, f := &s.Sets[i], &s.findings[i]
 	down := func(addr netip.Addr) bool {
 		switch {
 		case f.by != nil:
-			return !f.by.dryRun && w.handler.health(f.by, addr).down
-		case w.own != nil:
-			return w.own.Snapshot().Down(w.own.Config, addr)
+			return !f.by.dryRun && f.by.condition(addr).down
+		case j.Own != nil:
+			return j.Own.Snapshot().Down(j.Own.Config, addr)
 		}
 		return false
 	}
 	var step uint64
 	if f.pool != nil {
-		step = w.turn(s.Owner(i), set.Type)
+		step = j.turn(s.Owner(i), set.Type)
 	}
 	return func(rr dns.RR) dns.RR {
-		if p := w.poolOf(targetOf(rr)); p != nil {
-			return w.poolHints(rr, p, step, set.Signed() && w.dnssec)
+		if p := j.poolOf(targetOf(rr)); p != nil {
+			return j.poolHints(rr, p, step, set.Signed() && j.DNSSEC)
 		}
 		return reply.DropHints(rr, down)
 	}

@@ -48,43 +48,43 @@ func (s *part) clear() {
 }
 
 // judge finds out how the addresses in a set are, and what follows from it.
-func (w *filterWriter) judge(s *part, i int) *finding {
+func (j *Judge) judge(s *part, i int) *finding {
 	set, owner, f := &s.Sets[i], s.Owner(i), &s.findings[i]
-	f.by, f.up, f.ttl, f.overlooked = w.filterOf(owner), set.At, set.Low, true
+	f.by, f.up, f.ttl, f.overlooked = j.filterOf(owner), set.At, set.Low, true
 	if f.by != nil {
 		f.ttl = min(f.ttl, f.by.TTL)
 	}
 	if targetType(set.Type) {
 		if hintType(set.Type) {
-			w.judgeHints(s, i, f)
+			j.judgeHints(s, i, f)
 		}
-		if f.by != nil && s == &w.answer {
-			w.judgeTargets(s, i, f)
+		if f.by != nil && s == &j.answer {
+			j.judgeTargets(s, i, f)
 		}
 		return f
 	}
-	if f.pool = w.poolOf(owner); f.pool == nil && f.by != nil {
-		w.judgeAddresses(s, i, f)
+	if f.pool = j.poolOf(owner); f.pool == nil && f.by != nil {
+		j.judgeAddresses(s, i, f)
 	}
 	return f
 }
 
 // filterOf returns the filter for owner, or nil. A target may be the business of
 // another filter than the name that was asked.
-func (w *filterWriter) filterOf(owner string) *filter {
-	if w.filter != nil && w.handler.several {
-		if own := w.handler.filterOf(owner); own != nil {
+func (j *Judge) filterOf(owner string) *filter {
+	if j.Filter != nil && len(j.filters) > 1 {
+		if own := j.rules.filterOf(owner); own != nil {
 			return own
 		}
 	}
-	return w.filter
+	return j.Filter
 }
 
 // judgeAddresses finds out how the addresses in a set of A or AAAA records are.
-func (w *filterWriter) judgeAddresses(s *part, i int, f *finding) {
+func (j *Judge) judgeAddresses(s *part, i int, f *finding) {
 	from := s.Begin()
 	for _, place := range s.At(i) {
-		c := w.handler.health(f.by, reply.Addr(s.RRs[place]))
+		c := f.by.condition(reply.Addr(s.RRs[place]))
 		if f.note(c); !c.down {
 			s.Add(place)
 		}
@@ -125,16 +125,16 @@ func (f *finding) leftOut() (addresses, targets uint64) {
 
 // allDown returns the set that the question is about when all of it is down,
 // else none.
-func (w *filterWriter) allDown(qtype uint16) int {
+func (j *Judge) allDown(qtype uint16) int {
 	asked := reply.None
 	if !judgedType(qtype) {
 		return reply.None
 	}
-	for i := range w.answer.Sets {
-		if w.answer.Sets[i].Type != qtype {
+	for i := range j.answer.Sets {
+		if j.answer.Sets[i].Type != qtype {
 			continue
 		}
-		if f := &w.answer.findings[i]; !f.judged() || f.up.Len() > 0 {
+		if f := &j.answer.findings[i]; !f.judged() || f.up.Len() > 0 {
 			return reply.None
 		}
 		asked = i

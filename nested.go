@@ -70,7 +70,7 @@ func (h *RRHealth) filteredAround(ctx context.Context, r *dns.Msg) bool {
 
 // watch returns the context in which plugins below are to answer.
 func (w *filterWriter) watch() context.Context {
-	w.watching.Context, w.watching.handler, w.watching.filter = w.ctx, w.handler, w.filter != nil
+	w.watching.Context, w.watching.handler, w.watching.filter = w.ctx, w.handler, w.query.Filter != nil
 	w.ctx = &w.watching
 	return w.ctx
 }

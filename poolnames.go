@@ -1,8 +1,6 @@
 package rrhealth
 
 import (
-	"strings"
-
 	"github.com/miekg/dns"
 
 	"github.com/rrhealth/rrhealth/plugin/pool"
@@ -15,17 +13,17 @@ import (
 // what they are given beside an answer.
 
 // poolOf returns the pool to which name belongs, or nil.
-func (w *filterWriter) poolOf(name string) *served {
-	if !w.pools || name == w.foreign {
+func (q *Query) poolOf(name string) *served {
+	if !q.Pools || name == q.Foreign {
 		return nil
 	}
-	return w.handler.poolOf(name)
+	return q.rules.poolOf(name)
 }
 
 // concerned reports whether rrs have an address, or a hint, of a pool's name.
 // Most answers have none, so it costs a comparison for each address.
-func (w *filterWriter) concerned(rrs []dns.RR) bool {
-	if !w.pools {
+func (q *Query) concerned(rrs []dns.RR) bool {
+	if !q.Pools {
 		return false
 	}
 	latest := ""
@@ -38,14 +36,14 @@ func (w *filterWriter) concerned(rrs []dns.RR) bool {
 		switch h.Rrtype {
 		case dns.TypeA, dns.TypeAAAA:
 		case dns.TypeHTTPS, dns.TypeSVCB:
-			if w.own != nil {
+			if q.Own != nil {
 				return true
 			}
 			name = targetOf(rr)
 		default:
 			continue
 		}
-		if name != latest && w.poolOf(name) != nil {
+		if name != latest && q.poolOf(name) != nil {
 			return true
 		}
 		latest = name
@@ -55,8 +53,8 @@ func (w *filterWriter) concerned(rrs []dns.RR) bool {
 
 // turn returns where the rotation stands of addresses that come along with the
 // answer, as owner's of the type given, and moves it on.
-func (w *filterWriter) turn(owner string, rrtype uint16) uint64 {
-	if w.nested {
+func (j *Judge) turn(owner string, rrtype uint16) uint64 {
+	if j.Nested {
 		return nestedTurn(owner, rrtype)
 	}
 	return turns.next(owner, rrtype)
@@ -65,8 +63,8 @@ func (w *filterWriter) turn(owner string, rrtype uint16) uint64 {
 // keepIfSigned keeps the records of the ith set of s, the addresses that p answers
 // first, where the signatures of records, which would be answered instead, would
 // not be by the key that signed the set. Else it returns those signatures.
-func (w *filterWriter) keepIfSigned(s *part, i int, p *served, f pool.Family, records []dns.RR) (sigs []dns.RR, kept bool) {
-	sigs, ok := w.resign(&s.Section, i, records)
+func (j *Judge) keepIfSigned(s *part, i int, p *served, f pool.Family, records []dns.RR) (sigs []dns.RR, kept bool) {
+	sigs, ok := j.resign(&s.Section, i, records)
 	if ok {
 		return sigs, false
 	}
@@ -80,29 +78,29 @@ func (w *filterWriter) keepIfSigned(s *part, i int, p *served, f pool.Family, re
 		}
 	}
 	p.CountSigned(len(rest))
-	w.keep(s, i, s.Store(append(up, rest...)...), min(snapshot.TTL, s.Sets[i].Low))
+	j.keep(s, i, s.Store(append(up, rest...)...), min(snapshot.TTL, s.Sets[i].Low))
 	return nil, true
 }
 
 // signed returns records with the signatures that the client asks for.
-func (w *filterWriter) signed(records []dns.RR) []dns.RR {
-	if !w.dnssec {
+func (j *Judge) signed(records []dns.RR) []dns.RR {
+	if !j.DNSSEC {
 		return records
 	}
-	return append(records, w.handler.signer.set(records, serverOf(w.ctx))...)
+	return append(records, j.Signer.Sign(records)...)
 }
 
 // applyPool makes the ith set of s, whose owner is a pool's name, what the pool
 // answers. Where that is no address, the set is left out: clients that need it ask.
-func (w *filterWriter) applyPool(s *part, i int) {
+func (j *Judge) applyPool(s *part, i int) {
 	p, owner, rrtype := s.findings[i].pool, s.Owner(i), s.Sets[i].Type
 	snapshot := p.Snapshot()
 	f, _ := familyOf(rrtype)
 	var records []dns.RR
 	if members := snapshot.Choices[f].Members; len(members) > 0 {
-		order := p.Aside(nil, snapshot, f, w.bystander(p), w.turn(owner, rrtype))
+		order := p.Aside(nil, snapshot, f, j.bystander(p), j.turn(owner, rrtype))
 		records = reply.Records(owner, snapshot.TTL, members, order)
-		sigs, kept := w.keepIfSigned(s, i, p, f, records)
+		sigs, kept := j.keepIfSigned(s, i, p, f, records)
 		if kept {
 			return
 		}
@@ -115,29 +113,15 @@ func (w *filterWriter) applyPool(s *part, i int) {
 // answer about something else: the sender of the query, not the network that a
 // resolver names, since what comes along is for all networks (RFC 7871, section
 // 7.3.1).
-func (w *filterWriter) bystander(p *served) pool.Client {
-	return p.client(w.ctx, w.ResponseWriter, nil)
+func (j *Judge) bystander(p *served) pool.Client {
+	return j.Below.Client(p, nil)
 }
 
 // unemptied returns out, which was made of m, or a denial where out has lost all
 // that it answered.
-func (w *filterWriter) unemptied(out, m *dns.Msg) *dns.Msg {
+func (j *Judge) unemptied(out, m *dns.Msg) *dns.Msg {
 	if len(out.Answer) > 0 || len(m.Answer) == 0 {
 		return out
 	}
-	name := m.Question[0].Name
-	zone := w.handler.zoneOf(strings.ToLower(name))
-	if zone == "" {
-		zone = name // a plugin below answers another question
-	}
-	return w.handler.noData(w.ctx, w.questionFor(name), zone)
-}
-
-// lookForPools makes w look for the names of pools in the answer to a question
-// for a name of the pool own, or of none.
-func (w *filterWriter) lookForPools(own *served) {
-	w.pools, w.own, w.nested = true, own, w.handler.nested(w.ctx)
-	if own == nil {
-		w.foreign = w.request.Question[0].Name
-	}
+	return j.Signer.NoData(j.questionFor(m.Question[0].Name), "", reply.NegativeTTL)
 }

@@ -119,13 +119,10 @@ func bothPaths(t *testing.T, h *RRHealth, m, r *dns.Msg) (fast bool) {
 	} {
 		r := r.Copy() // the server changes it
 		want := &packer{addr: addr}
-		w := h.judging(t.Context(), request.NewScrubWriter(r, want), r, h.filters[0])
-		w.draft = new(draft)
-		if len(h.pools) > 0 {
-			w.lookForPools(h.match(r))
-		}
-		w.judgeAnswer(m)
-		if w.applyTo(m); w.answer.Empty() {
+		w := h.judging(t.Context(), request.NewScrubWriter(r, want), r, h.match(r), h.filters[0])
+		j := &Judge{Query: &w.query}
+		j.judgeAnswer(m)
+		if j.applyTo(m); j.answer.Empty() {
 			return false
 		}
 		got := new(reply.Packet)
@@ -133,8 +130,8 @@ func bothPaths(t *testing.T, h *RRHealth, m, r *dns.Msg) (fast bool) {
 		if !ok {
 			t.Fatalf("no bounds for %T", addr)
 		}
-		fast = !handsBack(r) && w.pack(got, m, limits)
-		out := *w.assemble(m)
+		fast = !handsBack(r) && j.pack(got, m, limits)
+		out := *j.assemble(m)
 		out.Extra = slices.Clone(out.Extra)
 		if err := w.ResponseWriter.WriteMsg(&out); err != nil && fast {
 			t.Errorf("bytes where there is no message: %v", err)

@@ -29,14 +29,10 @@ import (
 type RRHealth struct {
 	Next plugin.Handler
 
-	zones    []string // of the server block
-	block    *Block
-	slab     []served
-	pools    []*served   // all of slab
-	names    names.Table // indices of slab
-	filters  []*filter
-	rules    names.Suffixes // indices of filters
-	several  bool           // filters
+	zones []string // of the server block
+	block *Block
+	rules
+	pools    []*served // all of the slab
 	learned  chan sighting
 	instance *instance
 	metadata bool // the metadata plugin is in the server block
@@ -52,7 +48,7 @@ type RRHealth struct {
 var _ plugin.Handler = (*RRHealth)(nil)
 
 func newHandler(zones []string, stanzas []config.Stanza) *RRHealth {
-	h := &RRHealth{zones: zones, rules: names.NewSuffixes(), block: new(Block)}
+	h := &RRHealth{zones: zones, rules: rules{suffixes: names.NewSuffixes()}, block: new(Block)}
 	n := 0
 	for i := range stanzas {
 		if s := &stanzas[i]; !s.IsFilter() {
@@ -70,7 +66,7 @@ func newHandler(zones []string, stanzas []config.Stanza) *RRHealth {
 		h.serveStanza(s, first)
 		first += len(s.Names)
 	}
-	if h.several = len(h.filters) > 1; len(h.filters) > 0 {
+	if len(h.filters) > 0 {
 		h.learned = make(chan sighting, sightingsAtOnce)
 	}
 	return h
@@ -103,7 +99,7 @@ func (h *RRHealth) serveStanza(s *config.Stanza, from int) {
 func (h *RRHealth) judgeStanza(s *config.Stanza) {
 	for _, name := range s.Names {
 		f := newFilter(name, s)
-		h.rules.Add(name, int32(len(h.filters))) // #nosec G115 -- memory holds fewer filters
+		h.suffixes.Add(name, int32(len(h.filters))) // #nosec G115 -- memory holds fewer filters
 		f.Learn = h.learn(f.Watchlist)
 		h.filters = append(h.filters, f)
 		h.block.Watchlists = append(h.block.Watchlists, f.Watchlist)
@@ -165,13 +161,9 @@ func (h *RRHealth) passOn(ctx context.Context, w dns.ResponseWriter, r *dns.Msg)
 // not nil, or under the filter f, if that is not. Where h has pools, it looks
 // through the answer for their names.
 func (h *RRHealth) below(ctx context.Context, w dns.ResponseWriter, r *dns.Msg, own *served, f *filter) (int, error) {
-	pools := len(h.pools) > 0 && ordinary(r)
-	if pools || f != nil {
-		judge := h.judging(ctx, w, r, f)
-		if pools {
-			judge.lookForPools(own)
-		}
-		w, ctx = judge, judge.watch()
+	if f != nil || len(h.pools) > 0 && ordinary(r) {
+		judging := h.judging(ctx, w, r, own, f)
+		w, ctx = judging, judging.watch()
 	}
 	return plugin.NextOrFailure(h.Name(), h.Next, ctx, w, r)
 }
@@ -184,28 +176,12 @@ func (h *RRHealth) match(r *dns.Msg) *served {
 	return h.poolOf(r.Question[0].Name)
 }
 
-// poolOf returns the pool for name, in any case, or nil.
-func (h *RRHealth) poolOf(name string) *served {
-	if i, ok := h.names.Match(name); ok {
-		return &h.slab[i]
-	}
-	return nil
-}
-
 // filterFor returns the filter that judges the answer to r, or nil.
 func (h *RRHealth) filterFor(r *dns.Msg) *filter {
 	if !ordinary(r) {
 		return nil
 	}
 	return h.filterOf(r.Question[0].Name)
-}
-
-// filterOf returns the filter for name, in any case, or nil.
-func (h *RRHealth) filterOf(name string) *filter {
-	if i, ok := h.rules.Match(name); ok {
-		return h.filters[i]
-	}
-	return nil
 }
 
 // ordinary reports whether r may be our business at all: transfers, updates,

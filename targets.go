@@ -56,10 +56,10 @@ func svcbTarget(rr *dns.SVCB) string {
 
 // judgeTargets finds out which records of the set, of SRV, HTTPS or SVCB, have a
 // target that is down.
-func (w *filterWriter) judgeTargets(s *part, i int, f *finding) {
+func (j *Judge) judgeTargets(s *part, i int, f *finding) {
 	from := s.Begin()
 	for _, place := range s.At(i) {
-		o := w.target(f.by, targetOf(s.RRs[place]))
+		o := j.target(f.by, targetOf(s.RRs[place]))
 		if o.watched {
 			f.overlooked, f.ttl = false, min(f.ttl, o.ttl)
 		}
@@ -84,17 +84,17 @@ type outlook struct {
 // other names the additional section has the addresses, or it has not: then
 // nothing is known, and nothing is asked, since that would cost every query as
 // many lookups as there are targets.
-func (w *filterWriter) target(f *filter, name string) (o outlook) {
+func (j *Judge) target(f *filter, name string) (o outlook) {
 	if name == "" {
 		return o
 	}
-	if p := w.poolOf(name); p != nil {
+	if p := j.poolOf(name); p != nil {
 		s := p.Snapshot()
 		return outlook{watched: true, down: s.AllDown && p.AllDown != pool.ActAddresses, ttl: s.TTL}
 	}
 	found, down := false, true
 	for _, rrtype := range [...]uint16{dns.TypeA, dns.TypeAAAA} {
-		beside := w.beside(name, rrtype)
+		beside := j.beside(name, rrtype)
 		if beside == nil {
 			continue
 		}
@@ -111,12 +111,12 @@ func (w *filterWriter) target(f *filter, name string) (o outlook) {
 
 // beside returns what was found out about the set of name and rrtype in the
 // additional section, or nil.
-func (w *filterWriter) beside(name string, rrtype uint16) *finding {
-	i := w.additional.Find(name, rrtype)
-	if i == reply.None || w.additional.findings[i].by == nil {
+func (j *Judge) beside(name string, rrtype uint16) *finding {
+	i := j.additional.Find(name, rrtype)
+	if i == reply.None || j.additional.findings[i].by == nil {
 		return nil
 	}
-	return &w.additional.findings[i]
+	return &j.additional.findings[i]
 }
 
 // A mark says of an address set in the additional section whether a record that
@@ -125,20 +125,20 @@ type mark struct{ wanted, unwanted bool }
 
 // markTargets notes which addresses in the additional section belong to targets
 // of records that are left out, and of none that stays.
-func (w *filterWriter) markTargets(m *dns.Msg) {
-	if len(w.additional.Sets) == 0 || !w.thinned() {
+func (j *Judge) markTargets(m *dns.Msg) {
+	if len(j.additional.Sets) == 0 || !j.thinned() {
 		return
 	}
-	w.marks = slices.Grow(w.marks, len(w.additional.Sets))[:len(w.additional.Sets)]
-	clear(w.marks)
+	j.marks = slices.Grow(j.marks, len(j.additional.Sets))[:len(j.additional.Sets)]
+	clear(j.marks)
 	for place, rr := range m.Answer {
 		if rr == nil || !pointsElsewhere(rr) {
 			continue
 		}
-		name, stays := targetOf(rr), w.stays(int32(place)) // #nosec G115 -- fewer than 65536
+		name, stays := targetOf(rr), j.stays(int32(place)) // #nosec G115 -- fewer than 65536
 		for _, rrtype := range [...]uint16{dns.TypeA, dns.TypeAAAA} {
-			if i := w.additional.Find(name, rrtype); i != reply.None {
-				mark := &w.marks[i]
+			if i := j.additional.Find(name, rrtype); i != reply.None {
+				mark := &j.marks[i]
 				mark.wanted, mark.unwanted = mark.wanted || stays, mark.unwanted || !stays
 			}
 		}
@@ -147,14 +147,14 @@ func (w *filterWriter) markTargets(m *dns.Msg) {
 
 // unwanted reports whether all records that name the owner of a set in the
 // additional section as their target are left out.
-func (w *filterWriter) unwanted(i int) bool {
-	return len(w.marks) > 0 && w.marks[i].unwanted && !w.marks[i].wanted
+func (j *Judge) unwanted(i int) bool {
+	return len(j.marks) > 0 && j.marks[i].unwanted && !j.marks[i].wanted
 }
 
 // thinned reports whether records of the answer are left out for their targets.
-func (w *filterWriter) thinned() bool {
-	for i := range w.answer.Sets {
-		if w.thinnedBy(i) {
+func (j *Judge) thinned() bool {
+	for i := range j.answer.Sets {
+		if j.thinnedBy(i) {
 			return true
 		}
 	}
@@ -163,17 +163,17 @@ func (w *filterWriter) thinned() bool {
 
 // thinnedBy reports whether records of a set of the answer are left out for their
 // targets.
-func (w *filterWriter) thinnedBy(i int) bool {
-	set := &w.answer.Sets[i]
-	return targetType(set.Type) && w.answer.WithdrawnFrom(i) && w.answer.findings[i].kept(set).Len() < set.At.Len()
+func (j *Judge) thinnedBy(i int) bool {
+	set := &j.answer.Sets[i]
+	return targetType(set.Type) && j.answer.WithdrawnFrom(i) && j.answer.findings[i].kept(set).Len() < set.At.Len()
 }
 
 // stays reports whether the target of a record of the answer leaves with it.
-func (w *filterWriter) stays(place int32) bool {
-	i := w.answer.SetOf(int(place))
-	if i == reply.None || !w.thinnedBy(i) {
+func (j *Judge) stays(place int32) bool {
+	i := j.answer.SetOf(int(place))
+	if i == reply.None || !j.thinnedBy(i) {
 		return true
 	}
-	_, found := slices.BinarySearch(w.answer.Places(w.answer.findings[i].up), place)
+	_, found := slices.BinarySearch(j.answer.Places(j.answer.findings[i].up), place)
 	return found
 }

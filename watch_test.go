@@ -110,7 +110,7 @@ func TestAddressesAreForgottenTenMinutesAfterTheyWereLastSeen(t *testing.T) {
 		})
 		expect(time.Minute, "1 down 2 up 3 down 4 up ")
 		// An answer that still holds 192.0.2.3 keeps it.
-		h.health(h.filters[0], netip.MustParseAddr("192.0.2.3"))
+		h.filters[0].condition(netip.MustParseAddr("192.0.2.3"))
 		expect(9*time.Minute+30*time.Second, "2 up 3 down 4 up ")
 		expect(time.Minute, "2 up 3 down 4 up ")
 		expect(time.Minute, "2 up 4 up ")
@@ -134,7 +134,7 @@ func TestAddressesFromAnswersAreWatchedSoon(t *testing.T) {
 		synctest.Wait()
 		for range 3 {
 			for i := range 2000 { // more than find room at once
-				h.health(h.filters[0], netip.AddrFrom4([4]byte{192, 0, byte(2 + i/256), byte(i)}))
+				h.filters[0].condition(netip.AddrFrom4([4]byte{192, 0, byte(2 + i/256), byte(i)}))
 			}
 			time.Sleep(2 * gatherFor)
 			synctest.Wait()

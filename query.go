@@ -1,0 +1,90 @@
+package rrhealth
+
+import (
+	"github.com/miekg/dns"
+
+	"github.com/rrhealth/rrhealth/plugin/names"
+	"github.com/rrhealth/rrhealth/plugin/pool"
+	"github.com/rrhealth/rrhealth/plugin/reply"
+)
+
+// rules are the filters and the pools of a server block. They are fixed when the
+// Corefile is parsed.
+type rules struct {
+	slab     []served
+	names    names.Table // indices of slab
+	filters  []*filter
+	suffixes names.Suffixes // indices of filters
+}
+
+// poolOf returns the pool for name, in any case, or nil.
+func (r *rules) poolOf(name string) *served {
+	if i, ok := r.names.Match(name); ok {
+		return &r.slab[i]
+	}
+	return nil
+}
+
+// filterOf returns the filter for name, in any case, or nil.
+func (r *rules) filterOf(name string) *filter {
+	if i, ok := r.suffixes.Match(name); ok {
+		return r.filters[i]
+	}
+	return nil
+}
+
+// A Query is a query, the answer to which from below is judged.
+type Query struct {
+	*rules
+	Below   Below
+	Signer  Signer
+	Limits  reply.Limits // of the reply, or none if the server does not decide by them
+	Request *dns.Msg
+	Filter  *filter // for the name that was asked, or nil
+	Own     *served // the pool of the name that was asked, or nil
+	Foreign string  // the name that was asked, if no pool has it
+	Pools   bool    // the answer may have the names of pools
+	DNSSEC  bool    // the client asks for signatures
+	Nested  bool    // a judge of the same server block judges what becomes of the answer
+}
+
+// Below is what surrounds a judge.
+type Below interface {
+	// Lookup asks the plugins below for name and qtype, as the client would. It
+	// returns nil if there is no answer.
+	Lookup(name string, qtype uint16) *dns.Msg
+	// Client returns what the policy of p needs to know of the client: of the one
+	// that ecs is about, or of the sender of the query if ecs is nil.
+	Client(p *served, ecs *dns.EDNS0_SUBNET) pool.Client
+	// Ordered reports whether another server block has put the addresses in order.
+	Ordered() bool
+}
+
+// A Signer signs records that take the place of signed ones, for clients that ask
+// for signatures. Its methods return no signature outside the zones that it signs.
+type Signer interface {
+	// Sign returns the signatures of a set.
+	Sign(set []dns.RR) []dns.RR
+	// Deny returns the authority section which proves that name has no record of
+	// the type, with soa in it, or nil outside the zone that soa is of.
+	Deny(name string, qtype uint16, soa *dns.SOA) []dns.RR
+	// NoData returns the reply to r that there is no such record, to be remembered
+	// for ttl seconds. zone owns its SOA; "" is for the zone of the name.
+	NoData(r *dns.Msg, zone string, ttl uint32) *dns.Msg
+}
+
+// MayChange reports whether m has something to judge.
+func (q *Query) MayChange(m *dns.Msg) bool {
+	if plain(m) && (q.Filter != nil || q.concerned(m.Answer) || q.concerned(m.Extra)) {
+		return true
+	}
+	_, _, ok := q.leadsTo(m)
+	return ok
+}
+
+// plain reports whether m is a whole, positive answer: all others leave as they
+// are. A referral is one without an answer: its addresses are those of name
+// servers.
+func plain(m *dns.Msg) bool {
+	return m != nil && m.Response && m.Rcode == dns.RcodeSuccess && !m.Truncated && len(m.Question) == 1 && len(m.Answer) > 0
+}
