@@ -1,18 +1,10 @@
 package reply
 
-import (
-	"encoding/binary"
-	"hash/maphash"
-)
+import "hash/maphash"
 
 // maxPointer is the first offset that the fourteen bits of a pointer do not
 // reach (RFC 1035, section 4.1.4).
 const maxPointer = 1 << 14
-
-// appendPointer appends a pointer to the name at an offset below maxPointer.
-func appendPointer(b []byte, offset int) []byte {
-	return binary.BigEndian.AppendUint16(b, 0xc000|uint16(offset)) // #nosec G115 -- 14 bits
-}
 
 // suffixes is a hash table of the names in a packet, and of the ends of names,
 // with the offset at which each begins. As in dns.Msg's Pack, names in different

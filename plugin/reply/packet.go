@@ -3,8 +3,6 @@ package reply
 import (
 	"encoding/binary"
 	"net"
-	"slices"
-	"strings"
 	"sync"
 
 	"github.com/miekg/dns"
@@ -247,80 +245,4 @@ func (p *Packet) alias(b []byte, h *dns.RR_Header, ttl uint32, target string) []
 	b = p.name(b, target)
 	binary.BigEndian.PutUint16(b[data-2:], uint16(len(b)-data)) // #nosec G115 -- a name
 	return b
-}
-
-// name appends a name to b, which becomes buf, and remembers it.
-func (p *Packet) name(b []byte, name string) []byte {
-	if name == p.owner && name != "" {
-		switch {
-		case !p.compressed:
-			return append(b, b[p.start:p.end]...)
-		case p.pointer > 0:
-			return appendPointer(b, p.pointer)
-		}
-	}
-	start := len(b)
-	p.pointer = 0
-	n := strings.IndexByte(name, '.')
-	plain := n > 0 && strings.IndexByte(name[:n], '\\') < 0
-	if plain && !p.compressed && n < 64 && name[n:] == p.parent {
-		// Names in a row usually differ in their first label.
-		from := p.end - p.room
-		b = append(b, byte(n))
-		b = append(b, name[:n]...)
-		b = append(b, b[from:p.end]...)
-	} else {
-		b = p.labels(b, name)
-		p.parent, p.room = "", 0
-		if plain {
-			p.parent, p.room = name[n:], len(b)-start-1-n
-		}
-	}
-	p.owner, p.start, p.end = name, start, len(b)
-	return b
-}
-
-// labels appends a name, compressed if p is, by the rules of dns.Msg's Pack.
-func (p *Packet) labels(b []byte, name string) []byte {
-	if strings.IndexByte(name, '\\') >= 0 || name == "" {
-		return p.escaped(b, name)
-	}
-	for rest := name; rest != "" && name != "."; {
-		if p.compressed {
-			at := p.suffixes.point(rest, len(b))
-			if len(rest) == len(name) {
-				if p.pointer = at; at == 0 && len(b) < maxPointer {
-					p.pointer = len(b)
-				}
-			}
-			if at > 0 {
-				return appendPointer(b, at)
-			}
-		}
-		n := strings.IndexByte(rest, '.')
-		if n <= 0 || n > 63 {
-			p.bad = true
-			return b
-		}
-		b = append(b, byte(n))
-		b = append(b, rest[:n]...)
-		rest = rest[n+1:]
-	}
-	return append(b, 0)
-}
-
-// escaped appends a name with escapes, unless it is to be compressed.
-func (p *Packet) escaped(b []byte, name string) []byte {
-	if p.compressed || name == "" {
-		p.bad = true
-		return b
-	}
-	start := len(b)
-	b = slices.Grow(b, len(name)+1)
-	end, err := dns.PackDomainName(name, b[:cap(b)], start, nil, false)
-	if err != nil {
-		p.bad = true
-		return b
-	}
-	return b[:end]
 }
