@@ -6,6 +6,7 @@ import (
 
 	"github.com/miekg/dns"
 
+	"github.com/rrhealth/rrhealth/plugin/live"
 	"github.com/rrhealth/rrhealth/plugin/pool"
 	"github.com/rrhealth/rrhealth/plugin/reply"
 )
@@ -17,7 +18,7 @@ const maxAliases = 16
 // leadsTo returns the first pool's name to which the aliases in m lead, and the
 // pool. It reports false where they lead to none, or m is about other types than
 // addresses: for these, all that a pool knows is that the name exists.
-func (q *Query) leadsTo(m *dns.Msg) (name string, p *served, ok bool) {
+func (q *Query) leadsTo(m *dns.Msg) (name string, p *live.Pool, ok bool) {
 	if !q.Pools || m == nil || !m.Response || m.Truncated || len(m.Question) != 1 || len(m.Answer) == 0 {
 		return "", nil, false
 	}
@@ -100,12 +101,12 @@ func (j *Judge) ledToPool(m *dns.Msg) (out *dns.Msg, ok bool) {
 	if f, ok := familyOf(m.Question[0].Qtype); ok {
 		return j.answerOf(m, name, p, f), true
 	}
-	return reply.Exists(m, p.zone), true
+	return reply.Exists(m, p.Zone), true
 }
 
 // answerOf returns m with what p answers for its addresses of one family, as the
 // owner of which it knows name.
-func (j *Judge) answerOf(m *dns.Msg, name string, p *served, f pool.Family) *dns.Msg {
+func (j *Judge) answerOf(m *dns.Msg, name string, p *live.Pool, f pool.Family) *dns.Msg {
 	s := p.Snapshot()
 	choice := &s.Choices[f]
 	if !j.Nested {
@@ -126,7 +127,7 @@ func (j *Judge) answerOf(m *dns.Msg, name string, p *served, f pool.Family) *dns
 	case pool.NoData:
 		if out = j.keepSigned(m, name, p, f); out == nil {
 			out = j.behindAliases(m, name, nil)
-			out.Ns = j.Signer.NoData(j.questionFor(name), p.zone, p.negativeTTL(s, f)).Ns
+			out.Ns = j.Signer.NoData(j.questionFor(name), p.Zone, negativeTTL(p, s, f)).Ns
 		}
 	default:
 		if out = j.keepSigned(m, name, p, f); out == nil {
@@ -135,14 +136,14 @@ func (j *Judge) answerOf(m *dns.Msg, name string, p *served, f pool.Family) *dns
 	}
 	reply.OwnExtra(out)
 	scope := reply.TakeSubnet(out)
-	p.explain(out, j.Request, choice.Outcome, f)
-	reply.EchoSubnet(out, j.Request, ecs, max(scope, p.scope(choice, ecs)))
+	explain(p, out, j.Request, choice.Outcome, f)
+	reply.EchoSubnet(out, j.Request, ecs, max(scope, scopeOf(p, choice, ecs)))
 	return out
 }
 
 // order orders what s has chosen of one family, for the client whose query is
 // answered with it.
-func (j *Judge) order(p *served, s *pool.Snapshot, f pool.Family, ecs *dns.EDNS0_SUBNET) []int {
+func (j *Judge) order(p *live.Pool, s *pool.Snapshot, f pool.Family, ecs *dns.EDNS0_SUBNET) []int {
 	client := j.Below.Client(p, ecs)
 	if j.Nested {
 		return p.Aside(nil, s, f, client, nestedTurn(p.Name, j.Request.Question[0].Qtype))
@@ -198,7 +199,7 @@ func answered(m *dns.Msg, name string) bool {
 // keepSigned returns m as it is, but for the order of the addresses of name and
 // their TTL, where the client asks for signatures and another key has made those
 // of the set: it would believe no other. Else it returns nil.
-func (j *Judge) keepSigned(m *dns.Msg, name string, p *served, f pool.Family) *dns.Msg {
+func (j *Judge) keepSigned(m *dns.Msg, name string, p *live.Pool, f pool.Family) *dns.Msg {
 	if !j.DNSSEC || !j.answer.group(m.Answer, addressType) {
 		return nil
 	}

@@ -40,7 +40,7 @@ func (j *Judge) replace(m *dns.Msg, i int) (*dns.Msg, bool) {
 	if out == nil && outcome != pool.Dropped {
 		return nil, false
 	}
-	f.by.counts.filtered.add(uint64(f.down), uint64(f.downTargets))
+	f.by.Counts.Filtered.Add(uint64(f.down), uint64(f.downTargets))
 	return out, true
 }
 

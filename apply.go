@@ -50,7 +50,7 @@ func (j *Judge) apply(s *part, i int, answering bool) {
 func (j *Judge) leaveOut(s *part, i int) {
 	s.Replace(i, reply.Edit{Withdrawn: true})
 	if f := &s.findings[i]; f.by != nil {
-		f.by.counts.filtered.add(uint64(f.down), 0)
+		f.by.Counts.Filtered.Add(uint64(f.down), 0)
 	}
 }
 
@@ -72,12 +72,12 @@ func (j *Judge) applyAllDown(s *part, i int) {
 		}
 		sigs, ok := j.resign(&s.Section, i, records)
 		if !ok {
-			f.by.counts.signed.add(uint64(f.down), 0)
+			f.by.Counts.Signed.Add(uint64(f.down), 0)
 			j.keep(s, i, set.At, f.ttl)
 			return
 		}
 		s.Replace(i, reply.Edit{Then: s.Hold(append(records, sigs...)), Withdrawn: true})
-		f.by.counts.filtered.add(uint64(f.down), 0)
+		f.by.Counts.Filtered.Add(uint64(f.down), 0)
 		return
 	}
 	j.leaveOut(s, i)
@@ -148,7 +148,7 @@ func (j *Judge) withdraw(s *part, i int, kept reply.List) {
 	}
 	s.Replace(i, reply.Edit{Keep: kept, TTL: f.ttl, Then: s.Hold(sigs), Withdrawn: true})
 	if f.outcome == pool.Served { // else those that are down stay, as far as max_answers lets them
-		f.by.counts.filtered.add(f.leftOut())
+		f.by.Counts.Filtered.Add(f.leftOut())
 	}
 }
 
@@ -171,7 +171,7 @@ func (s *part) upFirst(i int, first reply.List) reply.List {
 // countSigned counts what stays of a set because another key has signed it.
 func (f *finding) countSigned() {
 	if f.by != nil && !f.by.dryRun {
-		f.by.counts.signed.add(f.leftOut())
+		f.by.Counts.Signed.Add(f.leftOut())
 	}
 	if f.pool != nil {
 		f.pool.CountSigned(int(f.strange))
@@ -184,5 +184,5 @@ func (f *finding) noteDryRun() {
 	case pool.ServedMinUp, pool.ServedAllDown:
 		return
 	}
-	f.by.counts.dryRun.add(uint64(f.down), uint64(f.downTargets))
+	f.by.Counts.DryRun.Add(uint64(f.down), uint64(f.downTargets))
 }

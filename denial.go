@@ -7,6 +7,7 @@ import (
 
 	"github.com/miekg/dns"
 
+	"github.com/rrhealth/rrhealth/plugin/live"
 	"github.com/rrhealth/rrhealth/plugin/pool"
 	"github.com/rrhealth/rrhealth/plugin/reply"
 )
@@ -20,13 +21,13 @@ func (h *RRHealth) noData(ctx context.Context, r *dns.Msg, zone string) *dns.Msg
 // noAddress answers that p has no address of one family. If p has backends of the
 // family, all are down, and resolvers must not remember that for longer than they
 // would remember addresses.
-func (h *RRHealth) noAddress(ctx context.Context, r *dns.Msg, p *served, s *pool.Snapshot, f pool.Family) *dns.Msg {
-	return h.noDataFor(ctx, r, p.zone, p.negativeTTL(s, f))
+func (h *RRHealth) noAddress(ctx context.Context, r *dns.Msg, p *live.Pool, s *pool.Snapshot, f pool.Family) *dns.Msg {
+	return h.noDataFor(ctx, r, p.Zone, negativeTTL(p, s, f))
 }
 
 // negativeTTL returns how many seconds resolvers may remember that s has no
 // address of one family to answer.
-func (p *served) negativeTTL(s *pool.Snapshot, f pool.Family) uint32 {
+func negativeTTL(p *live.Pool, s *pool.Snapshot, f pool.Family) uint32 {
 	if p.Has(f) {
 		return min(reply.NegativeTTL, s.TTL)
 	}

@@ -22,6 +22,7 @@ var downwards = map[string][]string{
 	"plugin/pool":    {"plugin/verdict"},
 	"plugin/config":  {"plugin/monitor", "plugin/pool", "plugin/probe", "plugin/verdict"},
 	"plugin/reply":   {"plugin/pool"},
+	"plugin/live":    {"plugin/config", "plugin/monitor", "plugin/pool", "plugin/probe", "plugin/verdict"},
 }
 
 // foreignInTests says which foreign packages the tests of a part may import. What

@@ -11,6 +11,7 @@ import (
 	"github.com/coredns/coredns/plugin"
 	"github.com/miekg/dns"
 
+	"github.com/rrhealth/rrhealth/plugin/live"
 	"github.com/rrhealth/rrhealth/plugin/reply"
 )
 
@@ -63,14 +64,14 @@ type discovery struct {
 
 // A sighting is an address that a filter is to watch.
 type sighting struct {
-	list *Watchlist
+	list *live.Watchlist
 	addr netip.Addr
 }
 
 // learn returns a function that has the discovery of h watch an address for w,
 // soon. If more addresses come than can be taken in, it drops some: they are
 // learned from a later answer.
-func (h *RRHealth) learn(w *Watchlist) func(netip.Addr) {
+func (h *RRHealth) learn(w *live.Watchlist) func(netip.Addr) {
 	return func(addr netip.Addr) {
 		select {
 		case h.learned <- sighting{w, addr}:
@@ -251,7 +252,7 @@ func (d *discovery) watch(ctx context.Context, seen sightings) {
 		part := make([]netip.Addr, 0, batch)
 		flush := func() {
 			if ctx.Err() == nil {
-				room = d.lifecycle.registry.Watch(list, part) && room
+				room = d.lifecycle.live.Watch(list, part) && room
 			}
 			part = part[:0]
 		}
@@ -263,7 +264,7 @@ func (d *discovery) watch(ctx context.Context, seen sightings) {
 		flush()
 	}
 	if !room {
-		log.Warningf("more than %d addresses to watch: the others are answered unprobed", watchLimit)
+		log.Warningf("more than %d addresses to watch: the others are answered unprobed", d.lifecycle.live.WatchLimit)
 	}
 }
 
@@ -271,15 +272,15 @@ func (d *discovery) watch(ctx context.Context, seen sightings) {
 func (d *discovery) sweep(ctx context.Context) {
 	for _, f := range d.handler.filters {
 		if ctx.Err() == nil {
-			d.lifecycle.registry.Sweep(f.Watchlist)
+			d.lifecycle.live.Sweep(f.Watchlist)
 		}
 	}
 }
 
 // sightings are addresses by the list that is to watch them.
-type sightings map[*Watchlist]map[netip.Addr]bool
+type sightings map[*live.Watchlist]map[netip.Addr]bool
 
-func (s sightings) add(w *Watchlist, addr netip.Addr) {
+func (s sightings) add(w *live.Watchlist, addr netip.Addr) {
 	if s[w] == nil {
 		s[w] = make(map[netip.Addr]bool)
 	}

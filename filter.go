@@ -3,7 +3,7 @@ package rrhealth
 import (
 	"net/netip"
 
-	"github.com/rrhealth/rrhealth/plugin/config"
+	"github.com/rrhealth/rrhealth/plugin/live"
 	"github.com/rrhealth/rrhealth/plugin/pool"
 	"github.com/rrhealth/rrhealth/plugin/verdict"
 )
@@ -13,12 +13,8 @@ import (
 // answer.
 type filter struct {
 	pool.Settings
-	*Watchlist
+	*live.Watchlist
 	dryRun bool
-}
-
-func newFilter(name string, s *config.Stanza) *filter {
-	return &filter{Settings: s.Pool.Settings, Watchlist: newWatchlist(name, s), dryRun: s.DryRun}
 }
 
 // A condition is what a query sees of one address.

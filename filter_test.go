@@ -318,12 +318,12 @@ func TestVerdictsOnLearnedAddressesSurviveAReload(t *testing.T) {
 			t.Errorf("the first answer after a reload is %v, want it without %s", got, f.all[1])
 		}
 	}
-	if got := process.registry.watching.Load(); got != 3 {
+	if got := process.live.Status(0).Watched; got != 3 {
 		t.Errorf("%d addresses watched after reloads, want 3", got)
 	}
 	s.Stop()
-	if n := len(process.registry.watched) + len(process.registry.ledger.watchCounts); n != 0 {
-		t.Errorf("%d things left behind after the stop", n)
+	if s := process.live.Status(0); s.Watched != 0 || s.Filters {
+		t.Errorf("left behind after the stop: %+v", s)
 	}
 }
 
@@ -410,7 +410,7 @@ func TestFilterMetrics(t *testing.T) {
 		t.Errorf("watched_addresses is %v, want 3", got)
 	}
 	for h := range process.handlers {
-		lines := strings.Join(h.filters[0].Listing(), "\n")
+		lines := strings.Join(watchedLines(h.filters[0].Watchlist), "\n")
 		for addr, state := range watchedStates() {
 			if !strings.Contains(lines, addr+" "+state.String()) {
 				t.Errorf("the listing lacks %s %s:\n%s", addr, state, lines)
@@ -502,8 +502,9 @@ func TestTransfersPassAsTheyAre(t *testing.T) {
 func TestALimitOfWatchedAddresses(t *testing.T) {
 	f := newFarm(t, 6)
 	f.kill(f.all...)
-	process.registry.watchLimit = 4
-	t.Cleanup(func() { process.registry.watchLimit = watchLimit }) // after the server's own
+	limit := process.live.WatchLimit
+	process.live.WatchLimit = 4
+	t.Cleanup(func() { process.live.WatchLimit = limit }) // after the server's own
 	refused := harness.Metric(t, "coredns_rrhealth_watch_rejected_total")
 	zone := harness.Zone(t, soaLine+addressRecords("www", f.all...))
 	s := harness.Start(t, harness.Corefile(f.stanza("")+"file "+zone+" example.org"))

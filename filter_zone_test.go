@@ -103,8 +103,8 @@ func watchedStates() map[string]verdict.State {
 	all := make(map[string]verdict.State)
 	for h := range process.handlers {
 		for _, f := range h.filters {
-			for a := range f.watched.listed() {
-				all[a.addr.String()] = a.State()
+			for addr, state := range f.States() {
+				all[addr.String()] = state
 			}
 		}
 	}

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/coredns/caddy"
+
+	"github.com/rrhealth/rrhealth/plugin/live"
 )
 
 // readyWithin is how long Ready waits for first results.
@@ -18,7 +20,7 @@ var process = newLifecycle()
 
 // A lifecycle starts and stops handlers, each with its Block and its discovery.
 type lifecycle struct {
-	registry *Registry
+	live     *live.Registry
 	observer *observer
 
 	mu       sync.Mutex // held while handlers start and stop; guards the next line
@@ -30,7 +32,7 @@ type lifecycle struct {
 
 func newLifecycle() *lifecycle {
 	l := &lifecycle{observer: new(observer), handlers: make(map[*RRHealth]bool)}
-	l.registry = NewRegistry(l.observer)
+	l.live = live.New(l.observer)
 	return l
 }
 
@@ -46,10 +48,10 @@ func (l *lifecycle) start(h *RRHealth) {
 	l.handlers[h] = true
 	h.instance.started()
 	l.readyBy.Store(time.Now().Add(readyWithin).UnixNano())
-	for _, b := range h.block.bundles {
-		l.observer.durations.add(b.checks)
+	for _, b := range h.block.Stanzas {
+		l.observer.durations.add(b.Checks)
 	}
-	l.registry.Start(h.block)
+	l.live.Start(h.block)
 	if len(h.filters) > 0 {
 		h.discovery = startDiscovery(h, l)
 	}
@@ -73,7 +75,7 @@ func (l *lifecycle) stopLocked(h *RRHealth) {
 	if h.discovery != nil {
 		h.discovery.stop()
 	}
-	l.registry.Stop(h.block)
+	l.live.Stop(h.block)
 	l.observer.durations.keep(l.checkLabels())
 }
 
@@ -94,7 +96,7 @@ func (l *lifecycle) checkLabels() map[string]bool {
 func (h *RRHealth) Ready() bool { return process.ready() }
 
 func (l *lifecycle) ready() bool {
-	return l.registry.Awaited() == 0 && l.walking.Load() == 0 || time.Now().UnixNano() > l.readyBy.Load()
+	return l.live.Awaited() == 0 && l.walking.Load() == 0 || time.Now().UnixNano() > l.readyBy.Load()
 }
 
 // An instance is one load of the Corefile. CoreDNS (caddy, to be exact) has a

@@ -7,6 +7,7 @@ import (
 
 	"github.com/miekg/dns"
 
+	"github.com/rrhealth/rrhealth/plugin/live"
 	"github.com/rrhealth/rrhealth/plugin/pool"
 	"github.com/rrhealth/rrhealth/plugin/reply"
 )
@@ -31,7 +32,7 @@ func (j *Judge) judgeHints(s *part, i int, f *finding) {
 }
 
 // notePoolHint notes whether p answers addr, a hint of its name.
-func (f *finding) notePoolHint(p *served, addr netip.Addr) {
+func (f *finding) notePoolHint(p *live.Pool, addr netip.Addr) {
 	s := p.Snapshot()
 	f.pool = p
 	f.ttl = min(f.ttl, s.TTL)
@@ -43,7 +44,7 @@ func (f *finding) notePoolHint(p *served, addr netip.Addr) {
 // poolHints returns a copy of rr, a record with hints, of which the target is p's,
 // with the addresses that p answers in their place, or nil where it has those.
 // Those that p answers though they are down are no hints.
-func (j *Judge) poolHints(rr dns.RR, p *served, step uint64, signed bool) dns.RR {
+func (j *Judge) poolHints(rr dns.RR, p *live.Pool, step uint64, signed bool) dns.RR {
 	s := p.Snapshot()
 	same := true
 	mended := reply.EditHints(rr, func(f pool.Family, ips []net.IP) []net.IP {
@@ -96,7 +97,7 @@ func (j *Judge) applyHints(s *part, i int, kept reply.List) {
 	}
 	s.Replace(i, reply.Edit{Then: s.Hold(append(records, sigs...)), Withdrawn: true})
 	if f.by != nil && !f.by.dryRun {
-		f.by.counts.filtered.add(f.leftOut())
+		f.by.Counts.Filtered.Add(f.leftOut())
 	}
 }
 

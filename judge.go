@@ -5,6 +5,7 @@ import (
 
 	"github.com/miekg/dns"
 
+	"github.com/rrhealth/rrhealth/plugin/live"
 	"github.com/rrhealth/rrhealth/plugin/pool"
 	"github.com/rrhealth/rrhealth/plugin/reply"
 )
@@ -13,7 +14,7 @@ import (
 // is judged.
 type finding struct {
 	by   *filter    // nil where none is concerned with the owner
-	pool *served    // to which the owner belongs, or the target of a hint
+	pool *live.Pool // to which the owner belongs, or the target of a hint
 	up   reply.List // the records that are not down, in their order
 	ttl  uint32     // that all records should have
 

@@ -22,9 +22,7 @@ import (
 
 // targets returns how many targets the process watches.
 func targets() int {
-	n := 0
-	process.registry.do(func() { n = len(process.registry.uses) })
-	return n
+	return process.live.Targets()
 }
 
 func TestReloadsUnderLoadLoseNothing(t *testing.T) {
@@ -210,8 +208,8 @@ func TestAFailedReloadToTheFirstPoolsLeavesNoOrphan(t *testing.T) {
 			t.Fatalf("reload %d onto a port that is taken succeeded", i)
 		}
 		process.mu.Lock()
-		if n := len(process.handlers); n != 0 || process.registry.monitor.Load() != nil {
-			t.Errorf("after the failed reload %d: %d handlers, monitor %t, want none", i, n, process.registry.monitor.Load() != nil)
+		if n := len(process.handlers); n != 0 || process.live.Targets() != 0 {
+			t.Errorf("after the failed reload %d: %d handlers, monitor %t, want none", i, n, process.live.Targets() != 0)
 		}
 		process.mu.Unlock()
 	}
@@ -245,8 +243,8 @@ func TestAReloadThatDropsPoolsStopsWatchingThem(t *testing.T) {
 	}
 	process.mu.Lock()
 	defer process.mu.Unlock()
-	if n := len(process.registry.ledger.counters); process.registry.monitor.Load() != nil || n != 0 || len(process.handlers) != 0 {
-		t.Errorf("without a stanza there are still a monitor, %d records and %d handlers", n, len(process.handlers))
+	if n := targets(); n != 0 || len(process.handlers) != 0 {
+		t.Errorf("without a stanza there are still %d targets and %d handlers", n, len(process.handlers))
 	}
 }
 

@@ -2,12 +2,16 @@ package rrhealth
 
 import (
 	"fmt"
+	"maps"
+	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	clog "github.com/coredns/coredns/plugin/pkg/log"
 	"github.com/miekg/dns"
 
+	"github.com/rrhealth/rrhealth/plugin/live"
 	"github.com/rrhealth/rrhealth/plugin/monitor"
 	"github.com/rrhealth/rrhealth/plugin/pool"
 	"github.com/rrhealth/rrhealth/plugin/reply"
@@ -29,14 +33,14 @@ type observer struct {
 	durations durations
 }
 
-// Changed implements Observer.
-func (o *observer) Changed(all []Transition) {
+// Changed implements live.Observer.
+func (o *observer) Changed(all []live.Transition) {
 	for i := range all {
 		t := &all[i]
 		switch t.Hold {
-		case HeldDown:
+		case live.HeldDown:
 			log.Infof("backend %s of %s is held down %s", t.Addr, t.Name, whyHeldDown(t))
-		case Released:
+		case live.Released:
 			log.Infof("backend %s of %s is no longer held down", t.Addr, t.Name)
 		default:
 			if o.allowed(time.Now()) {
@@ -46,7 +50,7 @@ func (o *observer) Changed(all []Transition) {
 	}
 }
 
-// Probed implements Observer.
+// Probed implements live.Observer.
 func (o *observer) Probed(check string, r monitor.Result) {
 	if r.Late() {
 		probesLate.Inc()
@@ -58,7 +62,7 @@ func (o *observer) Probed(check string, r monitor.Result) {
 	o.probe(r)
 }
 
-func whyHeldDown(t *Transition) string {
+func whyHeldDown(t *live.Transition) string {
 	if t.For > 0 {
 		return fmt.Sprintf("for %v: it failed %d times within %v", t.For, t.Falls, pool.FlapWindow)
 	}
@@ -66,7 +70,7 @@ func whyHeldDown(t *Transition) string {
 }
 
 // transition returns the line about a change of state.
-func transition(t *Transition) string {
+func transition(t *live.Transition) string {
 	relation := "of"
 	if t.Watched {
 		relation = "below"
@@ -94,10 +98,35 @@ func (h *RRHealth) listWatched() {
 		return
 	}
 	for _, f := range h.filters {
-		for _, line := range f.Listing() {
+		for _, line := range watchedLines(f.Watchlist) {
 			log.Debug(line)
 		}
 	}
+}
+
+// The bounds of a listing: addresses in a line, and in all.
+const (
+	listedPerLine = 50
+	listedAtMost  = 1000
+)
+
+// watchedLines returns lines with the addresses that w watches and their states, sorted
+// by address.
+func watchedLines(w *live.Watchlist) []string {
+	states := w.States()
+	addrs := slices.SortedFunc(maps.Keys(states), netip.Addr.Compare)
+	lines := []string{fmt.Sprintf("watching %d addresses below %s, of %s", len(addrs), w.Name, w.Networks)}
+	for part := range slices.Chunk(addrs[:min(len(addrs), listedAtMost)], listedPerLine) {
+		words := make([]string, len(part))
+		for i, addr := range part {
+			words[i] = addr.String() + " " + states[addr].String()
+		}
+		lines = append(lines, "below "+w.Name+": "+strings.Join(words, ", "))
+	}
+	if more := len(addrs) - listedAtMost; more > 0 {
+		lines = append(lines, fmt.Sprintf("below %s: and %d more", w.Name, more))
+	}
+	return lines
 }
 
 // A limiter bounds how much is logged. It belongs to the monitor's loop.
@@ -158,18 +187,18 @@ func (l *limiter) localError(r monitor.Result) {
 }
 
 // explain adds to m why it is as it is, as an extended error (RFC 8914).
-func (p *served) explain(m, r *dns.Msg, o pool.Outcome, f pool.Family) {
+func explain(p *live.Pool, m, r *dns.Msg, o pool.Outcome, f pool.Family) {
 	if o == pool.Served || r.IsEdns0() == nil {
 		return
 	}
-	if why := p.why(o, f); why != "" {
+	if why := why(p, o, f); why != "" {
 		reply.Explain(m, r, why)
 	}
 }
 
 // why returns the text for the outcome o of p's addresses of one family, or "" for
 // the usual ones.
-func (p *served) why(o pool.Outcome, f pool.Family) string {
+func why(p *live.Pool, o pool.Outcome, f pool.Family) string {
 	down := "all backends of " + p.Name + " are down"
 	switch o {
 	case pool.ServedMinUp:

@@ -33,11 +33,11 @@ func filtering(settings pool.Settings, m *dns.Msg, states map[string]verdict.Sta
 
 // judge gives f's addresses their verdicts.
 func judge(f *filter, states map[string]verdict.State) {
+	preset := make(map[netip.Addr]verdict.State, len(states))
 	for text, state := range states {
-		a := &address{addr: netip.MustParseAddr(text), list: f.Watchlist}
-		a.publish(pool.Health{State: state})
-		f.watched.add(a)
+		preset[netip.MustParseAddr(text)] = state
 	}
+	f.Preset(preset)
 }
 
 // plainConfig is a filter's without any words.
@@ -360,16 +360,16 @@ func pooling(h *RRHealth, bits uint8) {
 		},
 		Settings: pool.Settings{TTL: 30, MinUp: pool.MinUp{N: 1}, AllDown: pool.Action(bits >> 2 % 6), Fallback: []netip.Addr{netip.MustParseAddr("192.0.2.99")}},
 	}
-	h.makePools(2)
-	h.serveStanza(&config.Stanza{Names: []string{"p.example.org.", "*.p.example.org."}, Pool: pooled}, 0)
+	with := newHandler(h.zones, []config.Stanza{{Names: []string{"p.example.org.", "*.p.example.org."}, Pool: pooled}})
+	h.pools, h.names = with.pools, with.names
 	health := make([]pool.Health, 2)
 	for i := range health {
 		if bits>>i&1 != 0 {
 			health[i].State = verdict.Down
 		}
 	}
-	for _, p := range h.pools {
-		p.Store(p.build(health))
+	for i := range h.pools {
+		h.pools[i].Store(pool.Build(&pooled, health))
 	}
 }
 

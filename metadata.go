@@ -10,6 +10,7 @@ import (
 	"github.com/coredns/coredns/request"
 	"github.com/miekg/dns"
 
+	"github.com/rrhealth/rrhealth/plugin/live"
 	"github.com/rrhealth/rrhealth/plugin/pool"
 	"github.com/rrhealth/rrhealth/plugin/reply"
 )
@@ -35,7 +36,7 @@ func (h *RRHealth) Metadata(ctx context.Context, state request.Request) context.
 	if p == nil {
 		return ctx
 	}
-	p.publishPool(ctx)
+	publishPool(ctx, p)
 	if f, ok := familyOf(state.Req.Question[0].Qtype); ok {
 		metadata.SetValueFunc(ctx, labelOutcome, func() string { return p.Snapshot().Choices[f].Outcome.String() })
 	}
@@ -54,14 +55,14 @@ func familyOf(qtype uint16) (pool.Family, bool) {
 }
 
 // publishPool publishes which pool answers.
-func (p *served) publishPool(ctx context.Context) {
+func publishPool(ctx context.Context, p *live.Pool) {
 	metadata.SetValueFunc(ctx, labelPool, func() string { return p.Name })
 	metadata.SetValueFunc(ctx, labelPolicy, p.Policy.String)
 }
 
 // publish publishes the answer: the members of choice at the indices in order.
-func (p *served) publish(ctx context.Context, choice *pool.Choice, order []int) {
-	p.publishPool(ctx) // again: a plugin above may have rewritten the name
+func publish(ctx context.Context, p *live.Pool, choice *pool.Choice, order []int) {
+	publishPool(ctx, p) // again: a plugin above may have rewritten the name
 	metadata.SetValueFunc(ctx, labelOutcome, choice.Outcome.String)
 	if len(order) > 0 {
 		first := choice.Members[order[0]].Addr
@@ -69,11 +70,11 @@ func (p *served) publish(ctx context.Context, choice *pool.Choice, order []int) 
 	}
 }
 
-// client returns what p's policy needs to know of the client.
-func (p *served) client(ctx context.Context, w dns.ResponseWriter, ecs *dns.EDNS0_SUBNET) pool.Client {
+// clientOf returns what p's policy needs to know of the client.
+func clientOf(ctx context.Context, p *live.Pool, w dns.ResponseWriter, ecs *dns.EDNS0_SUBNET) pool.Client {
 	switch p.Policy {
 	case pool.Sticky:
-		addr, length := p.network(w, ecs)
+		addr, length := clientNetwork(p, w, ecs)
 		return pool.Client{Network: pool.Network(addr, length)}
 	case pool.Nearest:
 		return pool.Client{Place: placeOf(ctx, p.Backends[0].Place.OnGlobe())}
@@ -81,10 +82,10 @@ func (p *served) client(ctx context.Context, w dns.ResponseWriter, ecs *dns.EDNS
 	return pool.Client{}
 }
 
-// network returns the address of the client and how many bits of it identify the
+// clientNetwork returns the address of the client and how many bits of it identify the
 // client. That is the subnet in ecs, if there is one. It is not verified: a false
 // one only gets its sender the addresses of other clients.
-func (p *served) network(w dns.ResponseWriter, ecs *dns.EDNS0_SUBNET) (addr netip.Addr, length int) {
+func clientNetwork(p *live.Pool, w dns.ResponseWriter, ecs *dns.EDNS0_SUBNET) (addr netip.Addr, length int) {
 	if ecs != nil && ecs.SourceNetmask > 0 {
 		addr, length = reply.SubnetAddr(ecs), int(ecs.SourceNetmask)
 	} else {
@@ -146,9 +147,9 @@ func degrees(text string) (float64, bool) {
 	return d, err == nil
 }
 
-// scope returns the length of the network for which an answer from choice, to a
+// scopeOf returns the length of the network for which an answer from choice, to a
 // query with ecs, is valid. 0 is for all clients.
-func (p *served) scope(choice *pool.Choice, ecs *dns.EDNS0_SUBNET) int {
+func scopeOf(p *live.Pool, choice *pool.Choice, ecs *dns.EDNS0_SUBNET) int {
 	if ecs == nil || len(choice.Members) < 2 {
 		return 0 // there is no other answer
 	}

@@ -11,6 +11,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promauto"
 
 	"github.com/rrhealth/rrhealth/plugin/config"
+
+	"github.com/rrhealth/rrhealth/plugin/live"
 )
 
 // Metrics of the process that are counted where things happen. Only the series of
@@ -38,32 +40,32 @@ var (
 // Metrics of pools, filters and backends. They are read at each scrape, so series
 // disappear with their pool, however it goes.
 var (
-	metrics = [MetricCount]*prometheus.Desc{
-		BackendUp:              ofPool("backend_up", "Whether the backend is up (1), or down or unknown (0).", "backend"),
-		BackendState:           ofPool("backend_state", "1 for the state that the backend is in.", "backend", "state"),
-		BackendHeldDown:        ofPool("backend_held_down", "Whether the backend is up, but held down by hold_down or failback (1), or not (0).", "backend"),
-		CertificateExpiry:      ofPool("certificate_expiry_timestamp_seconds", "When the first certificate that the backend shows to a check expires, in Unix time.", "backend"),
-		FirstAnswersTotal:      ofPool("first_answers_total", "Counter of answers in which the backend came first.", "backend"),
-		TransitionsTotal:       ofPool("transitions_total", "Counter of changes of the backend's state.", "backend", "to"),
-		ProbesTotal:            ofPool("probes_total", "Counter of probes by result: pass, fail, or error (a local error).", "backend", "check", "result"),
-		PoolBackends:           ofPool("pool_backends", "Number of backends of the pool in the state.", "state"),
-		PoolAllDown:            ofPool("pool_all_down", "Whether every backend of the pool is down (1) or not (0)."),
-		InsecureCheck:          ofPool("check_insecure", "1 for a check that does not verify the certificate.", "check"),
-		AnswersTotal:           ofPool("answers_total", "Counter of answers for the pool's addresses by outcome.", "outcome"),
-		NearestUnlocatedTotal:  ofPool("nearest_unlocated_answers_total", "Counter of answers under policy nearest to clients whose location is not known: they are rotated."),
-		SignedAddressesTotal:   ofPoolOrFilter("signed_addresses_total", "Counter of addresses, those in hints included, that had to stay in answers because another key has signed them."),
-		SignedTargetsTotal:     ofPoolOrFilter("signed_targets_total", "Counter of SRV, HTTPS and SVCB records that had to stay in answers because another key has signed them."),
-		DryRunAddressesTotal:   ofPoolOrFilter("dry_run_addresses_total", "Counter of addresses that would have been left out of answers, were it not for dry_run."),
-		DryRunTargetsTotal:     ofPoolOrFilter("dry_run_targets_total", "Counter of SRV, HTTPS and SVCB records that would have been left out of answers, were it not for dry_run."),
-		FilteredAddressesTotal: ofFilter("filtered_addresses_total", "Counter of addresses, those in hints included, that a filter left out of other plugins' answers because they are down."),
-		FilteredTargetsTotal:   ofFilter("filtered_targets_total", "Counter of SRV, HTTPS and SVCB records that a filter left out of other plugins' answers because their target is down."),
+	metrics = [live.MetricCount]*prometheus.Desc{
+		live.BackendUp:              ofPool("backend_up", "Whether the backend is up (1), or down or unknown (0).", "backend"),
+		live.BackendState:           ofPool("backend_state", "1 for the state that the backend is in.", "backend", "state"),
+		live.BackendHeldDown:        ofPool("backend_held_down", "Whether the backend is up, but held down by hold_down or failback (1), or not (0).", "backend"),
+		live.CertificateExpiry:      ofPool("certificate_expiry_timestamp_seconds", "When the first certificate that the backend shows to a check expires, in Unix time.", "backend"),
+		live.FirstAnswersTotal:      ofPool("first_answers_total", "Counter of answers in which the backend came first.", "backend"),
+		live.TransitionsTotal:       ofPool("transitions_total", "Counter of changes of the backend's state.", "backend", "to"),
+		live.ProbesTotal:            ofPool("probes_total", "Counter of probes by result: pass, fail, or error (a local error).", "backend", "check", "result"),
+		live.PoolBackends:           ofPool("pool_backends", "Number of backends of the pool in the state.", "state"),
+		live.PoolAllDown:            ofPool("pool_all_down", "Whether every backend of the pool is down (1) or not (0)."),
+		live.InsecureCheck:          ofPool("check_insecure", "1 for a check that does not verify the certificate.", "check"),
+		live.AnswersTotal:           ofPool("answers_total", "Counter of answers for the pool's addresses by outcome.", "outcome"),
+		live.NearestUnlocatedTotal:  ofPool("nearest_unlocated_answers_total", "Counter of answers under policy nearest to clients whose location is not known: they are rotated."),
+		live.SignedAddressesTotal:   ofPoolOrFilter("signed_addresses_total", "Counter of addresses, those in hints included, that had to stay in answers because another key has signed them."),
+		live.SignedTargetsTotal:     ofPoolOrFilter("signed_targets_total", "Counter of SRV, HTTPS and SVCB records that had to stay in answers because another key has signed them."),
+		live.DryRunAddressesTotal:   ofPoolOrFilter("dry_run_addresses_total", "Counter of addresses that would have been left out of answers, were it not for dry_run."),
+		live.DryRunTargetsTotal:     ofPoolOrFilter("dry_run_targets_total", "Counter of SRV, HTTPS and SVCB records that would have been left out of answers, were it not for dry_run."),
+		live.FilteredAddressesTotal: ofFilter("filtered_addresses_total", "Counter of addresses, those in hints included, that a filter left out of other plugins' answers because they are down."),
+		live.FilteredTargetsTotal:   ofFilter("filtered_targets_total", "Counter of SRV, HTTPS and SVCB records that a filter left out of other plugins' answers because their target is down."),
 	}
 	watchedAddresses = desc("watched_addresses", "Number of addresses that are watched because other plugins answer them.")
 	watchRejected    = desc("watch_rejected_total", "Counter of addresses, each time that they are found, that are not watched because too many others are.")
 	aggregatedPools  = desc("aggregated_pools", "Number of pools whose answers are counted together with those of others, as there would be too many series.")
 )
 
-// The number of series is bounded: see MaxBackendSeries.
+// The number of series is bounded: see live.MaxBackendSeries.
 const (
 	// maxSeries is how many series of rrhealth the process has at the most.
 	maxSeries = 20_000
@@ -115,7 +117,7 @@ func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 // Collect implements prometheus.Collector. It waits for reloads; no query waits
 // for it.
 func (c *collector) Collect(ch chan<- prometheus.Metric) {
-	s := c.registry.Status(c.most - maxOfProcess - seriesOfDuration*(1+c.histograms()))
+	s := c.live.Status(c.most - maxOfProcess - seriesOfDuration*(1+c.histograms()))
 	for i := range s.Series {
 		ch <- metric(&s.Series[i])
 	}
@@ -137,18 +139,18 @@ func (c *collector) histograms() int {
 }
 
 // metric returns s as Prometheus has it.
-func metric(s *Series) prometheus.Metric {
+func metric(s *live.Series) prometheus.Metric {
 	kind := prometheus.GaugeValue
 	switch s.Metric {
-	case BackendUp, BackendState, BackendHeldDown, CertificateExpiry, PoolBackends, PoolAllDown, InsecureCheck:
+	case live.BackendUp, live.BackendState, live.BackendHeldDown, live.CertificateExpiry, live.PoolBackends, live.PoolAllDown, live.InsecureCheck:
 	default:
 		kind = prometheus.CounterValue
 	}
 	var labels []string
 	switch s.Metric {
-	case FilteredAddressesTotal, FilteredTargetsTotal:
+	case live.FilteredAddressesTotal, live.FilteredTargetsTotal:
 		labels = []string{s.Server, s.Filter, s.View}
-	case SignedAddressesTotal, SignedTargetsTotal, DryRunAddressesTotal, DryRunTargetsTotal:
+	case live.SignedAddressesTotal, live.SignedTargetsTotal, live.DryRunAddressesTotal, live.DryRunTargetsTotal:
 		labels = []string{s.Server, s.Pool, s.Filter, s.View}
 	default:
 		labels = slices.Concat([]string{s.Server, s.Pool}, s.Values, []string{s.View})

@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/rrhealth/rrhealth/internal/harness"
+	"github.com/rrhealth/rrhealth/plugin/live"
 )
 
 func TestMetrics(t *testing.T) {
@@ -172,7 +173,7 @@ func TestServerLabel(t *testing.T) {
 
 func TestPerBackendSeriesAreBounded(t *testing.T) {
 	var b strings.Builder
-	for i := range MaxBackendSeries/100 + 5 {
+	for i := range live.MaxBackendSeries/100 + 5 {
 		fmt.Fprintf(&b, "rrhealth n%02d.example.org {\nbackend", i)
 		for j := range 100 {
 			fmt.Fprintf(&b, " 10.0.%d.%d", i, j)
@@ -190,8 +191,8 @@ func TestPerBackendSeriesAreBounded(t *testing.T) {
 			perPool++
 		}
 	}
-	if perBackend != MaxBackendSeries || perPool != 15 {
-		t.Errorf("series of %d backends and %d pools, want %d and 15", perBackend, perPool, MaxBackendSeries)
+	if perBackend != live.MaxBackendSeries || perPool != 15 {
+		t.Errorf("series of %d backends and %d pools, want %d and 15", perBackend, perPool, live.MaxBackendSeries)
 	}
 	if !strings.Contains(logged(), "1500 backends") {
 		t.Errorf("log %q says nothing of the backends without series", logged())

@@ -3,6 +3,7 @@ package rrhealth
 import (
 	"github.com/miekg/dns"
 
+	"github.com/rrhealth/rrhealth/plugin/live"
 	"github.com/rrhealth/rrhealth/plugin/pool"
 	"github.com/rrhealth/rrhealth/plugin/reply"
 )
@@ -13,7 +14,7 @@ import (
 // what they are given beside an answer.
 
 // poolOf returns the pool to which name belongs, or nil.
-func (q *Query) poolOf(name string) *served {
+func (q *Query) poolOf(name string) *live.Pool {
 	if !q.Pools || name == q.Foreign {
 		return nil
 	}
@@ -63,7 +64,7 @@ func (j *Judge) turn(owner string, rrtype uint16) uint64 {
 // keepIfSigned keeps the records of the ith set of s, the addresses that p answers
 // first, where the signatures of records, which would be answered instead, would
 // not be by the key that signed the set. Else it returns those signatures.
-func (j *Judge) keepIfSigned(s *part, i int, p *served, f pool.Family, records []dns.RR) (sigs []dns.RR, kept bool) {
+func (j *Judge) keepIfSigned(s *part, i int, p *live.Pool, f pool.Family, records []dns.RR) (sigs []dns.RR, kept bool) {
 	sigs, ok := j.resign(&s.Section, i, records)
 	if ok {
 		return sigs, false
@@ -113,7 +114,7 @@ func (j *Judge) applyPool(s *part, i int) {
 // answer about something else: the sender of the query, not the network that a
 // resolver names, since what comes along is for all networks (RFC 7871, section
 // 7.3.1).
-func (j *Judge) bystander(p *served) pool.Client {
+func (j *Judge) bystander(p *live.Pool) pool.Client {
 	return j.Below.Client(p, nil)
 }
 

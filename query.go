@@ -3,6 +3,7 @@ package rrhealth
 import (
 	"github.com/miekg/dns"
 
+	"github.com/rrhealth/rrhealth/plugin/live"
 	"github.com/rrhealth/rrhealth/plugin/names"
 	"github.com/rrhealth/rrhealth/plugin/pool"
 	"github.com/rrhealth/rrhealth/plugin/reply"
@@ -11,16 +12,16 @@ import (
 // rules are the filters and the pools of a server block. They are fixed when the
 // Corefile is parsed.
 type rules struct {
-	slab     []served
-	names    names.Table // indices of slab
+	pools    []live.Pool
+	names    names.Table // indices of pools
 	filters  []*filter
 	suffixes names.Suffixes // indices of filters
 }
 
 // poolOf returns the pool for name, in any case, or nil.
-func (r *rules) poolOf(name string) *served {
+func (r *rules) poolOf(name string) *live.Pool {
 	if i, ok := r.names.Match(name); ok {
-		return &r.slab[i]
+		return &r.pools[i]
 	}
 	return nil
 }
@@ -40,12 +41,12 @@ type Query struct {
 	Signer  Signer
 	Limits  reply.Limits // of the reply, or none if the server does not decide by them
 	Request *dns.Msg
-	Filter  *filter // for the name that was asked, or nil
-	Own     *served // the pool of the name that was asked, or nil
-	Foreign string  // the name that was asked, if no pool has it
-	Pools   bool    // the answer may have the names of pools
-	DNSSEC  bool    // the client asks for signatures
-	Nested  bool    // a judge of the same server block judges what becomes of the answer
+	Filter  *filter    // for the name that was asked, or nil
+	Own     *live.Pool // the pool of the name that was asked, or nil
+	Foreign string     // the name that was asked, if no pool has it
+	Pools   bool       // the answer may have the names of pools
+	DNSSEC  bool       // the client asks for signatures
+	Nested  bool       // a judge of the same server block judges what becomes of the answer
 }
 
 // Below is what surrounds a judge.
@@ -55,7 +56,7 @@ type Below interface {
 	Lookup(name string, qtype uint16) *dns.Msg
 	// Client returns what the policy of p needs to know of the client: of the one
 	// that ecs is about, or of the sender of the query if ecs is nil.
-	Client(p *served, ecs *dns.EDNS0_SUBNET) pool.Client
+	Client(p *live.Pool, ecs *dns.EDNS0_SUBNET) pool.Client
 	// Ordered reports whether another server block has put the addresses in order.
 	Ordered() bool
 }

@@ -219,7 +219,7 @@ func TestEveryPluginAboveGetsWhatItNeeds(t *testing.T) {
 					if qtype == dns.TypeAAAA {
 						f = pool.V6
 					}
-					p := handlerOf(t, s).pools[0]
+					p := &handlerOf(t, s).pools[0]
 					members := p.Snapshot().Choices[f].Members
 					order := []int{0, 1, 2}[:len(members)]
 					r = request1("wWw.example.org.", qtype, size, 1, "")

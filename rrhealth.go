@@ -20,6 +20,7 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/rrhealth/rrhealth/plugin/config"
+	"github.com/rrhealth/rrhealth/plugin/live"
 	"github.com/rrhealth/rrhealth/plugin/names"
 	"github.com/rrhealth/rrhealth/plugin/pool"
 	"github.com/rrhealth/rrhealth/plugin/reply"
@@ -30,9 +31,8 @@ type RRHealth struct {
 	Next plugin.Handler
 
 	zones []string // of the server block
-	block *Block
+	block *live.Block
 	rules
-	pools    []*served // all of the slab
 	learned  chan sighting
 	instance *instance
 	metadata bool // the metadata plugin is in the server block
@@ -48,23 +48,17 @@ type RRHealth struct {
 var _ plugin.Handler = (*RRHealth)(nil)
 
 func newHandler(zones []string, stanzas []config.Stanza) *RRHealth {
-	h := &RRHealth{zones: zones, rules: rules{suffixes: names.NewSuffixes()}, block: new(Block)}
-	n := 0
-	for i := range stanzas {
-		if s := &stanzas[i]; !s.IsFilter() {
-			n += len(s.Names)
-		}
+	b := live.NewBlock(stanzas)
+	h := &RRHealth{zones: zones, block: b, rules: rules{pools: b.Pools, names: names.NewTable(len(b.Pools)), suffixes: names.NewSuffixes()}}
+	for i := range h.pools {
+		p := &h.pools[i]
+		p.Zone = h.zoneOf(p.Name)
+		h.names.Add(p.Name, int32(i)) // #nosec G115 -- memory holds fewer pools
 	}
-	h.makePools(n)
-	first := 0
 	for i := range stanzas {
-		s := &stanzas[i]
-		if s.IsFilter() {
+		if s := &stanzas[i]; s.IsFilter() {
 			h.judgeStanza(s)
-			continue
 		}
-		h.serveStanza(s, first)
-		first += len(s.Names)
 	}
 	if len(h.filters) > 0 {
 		h.learned = make(chan sighting, sightingsAtOnce)
@@ -72,37 +66,14 @@ func newHandler(zones []string, stanzas []config.Stanza) *RRHealth {
 	return h
 }
 
-// makePools makes n pools, in one slab, each with counters of its own.
-func (h *RRHealth) makePools(n int) {
-	h.names, h.slab, h.pools = names.NewTable(n), newPools(n), make([]*served, n)
-	for i := range h.slab {
-		h.pools[i] = &h.slab[i]
-	}
-	h.block.pools = h.pools
-}
-
-// serveStanza makes the pools from index from on those of s, one for each name.
-func (h *RRHealth) serveStanza(s *config.Stanza, from int) {
-	pools := h.pools[from : from+len(s.Names)]
-	b := newBundle(s, pools)
-	first := b.build(make([]pool.Health, len(b.members)))
-	for i, p := range pools {
-		p.bundle, p.Name, p.zone = b, s.Names[i], h.zoneOf(s.Names[i])
-		p.Init(&b.config, first)
-		p.adopt(p.counters)
-		h.names.Add(p.Name, int32(from+i)) // #nosec G115 -- memory holds fewer pools
-	}
-	h.block.bundles = append(h.block.bundles, b)
-}
-
 // judgeStanza adds a filter for each name of s.
 func (h *RRHealth) judgeStanza(s *config.Stanza) {
 	for _, name := range s.Names {
-		f := newFilter(name, s)
-		h.suffixes.Add(name, int32(len(h.filters))) // #nosec G115 -- memory holds fewer filters
-		f.Learn = h.learn(f.Watchlist)
-		h.filters = append(h.filters, f)
-		h.block.Watchlists = append(h.block.Watchlists, f.Watchlist)
+		i := len(h.filters)
+		w := h.block.Watchlists[i]
+		w.Learn = h.learn(w)
+		h.filters = append(h.filters, &filter{Settings: s.Pool.Settings, Watchlist: w, dryRun: s.DryRun})
+		h.suffixes.Add(name, int32(i)) // #nosec G115 -- memory holds fewer filters
 	}
 }
 
@@ -160,7 +131,7 @@ func (h *RRHealth) passOn(ctx context.Context, w dns.ResponseWriter, r *dns.Msg)
 // below lets the plugins below answer r, for a name of the pool own, if it is
 // not nil, or under the filter f, if that is not. Where h has pools, it looks
 // through the answer for their names.
-func (h *RRHealth) below(ctx context.Context, w dns.ResponseWriter, r *dns.Msg, own *served, f *filter) (int, error) {
+func (h *RRHealth) below(ctx context.Context, w dns.ResponseWriter, r *dns.Msg, own *live.Pool, f *filter) (int, error) {
 	if f != nil || len(h.pools) > 0 && ordinary(r) {
 		judging := h.judging(ctx, w, r, own, f)
 		w, ctx = judging, judging.watch()
@@ -169,7 +140,7 @@ func (h *RRHealth) below(ctx context.Context, w dns.ResponseWriter, r *dns.Msg, 
 }
 
 // match returns the pool that answers r, or nil when r is none of ours.
-func (h *RRHealth) match(r *dns.Msg) *served {
+func (h *RRHealth) match(r *dns.Msg) *live.Pool {
 	if !ordinary(r) {
 		return nil
 	}
@@ -195,7 +166,7 @@ func ordinary(r *dns.Msg) bool {
 }
 
 // serve answers r with p's addresses of one family.
-func (h *RRHealth) serve(ctx context.Context, w dns.ResponseWriter, r *dns.Msg, p *served, f pool.Family) (int, error) {
+func (h *RRHealth) serve(ctx context.Context, w dns.ResponseWriter, r *dns.Msg, p *live.Pool, f pool.Family) (int, error) {
 	s := p.Snapshot()
 	choice := &s.Choices[f]
 	ecs, _ := reply.Subnet(r)
@@ -210,12 +181,12 @@ func (h *RRHealth) serve(ctx context.Context, w dns.ResponseWriter, r *dns.Msg, 
 	switch {
 	case len(choice.Members) == 0:
 	case nested:
-		order = p.Aside(order, s, f, p.client(ctx, w, ecs), nestedTurn(p.Name, r.Question[0].Qtype))
+		order = p.Aside(order, s, f, clientOf(ctx, p, w, ecs), nestedTurn(p.Name, r.Question[0].Qtype))
 	default:
-		order = p.Order(order, s, f, p.client(ctx, w, ecs))
+		order = p.Order(order, s, f, clientOf(ctx, p, w, ecs))
 	}
 	if h.metadata {
-		p.publish(ctx, choice, order)
+		publish(ctx, p, choice, order)
 	}
 	if s.Judged != nil && !nested {
 		p.CountDryRun(s, f)
@@ -240,8 +211,8 @@ func (h *RRHealth) serve(ctx context.Context, w dns.ResponseWriter, r *dns.Msg, 
 			m.Answer = append(m.Answer, h.signer.set(m.Answer, serverOf(ctx))...)
 		}
 	}
-	p.explain(m, r, choice.Outcome, f)
-	reply.EchoSubnet(m, r, ecs, p.scope(choice, ecs))
+	explain(p, m, r, choice.Outcome, f)
+	reply.EchoSubnet(m, r, ecs, scopeOf(p, choice, ecs))
 	return write(w, m)
 }
 

@@ -422,7 +422,8 @@ func allDown(*harness.Server) bool {
 	process.mu.Lock()
 	defer process.mu.Unlock()
 	for h := range process.handlers {
-		for _, p := range h.pools {
+		for i := range h.pools {
+			p := &h.pools[i]
 			if !p.Snapshot().AllDown {
 				return false
 			}

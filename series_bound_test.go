@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/rrhealth/rrhealth/internal/harness"
+	"github.com/rrhealth/rrhealth/plugin/live"
+	"github.com/rrhealth/rrhealth/plugin/pool"
 )
 
 // A pool that is too large to be shown backend by backend takes nothing from the
@@ -13,11 +15,11 @@ import (
 func TestALargePoolLeavesTheSeriesOfOthers(t *testing.T) {
 	var b strings.Builder
 	b.WriteString("rrhealth big.example.org {\nbackend")
-	for i := range MaxBackendSeries + 1 {
+	for i := range live.MaxBackendSeries + 1 {
 		fmt.Fprintf(&b, " 10.0.%d.%d", i/250, i%250)
 	}
 	b.WriteString("\n}\nrrhealth")
-	for i := range MaxBackendSeries {
+	for i := range live.MaxBackendSeries {
 		fmt.Fprintf(&b, " n%d.example.org", i)
 	}
 	b.WriteString(" {\nbackend 192.0.2.1 192.0.2.2\n}\n")
@@ -32,7 +34,7 @@ func TestALargePoolLeavesTheSeriesOfOthers(t *testing.T) {
 	if shown != 2 {
 		t.Errorf("%d backends shown, want the two of the small pool", shown)
 	}
-	if want := fmt.Sprintf("has %d backends", MaxBackendSeries+3); !strings.Contains(logged(), want) {
+	if want := fmt.Sprintf("has %d backends", live.MaxBackendSeries+3); !strings.Contains(logged(), want) {
 		t.Errorf("log %q, want %q in it", logged(), want)
 	}
 }
@@ -41,7 +43,7 @@ func TestALargePoolLeavesTheSeriesOfOthers(t *testing.T) {
 // Prometheus would take all that is left for new traffic.
 func TestOthersDoNotGoBackWhenStanzasLeave(t *testing.T) {
 	g := newGallery(t)
-	g.collector.most = maxOfProcess + seriesOfDuration + 20*5 + 1 + len(totals{}) + 5
+	g.collector.most = maxOfProcess + seriesOfDuration + 20*5 + 1 + (pool.OutcomeCount + 7) + 5
 	stanzas := func(n int) string { return strings.ReplaceAll(manyNames(n, 1, 0, 1), "check tcp://:1", "") }
 	const others = "answers_total{outcome=served,pool=others}"
 	h := g.load(t, stanzas(20))

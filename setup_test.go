@@ -153,7 +153,8 @@ func FuzzCorefile(f *testing.F) {
 		}
 		// What is accepted can be served.
 		h := newHandler([]string{"example.org."}, stanzas)
-		for _, p := range h.pools {
+		for i := range h.pools {
+			p := &h.pools[i]
 			if h.poolOf(p.Name) != p {
 				t.Errorf("pool %q is not found by its name", p.Name)
 			}

@@ -13,6 +13,7 @@ import (
 	"github.com/coredns/coredns/plugin"
 	"github.com/miekg/dns"
 
+	"github.com/rrhealth/rrhealth/plugin/live"
 	"github.com/rrhealth/rrhealth/plugin/reply"
 )
 
@@ -60,7 +61,7 @@ type inspection struct {
 }
 
 type bundleZone struct {
-	bundle *bundle
+	bundle *live.Stanza
 	zone   string
 }
 
@@ -126,9 +127,9 @@ func (i *inspection) all(ctx context.Context) (complete bool) {
 	zones := make(map[string]foundZone) // by the parent of a name in it
 	questions := 0
 	complete = true
-	for _, b := range i.handler.block.bundles {
+	for _, b := range i.handler.block.Stanzas {
 		bogus := make(map[string][]string)
-		for _, p := range b.pools {
+		for _, p := range b.Pools {
 			name := strings.TrimPrefix(p.Name, "*.")
 			parent := parentOf(name)
 			zone, ok := zones[parent]
@@ -150,7 +151,7 @@ func (i *inspection) all(ctx context.Context) (complete bool) {
 }
 
 // warn logs once for each zone in which names of b are.
-func (i *inspection) warn(b *bundle, bogus map[string][]string) {
+func (i *inspection) warn(b *live.Stanza, bogus map[string][]string) {
 	for zone, names := range bogus {
 		if i.warned[bundleZone{b, zone}] {
 			continue

@@ -15,6 +15,7 @@ import (
 
 	"github.com/rrhealth/rrhealth/internal/harness"
 	"github.com/rrhealth/rrhealth/internal/lease"
+	"github.com/rrhealth/rrhealth/plugin/live"
 	"github.com/rrhealth/rrhealth/plugin/verdict"
 )
 
@@ -164,13 +165,11 @@ func probeStarved(t *testing.T) {
 	}
 }
 
-// isDown reports whether the target at addr is down.
+// isDown reports whether the backend addr is down.
 func isDown(addr string) (down bool) {
-	process.registry.do(func() {
-		for target := range process.registry.uses {
-			down = down || target.Addr.String() == addr && target.Verdict().State == verdict.Down
-		}
-	})
+	for _, s := range process.live.Status(maxSeries).Series {
+		down = down || s.Metric == live.BackendState && s.Values[0] == addr && s.Values[1] == verdict.Down.String()
+	}
 	return down
 }
 

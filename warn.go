@@ -7,6 +7,7 @@ import (
 	"github.com/coredns/coredns/core/dnsserver"
 
 	"github.com/rrhealth/rrhealth/plugin/config"
+	"github.com/rrhealth/rrhealth/plugin/live"
 	"github.com/rrhealth/rrhealth/plugin/pool"
 )
 
@@ -17,11 +18,11 @@ func (h *RRHealth) warn(block *dnsserver.Config) {
 		log.Warningf("loadbalance in the server block of %s shuffles the order that rrhealth gives its answers: remove it", zones)
 	}
 	backends := 0
-	for _, b := range h.block.bundles { // whose names share the series
-		backends += len(b.members)
+	for _, b := range h.block.Stanzas { // whose names share the series
+		backends += len(b.Pools[0].Backends)
 	}
-	if backends > MaxBackendSeries {
-		log.Warningf("the server block of %s has %d backends: only %d of the process get metrics of their own, the others those of their pool", zones, backends, MaxBackendSeries)
+	if backends > live.MaxBackendSeries {
+		log.Warningf("the server block of %s has %d backends: only %d of the process get metrics of their own, the others those of their pool", zones, backends, live.MaxBackendSeries)
 	}
 }
 

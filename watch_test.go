@@ -82,10 +82,10 @@ func watching(t *testing.T, below *zoneBelow) (*RRHealth, *lifecycle) {
 }
 
 func (h *RRHealth) states() string {
-	text := ""
+	text, states := "", h.filters[0].States()
 	for i := range 10 {
-		if a := h.filters[0].watched.find(netip.AddrFrom4([4]byte{192, 0, 2, byte(i)})); a != nil {
-			text += fmt.Sprintf("%d %s ", i, a.State())
+		if state, ok := states[netip.AddrFrom4([4]byte{192, 0, 2, byte(i)})]; ok {
+			text += fmt.Sprintf("%d %s ", i, state)
 		}
 	}
 	return text
@@ -114,12 +114,12 @@ func TestAddressesAreForgottenTenMinutesAfterTheyWereLastSeen(t *testing.T) {
 		expect(9*time.Minute+30*time.Second, "2 up 3 down 4 up ")
 		expect(time.Minute, "2 up 3 down 4 up ")
 		expect(time.Minute, "2 up 4 up ")
-		if got := r.registry.watching.Load(); got != 2 {
+		if got := r.live.Status(0).Watched; got != 2 {
 			t.Errorf("%d addresses counted, want 2", got)
 		}
 		r.stop(h)
-		if len(r.registry.uses) != 0 || len(r.registry.watched) != 0 {
-			t.Errorf("after the stop %d targets are in use and %d addresses watched", len(r.registry.uses), len(r.registry.watched))
+		if s := r.live.Status(0); r.live.Targets() != 0 || s.Watched != 0 {
+			t.Errorf("after the stop %d targets are in use and %d addresses watched", r.live.Targets(), s.Watched)
 		}
 		if got := h.states(); got != "2 up 4 up " {
 			t.Errorf("after the stop queries see %s, want what was last known", got)
@@ -139,7 +139,7 @@ func TestAddressesFromAnswersAreWatchedSoon(t *testing.T) {
 			time.Sleep(2 * gatherFor)
 			synctest.Wait()
 		}
-		if got := r.registry.watching.Load(); got != 2000 {
+		if got := r.live.Status(0).Watched; got != 2000 {
 			t.Errorf("%d addresses watched, want 2000", got)
 		}
 		time.Sleep(3 * time.Second)

@@ -1,4 +1,4 @@
-package rrhealth
+package live
 
 import (
 	"time"
@@ -9,19 +9,19 @@ import (
 // settle rebuilds the snapshot of a patient pool. It applies slow_start,
 // hold_down and failback to health, the health of p's backends, and has p settled
 // again when time alone will change the outcome. It runs on the monitor's loop.
-func (r *Registry) settle(p *served, health []pool.Health) {
+func (r *Registry) settle(p *Pool, health []pool.Health) {
 	now := time.Now()
 	next := p.counters.history.Settle(p.Config, health, now)
 	r.wakeAt(p, next, now)
 	if held := p.held(p.state().Health, health); len(held) > 0 {
 		r.observer.Changed(held)
 	}
-	p.Store(p.build(health))
+	p.Store(p.stanza.build(health))
 }
 
 // wakeAt has p settled at next, or, if that is the zero time, not before
 // something changes. The timer only asks the monitor's loop to settle p.
-func (r *Registry) wakeAt(p *served, next, now time.Time) {
+func (r *Registry) wakeAt(p *Pool, next, now time.Time) {
 	if p.wake != nil {
 		p.wake.Stop()
 		p.wake = nil
@@ -32,8 +32,8 @@ func (r *Registry) wakeAt(p *served, next, now time.Time) {
 	}
 	p.wake = time.AfterFunc(next.Sub(now), func() {
 		m.Do(func() {
-			if p.joined {
-				r.settle(p, p.health(nil))
+			if p.stanza.joined {
+				r.settle(p, p.stanza.health(nil))
 			}
 		})
 	})
@@ -41,7 +41,7 @@ func (r *Registry) wakeAt(p *served, next, now time.Time) {
 
 // held returns a transition for each backend of p whose recovery is held down
 // from now on, or no longer.
-func (p *served) held(before, after []pool.Health) (all []Transition) {
+func (p *Pool) held(before, after []pool.Health) (all []Transition) {
 	now := time.Now()
 	for i := range after {
 		t := Transition{Name: p.Name, Addr: p.Backends[i].Addr, To: after[i].State}

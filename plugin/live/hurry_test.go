@@ -1,4 +1,4 @@
-package rrhealth
+package live
 
 import (
 	"context"
@@ -44,7 +44,7 @@ func (b *bubble) down() (n int) {
 }
 
 // A data center fails as a whole: from the first failure on all of it is down
-// within the time that its probes take, wherever their slots are.
+// within the time that its probes take, independent of their slots.
 func TestADataCenterIsDownTogether(t *testing.T) {
 	for _, n := range []int{3, 40} {
 		for range 20 {
@@ -70,8 +70,8 @@ func TestAFlappingBackendHurriesFew(t *testing.T) {
 		time.Sleep(time.Minute)
 		passes := func() (sum int) {
 			synctest.Wait()
-			for i := range b.pool.members {
-				sum += int(b.pool.members[i].targets[0].Count(monitor.Pass))
+			for i := range b.pool.stanza.members {
+				sum += int(b.pool.stanza.members[i].targets[0].Count(monitor.Pass))
 			}
 			return sum
 		}

@@ -1,4 +1,4 @@
-package rrhealth
+package live
 
 import (
 	"net/netip"
@@ -29,7 +29,7 @@ type counters struct {
 
 	// Guarded by ledger.mu: the pool that metrics show, of those that use the
 	// counters the one that started last.
-	latest *served
+	latest *Pool
 }
 
 // inlined is how many backends counters have room for.
@@ -64,8 +64,8 @@ func newCounters(n int) []*counters {
 }
 
 // adopt makes p count in c. A backend that the latest pool of c has keeps its
-// tally, whatever its place.
-func (p *served) adopt(c *counters) {
+// tally, at any place.
+func (p *Pool) adopt(c *counters) {
 	switch before := c.latest; {
 	case before == nil && len(p.Backends) <= inlined:
 		p.spilled = nil
@@ -82,7 +82,7 @@ func sameAddr(a, b pool.Backend) bool { return a.Addr == b.Addr }
 
 // spill returns a tally for each of backends: that of before, which may be nil,
 // or a new one.
-func spill(before *served, backends []pool.Backend) []tally {
+func spill(before *Pool, backends []pool.Backend) []tally {
 	known := make(map[netip.Addr]tally)
 	if before != nil {
 		for i, b := range before.Backends {
@@ -105,7 +105,7 @@ func spill(before *served, backends []pool.Backend) []tally {
 }
 
 // tally returns where the backend with the given index is counted.
-func (p *served) tally(index int) tally {
+func (p *Pool) tally(index int) tally {
 	if p.spilled != nil {
 		return p.spilled[index]
 	}
@@ -113,12 +113,12 @@ func (p *served) tally(index int) tally {
 }
 
 // totals returns what p has counted besides its backends.
-func (p *served) totals() (c totals) {
+func (p *Pool) totals() (c totals) {
 	for o := range p.counters.answers {
 		c[o] = p.counters.answers[o].Load()
 	}
 	c[unlocatedTotal] = p.counters.unlocated.Load()
-	if c[signedAddressTotal] = p.signed.Load(); p.dryRun {
+	if c[signedAddressTotal] = p.signed.Load(); p.stanza.dryRun {
 		c[dryRunAddressTotal] = p.counters.dryRun.Load()
 	}
 	return c

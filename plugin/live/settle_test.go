@@ -1,139 +1,18 @@
-package rrhealth
+package live
 
 import (
 	"context"
 	"fmt"
-	"net/netip"
 	"slices"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"github.com/rrhealth/rrhealth/internal/harness"
 	"github.com/rrhealth/rrhealth/plugin/pool"
 	"github.com/rrhealth/rrhealth/plugin/verdict"
 )
-
-// A bubble is a registry of its own with one pool, whose backends are asked by
-// a probe that the test answers, in time that the test makes pass.
-type bubble struct {
-	t         *testing.T
-	lifecycle *lifecycle
-	pool      *served
-	start     time.Time
-
-	mu   sync.Mutex
-	errs map[netip.Addr]error
-}
-
-// inBubble runs f on the pool of the one stanza in block.
-func inBubble(t *testing.T, block string, f func(*bubble)) {
-	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		b := &bubble{t: t, start: time.Now(), errs: make(map[netip.Addr]error), lifecycle: newLifecycle()}
-		h := b.handler(block)
-		b.pool = h.pools[0]
-		b.lifecycle.start(h)
-		defer func() {
-			for h := range b.lifecycle.handlers {
-				b.lifecycle.stop(h)
-			}
-			synctest.Wait()
-		}()
-		f(b)
-	})
-}
-
-// handler returns the handler for block, with probes that the test answers.
-func (b *bubble) handler(block string) *RRHealth {
-	h := handler(b.t, block)
-	h.instance = new(instance)
-	for i := range h.pools[0].checks {
-		h.pools[0].checks[i].Probe.Probe = b.probe
-	}
-	return h
-}
-
-// reload replaces the pool as CoreDNS does: the new one starts before the old
-// one stops.
-func (b *bubble) reload(block string) {
-	h := b.handler(block)
-	b.lifecycle.start(h)
-	for old := range b.lifecycle.handlers {
-		if old != h {
-			b.lifecycle.stop(old)
-		}
-	}
-	b.pool = h.pools[0]
-}
-
-func (b *bubble) probe(_ context.Context, addr netip.Addr) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.errs[addr]
-}
-
-// fails lets the probes of 192.0.2.N end in err from now on.
-func (b *bubble) fails(n int, err error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.errs[netip.AddrFrom4([4]byte{192, 0, 2, byte(n)})] = err
-}
-
-// answered returns who is answered now, by the last number of the address.
-func (b *bubble) answered() string {
-	synctest.Wait()
-	var all []string
-	for _, m := range b.pool.Snapshot().Choices[pool.V4].Members {
-		all = append(all, strings.TrimPrefix(m.Addr.String(), "192.0.2."))
-	}
-	return strings.Join(all, " ")
-}
-
-// state returns what is believed of the Nth backend.
-func (b *bubble) state(n int) verdict.State {
-	synctest.Wait()
-	return b.pool.Snapshot().Health[n-1].State
-}
-
-// until lets time pass until ok, and returns how much has passed since the
-// beginning, to a hundredth of a second.
-func (b *bubble) until(what string, ok func() bool) time.Duration {
-	b.t.Helper()
-	for begin := time.Now(); !ok(); time.Sleep(10 * time.Millisecond) {
-		if time.Since(begin) > time.Hour {
-			b.t.Fatalf("still not so after an hour: %s; answered %s", what, b.answered())
-		}
-	}
-	return time.Since(b.start)
-}
-
-// untilAnswered lets time pass until those are answered.
-func (b *bubble) untilAnswered(want string) time.Duration {
-	b.t.Helper()
-	return b.until("answered "+want, func() bool { return b.answered() == want })
-}
-
-// flap takes the Nth backend down, and up again, and returns when it was
-// believed to be up.
-func (b *bubble) flap(n int) time.Duration {
-	b.t.Helper()
-	b.fails(n, syscall.ECONNREFUSED)
-	b.until("down", func() bool { return b.state(n) == verdict.Down })
-	b.fails(n, nil)
-	return b.until("up", func() bool { return b.state(n) == verdict.Up })
-}
-
-// took checks a duration that was measured in steps of a hundredth of a second.
-func (b *bubble) took(what string, got, want time.Duration) {
-	b.t.Helper()
-	if got < want-20*time.Millisecond || got > want+20*time.Millisecond {
-		b.t.Errorf("%s took %v, want %v", what, got, want)
-	}
-}
 
 const shortPace = "check tcp://:1\ninterval 2s fast 500ms\ntimeout 1s\n"
 
@@ -170,7 +49,7 @@ func TestAHoldDownSurvivesAReload(t *testing.T) {
 		b.flap(1)
 		up := b.flap(1)
 		time.Sleep(5 * time.Second)
-		b.reload(block)
+		b.load(block)
 		if got := b.answered(); got != "2" {
 			t.Fatalf("after the reload %s is answered, want only who is not held down", got)
 		}
@@ -259,7 +138,7 @@ func TestFailbackWaits(t *testing.T) {
 			if got := b.answered(); got != "2" {
 				t.Errorf("answered %s after a day, want 2", got)
 			}
-			b.reload(fmt.Sprintf(block, "manual"))
+			b.load(fmt.Sprintf(block, "manual"))
 			if got := b.answered(); got != "1" {
 				t.Errorf("answered %s after a reload, want 1", got)
 			}
@@ -267,39 +146,45 @@ func TestFailbackWaits(t *testing.T) {
 	})
 }
 
-// What is held down is told, and so is the end of it.
-func TestTheLogTellsWhatIsHeldDown(t *testing.T) {
-	logged := harness.CaptureLog(t)
+// The observer receives what is held down, and the end of it, once.
+func TestWhatIsHeldDownIsReported(t *testing.T) {
+	var got []string
+	report := func(b *bubble) {
+		for _, o := range b.observer.transitions() {
+			switch o.Hold {
+			case HeldDown:
+				got = append(got, fmt.Sprintf("%s of %s held down for %v after %d", o.Addr, o.Name, o.For, o.Falls))
+			case Released:
+				got = append(got, fmt.Sprintf("%s of %s released", o.Addr, o.Name))
+			}
+		}
+	}
 	inBubble(t, "rrhealth www.example.org {\nbackend 192.0.2.1 192.0.2.2\n"+shortPace+"hold_down 20s\n}", func(b *bubble) {
 		b.until("first results", func() bool { return b.state(1) == verdict.Up && b.state(2) == verdict.Up })
 		b.flap(1)
 		b.flap(1)
-		b.flap(2) // who is held down goes on to be, which is no news
+		b.flap(2) // the first is still held down, which is no news
 		b.untilAnswered("1 2")
+		report(b)
 	})
 	inBubble(t, "rrhealth www.example.org {\nbackend 192.0.2.1\nbackend 192.0.2.2 tier 2\n"+shortPace+"failback 1m\n}", func(b *bubble) {
 		b.until("first results", func() bool { return b.state(1) == verdict.Up && b.state(2) == verdict.Up })
 		b.flap(1)
 		b.untilAnswered("1")
+		report(b)
 	})
-	var got []string
-	for l := range strings.Lines(logged()) {
-		if _, text, ok := strings.Cut(l, "plugin/rrhealth: "); ok && strings.Contains(text, "held") {
-			got = append(got, strings.TrimSpace(text))
-		}
-	}
 	want := []string{
-		"backend 192.0.2.1 of www.example.org. is held down for 20s: it failed 2 times within 10m0s",
-		"backend 192.0.2.1 of www.example.org. is no longer held down",
-		"backend 192.0.2.1 of www.example.org. is held down until its tier takes over again",
-		"backend 192.0.2.1 of www.example.org. is no longer held down",
+		"192.0.2.1 of www.example.org. held down for 20s after 2",
+		"192.0.2.1 of www.example.org. released",
+		"192.0.2.1 of www.example.org. held down for 0s after 0",
+		"192.0.2.1 of www.example.org. released",
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 }
 
-// A pool that nobody lets be patient starts no timers.
+// A pool without slow_start, hold_down and failback starts no timers.
 func TestNoPatienceNoTimers(t *testing.T) {
 	inBubble(t, "rrhealth www.example.org {\nbackend 192.0.2.1 192.0.2.2\n"+shortPace+"}", func(b *bubble) {
 		b.until("first results", func() bool { return b.state(1) == verdict.Up && b.state(2) == verdict.Up })
@@ -336,6 +221,6 @@ func TestHardFailuresTakeFewer(t *testing.T) {
 	}
 	// Four more at the fast interval, which wobbles by a tenth.
 	if took := down(context.DeadlineExceeded); took < 3500*time.Millisecond || took > 4500*time.Millisecond {
-		t.Errorf("time-outs took another %v, want four fast intervals", took)
+		t.Errorf("timeouts took another %v, want four fast intervals", took)
 	}
 }

@@ -1,4 +1,4 @@
-package rrhealth
+package live
 
 import "github.com/rrhealth/rrhealth/plugin/monitor"
 
@@ -22,7 +22,7 @@ const (
 func (r *Registry) hurry(failed *monitor.Target, members []*member) {
 	hurried, looks := 0, hurryLooks
 	for _, m := range members {
-		b := m.bundle
+		b := m.stanza
 		for range b.members {
 			if hurried == hurriedAtOnce || looks == 0 {
 				return

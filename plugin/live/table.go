@@ -1,4 +1,4 @@
-package rrhealth
+package live
 
 import (
 	"encoding/binary"

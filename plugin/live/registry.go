@@ -1,4 +1,20 @@
-package rrhealth
+// Package live keeps pools and watched addresses up to date, across reloads.
+//
+// A Registry has the Blocks that are started, one for each server block. It has
+// the monitor probe each backend by each check: a target, which pools and
+// watchlists share. When the monitor reports changes of verdicts, the registry
+// rebuilds the snapshots of the stanzas concerned, which queries load, and stores
+// the states of watched addresses, which queries look up. Each does that without a
+// lock.
+//
+// In a reload the new Block starts before the old one stops. Both use the same
+// targets, so verdicts stay. Counters, rotations and histories are found by the
+// server block and the name, and the new pools continue with them.
+//
+// Changes run on the monitor's loop, which owns all state but what is published
+// atomically. The exception is the ledger: which blocks there are, and what
+// Status has shown of them.
+package live
 
 import (
 	"net/netip"
@@ -22,6 +38,10 @@ type Observer interface {
 // monitor runs while a Block is started. In a reload the new Block starts before
 // the old one stops, so that targets, counters and histories stay.
 type Registry struct {
+	// WatchLimit is how many addresses are watched at the most: 100,000, unless it
+	// is set before Start.
+	WatchLimit int
+
 	observer     Observer
 	certificates certificates
 	ledger       ledger
@@ -31,22 +51,21 @@ type Registry struct {
 
 	// Written by the monitor's loop, read by queries and Status.
 	watching  atomic.Int64 // addresses that are watched
-	watchFull atomic.Bool  // as many as watchLimit
+	watchFull atomic.Bool  // as many as WatchLimit
 	// Written by queries and the loop: addresses that were found and not watched,
 	// as too many others are.
 	watchRejected atomic.Uint64
 
 	// Written and read by the monitor's loop.
-	uses       map[*monitor.Target]*use
-	watched    map[netip.Addr]int // how many watchlists have each address
-	watchLimit int                // the most addresses in watched
+	uses    map[*monitor.Target]*use
+	watched map[netip.Addr]int // how many watchlists have each address
 }
 
-// NewRegistry returns a Registry without blocks that reports to o.
-func NewRegistry(o Observer) *Registry {
+// New returns a Registry without blocks that reports to o.
+func New(o Observer) *Registry {
 	return &Registry{
-		observer: o, ledger: newLedger(),
-		uses: make(map[*monitor.Target]*use), watched: make(map[netip.Addr]int), watchLimit: watchLimit,
+		WatchLimit: watchLimit, observer: o, ledger: newLedger(),
+		uses: make(map[*monitor.Target]*use), watched: make(map[netip.Addr]int),
 	}
 }
 
@@ -71,7 +90,7 @@ func (r *Registry) Start(b *Block) {
 		w.registry = r
 	}
 	m.Do(func() {
-		for _, g := range b.bundles {
+		for _, g := range b.Stanzas {
 			r.join(g)
 		}
 		for i, w := range b.Watchlists {
@@ -94,7 +113,7 @@ func (r *Registry) Stop(b *Block) {
 		for _, w := range b.Watchlists {
 			r.end(w)
 		}
-		r.leave(b.bundles)
+		r.leave(b.Stanzas)
 	})
 	if r.ledger.remove(b) {
 		r.monitor.Store(nil)
@@ -108,6 +127,12 @@ func (r *Registry) Awaited() int {
 		return m.Awaited()
 	}
 	return 0
+}
+
+// Targets returns how many targets are probed. It waits for the monitor's loop.
+func (r *Registry) Targets() (n int) {
+	r.do(func() { n = len(r.uses) })
+	return n
 }
 
 // do runs f on the monitor's loop, unless no block is started.
@@ -138,12 +163,12 @@ func (r *Registry) release(t *monitor.Target, c config.Check) {
 }
 
 // join has the backends of b probed. It runs on the monitor's loop.
-func (r *Registry) join(b *bundle) {
+func (r *Registry) join(b *Stanza) {
 	b.joined = true
 	for i := range b.members {
 		m := &b.members[i]
 		m.targets, m.expires = nil, nil
-		for _, c := range b.checks {
+		for _, c := range b.Checks {
 			t, u := r.acquire(b.config.Backends[i].CheckAddr, c)
 			m.targets = append(m.targets, t)
 			m.expires = append(m.expires, u.expires)
@@ -151,32 +176,32 @@ func (r *Registry) join(b *bundle) {
 		}
 		m.begin()
 	}
-	for _, p := range b.pools {
+	for _, p := range b.Pools {
 		p.counters.remember(&b.config)
 	}
 	r.rebuild(b)
 }
 
-// leave undoes join for all bundles. It runs on the monitor's loop. It looks
-// through the members of a target once: all bundles may use each target.
-func (r *Registry) leave(bundles []*bundle) {
-	for _, b := range bundles {
+// leave undoes join for all stanzas. It runs on the monitor's loop. It looks
+// through the members of a target once: all stanzas may use each target.
+func (r *Registry) leave(stanzas []*Stanza) {
+	for _, b := range stanzas {
 		b.joined = false
-		for _, p := range b.pools {
+		for _, p := range b.Pools {
 			if p.wake != nil {
 				p.wake.Stop()
 			}
 		}
 	}
 	done := make(map[*use]bool)
-	for _, b := range bundles {
+	for _, b := range stanzas {
 		for i := range b.members {
 			for j, t := range b.members[i].targets {
 				if u := r.uses[t]; u != nil && !done[u] {
 					done[u] = true
-					u.members = slices.DeleteFunc(u.members, func(o *member) bool { return !o.bundle.joined })
+					u.members = slices.DeleteFunc(u.members, func(o *member) bool { return !o.stanza.joined })
 				}
-				r.release(t, b.checks[j])
+				r.release(t, b.Checks[j])
 			}
 		}
 	}
@@ -184,20 +209,20 @@ func (r *Registry) leave(bundles []*bundle) {
 
 // rebuild builds the snapshot of b's pools from the latest verdicts: one for all
 // of them, unless they have histories. It runs on the monitor's loop.
-func (r *Registry) rebuild(b *bundle) {
+func (r *Registry) rebuild(b *Stanza) {
 	var room [16]pool.Health
 	health := b.health(room[:0])
 	if b.patient() {
-		for _, p := range b.pools {
+		for _, p := range b.Pools {
 			r.settle(p, slices.Clone(health))
 		}
 		return
 	}
-	if slices.Equal(health, b.pools[0].state().Health) {
+	if slices.Equal(health, b.Pools[0].state().Health) {
 		return // as for most at the start: nothing is known yet
 	}
 	s := b.build(health)
-	for _, p := range b.pools {
+	for _, p := range b.Pools {
 		p.Store(s)
 	}
 }
@@ -208,7 +233,7 @@ type receiver struct{ *Registry }
 // Changed implements monitor.Sink: verdicts in, snapshots out.
 func (s receiver) Changed(changes []monitor.Change) {
 	var moved []Transition
-	concerned := make(map[*bundle]bool)
+	concerned := make(map[*Stanza]bool)
 	for _, c := range changes {
 		u := s.uses[c.Target]
 		if u == nil {
@@ -229,18 +254,18 @@ func (s receiver) Changed(changes []monitor.Change) {
 
 // changed takes over the new verdict of u's target. It appends the transitions
 // that are news to moved: one for all pools, and one for each watchlist. It adds
-// the bundles to rebuild to concerned.
-func (u *use) changed(c monitor.Change, moved []Transition, concerned map[*bundle]bool) []Transition {
+// the stanzas to rebuild to concerned.
+func (u *use) changed(c monitor.Change, moved []Transition, concerned map[*Stanza]bool) []Transition {
 	ofPools := Transition{More: -1}
 	for _, m := range u.members {
-		concerned[m.bundle] = true
+		concerned[m.stanza] = true
 		if !m.update() {
 			continue
 		}
 		if ofPools.More < 0 {
 			ofPools = m.transition(c)
 		}
-		ofPools.More += len(m.bundle.pools)
+		ofPools.More += len(m.stanza.Pools)
 	}
 	if ofPools.More >= 0 {
 		moved = append(moved, ofPools)

@@ -1,11 +1,8 @@
-package rrhealth
+package live
 
 import (
-	"fmt"
-	"maps"
 	"net/netip"
 	"slices"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -16,7 +13,7 @@ import (
 )
 
 const (
-	// watchLimit is how many addresses the process watches at the most.
+	// watchLimit is how many addresses a Registry watches at the most.
 	watchLimit = 100_000
 	// forgetAfter is how long an address is watched after it was last seen.
 	forgetAfter = 10 * time.Minute
@@ -30,20 +27,20 @@ type Watchlist struct {
 	Learn func(netip.Addr)
 
 	// Fixed when the Corefile is parsed.
-	Name   string // of the filter: in lower case, with the final dot; may start with "*."
-	dryRun bool
-	scope  config.Networks
-	checks []config.Check
+	Name     string // of the filter: in lower case, with the final dot; may start with "*."
+	Networks config.Networks
+	dryRun   bool
+	checks   []config.Check
 
 	// Set by Registry.Start, before the list serves.
+	Counts   *Counts // what the filter counts
 	registry *Registry
-	counts   *watchCounts
 
 	watched table
 }
 
 func newWatchlist(name string, s *config.Stanza) *Watchlist {
-	w := &Watchlist{Name: name, dryRun: s.DryRun, scope: s.Watch, checks: s.Checks, counts: new(watchCounts)}
+	w := &Watchlist{Name: name, Networks: s.Watch, dryRun: s.DryRun, checks: s.Checks, Counts: new(Counts)}
 	w.watched.init()
 	return w
 }
@@ -51,7 +48,7 @@ func newWatchlist(name string, s *config.Stanza) *Watchlist {
 // Wants reports whether addr is to be watched: it is inside the networks of
 // watch, and there is a check.
 func (w *Watchlist) Wants(addr netip.Addr) bool {
-	return len(w.checks) > 0 && addr.IsValid() && w.scope.Contain(addr)
+	return len(w.checks) > 0 && addr.IsValid() && w.Networks.Contain(addr)
 }
 
 // Health returns the health of addr. known reports whether addr is watched, and
@@ -64,7 +61,7 @@ func (w *Watchlist) Health(addr netip.Addr) (h pool.Health, known, inScope bool)
 		}
 		return pool.Health{State: a.State(), Changing: a.changing.Load()}, true, true
 	}
-	if !addr.IsValid() || !w.scope.Contain(addr) {
+	if !addr.IsValid() || !w.Networks.Contain(addr) {
 		return pool.Health{}, false, false
 	}
 	if len(w.checks) > 0 {
@@ -168,7 +165,7 @@ func (r *Registry) watch(w *Watchlist, addrs []netip.Addr, seen time.Time) bool 
 			a.seen.Store(true)
 			continue
 		}
-		if r.watched[addr] == 0 && len(r.watched) >= r.watchLimit {
+		if r.watched[addr] == 0 && len(r.watched) >= r.WatchLimit {
 			room = false
 			r.watchRejected.Add(1)
 			continue
@@ -204,14 +201,14 @@ func (r *Registry) forget(a *address) {
 // monitor's loop.
 func (r *Registry) countWatched() {
 	r.watching.Store(int64(len(r.watched)))
-	r.watchFull.Store(len(r.watched) >= r.watchLimit)
+	r.watchFull.Store(len(r.watched) >= r.WatchLimit)
 }
 
 // inherit adds the addresses of from, which w replaces in a reload, to w. It runs
 // on the monitor's loop.
 func (r *Registry) inherit(w, from *Watchlist) {
 	for a := range from.watched.all() {
-		if w.scope.Contain(a.addr) {
+		if w.Networks.Contain(a.addr) {
 			r.watch(w, []netip.Addr{a.addr}, a.last)
 		}
 	}
@@ -225,26 +222,11 @@ func (a *address) expired(now time.Time) bool {
 	return now.Sub(a.last) > forgetAfter
 }
 
-// The bounds of Listing: addresses in a line, and in all.
-const (
-	listedPerLine = 50
-	listedAtMost  = 1000
-)
-
-// Listing returns lines with the addresses that w watches and their states,
-// sorted by address.
-func (w *Watchlist) Listing() []string {
-	addrs := slices.SortedFunc(maps.Keys(w.watched.listed()), func(a, b *address) int { return a.addr.Compare(b.addr) })
-	lines := []string{fmt.Sprintf("watching %d addresses below %s, of %s", len(addrs), w.Name, w.scope)}
-	for part := range slices.Chunk(addrs[:min(len(addrs), listedAtMost)], listedPerLine) {
-		words := make([]string, len(part))
-		for i, a := range part {
-			words[i] = a.addr.String() + " " + a.State().String()
-		}
-		lines = append(lines, "below "+w.Name+": "+strings.Join(words, ", "))
+// States returns the states of all addresses of w.
+func (w *Watchlist) States() map[netip.Addr]verdict.State {
+	all := make(map[netip.Addr]verdict.State)
+	for a := range w.watched.listed() {
+		all[a.addr] = a.State()
 	}
-	if more := len(addrs) - listedAtMost; more > 0 {
-		lines = append(lines, fmt.Sprintf("below %s: and %d more", w.Name, more))
-	}
-	return lines
+	return all
 }

@@ -1,4 +1,4 @@
-package rrhealth
+package live
 
 import (
 	"maps"
@@ -86,8 +86,8 @@ type leavings struct {
 
 // keep adds the totals of p, whose counters are forgotten, to those of its stanza.
 // l.mu is held.
-func (l *ledger) keep(b *Block, p *served) {
-	labels := b.labels(p.bundle.pools[0].Name)
+func (l *ledger) keep(b *Block, p *Pool) {
+	labels := b.labels(p.stanza.Pools[0].Name)
 	if labels.Pool == p.Name {
 		return // the stanza is known by its name
 	}
@@ -262,8 +262,8 @@ func (l *ledger) forgetAggregates() {
 	}
 	there := make(map[Labels]bool)
 	for _, b := range l.blocks {
-		for _, g := range b.bundles {
-			there[b.labels(g.pools[0].Name)] = true
+		for _, g := range b.Stanzas {
+			there[b.labels(g.Pools[0].Name)] = true
 		}
 	}
 	gone := func(labels Labels) bool { return !there[labels] }

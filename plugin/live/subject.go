@@ -1,4 +1,4 @@
-package rrhealth
+package live
 
 import (
 	"github.com/rrhealth/rrhealth/plugin/monitor"

@@ -1,4 +1,4 @@
-package rrhealth
+package live
 
 import (
 	"encoding/binary"
@@ -125,8 +125,8 @@ func TestAddressesAreRemovedWhileTheyAreListed(t *testing.T) {
 	}
 }
 
-// An address that is watched all the time is found all the time, whatever comes
-// and goes beside it: a query that missed it would answer it although it is down.
+// An address that is watched all the time is found all the time, while others come
+// and go: a query that missed it would answer it although it is down.
 func TestQueriesMissNoAddressWhileOthersComeAndGo(t *testing.T) {
 	w := newTable()
 	const kept = 50

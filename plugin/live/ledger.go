@@ -1,4 +1,4 @@
-package rrhealth
+package live
 
 import (
 	"slices"
@@ -12,7 +12,7 @@ type ledger struct {
 
 	blocks      []*Block // in the order in which they started
 	counters    map[countersKey]*counters
-	watchCounts map[countersKey]*watchCounts
+	watchCounts map[countersKey]*Counts
 
 	// By the labels of a stanza, which are those of its first NAME.
 	aggregates map[Labels]*aggregate
@@ -27,7 +27,7 @@ type countersKey struct{ block, name string }
 
 func newLedger() ledger {
 	return ledger{
-		counters: make(map[countersKey]*counters), watchCounts: make(map[countersKey]*watchCounts),
+		counters: make(map[countersKey]*counters), watchCounts: make(map[countersKey]*Counts),
 		aggregates: make(map[Labels]*aggregate), last: make(map[Labels]last), left: make(map[Labels]*leavings),
 	}
 }
@@ -37,7 +37,8 @@ func newLedger() ledger {
 func (l *ledger) adopt(b *Block) (replaced []*Watchlist) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for _, p := range b.pools {
+	for i := range b.Pools {
+		p := &b.Pools[i]
 		key := countersKey{b.Identity, p.Name}
 		c := l.counters[key]
 		if c == nil {
@@ -52,11 +53,11 @@ func (l *ledger) adopt(b *Block) (replaced []*Watchlist) {
 	for _, w := range b.Watchlists {
 		key := countersKey{b.Identity, w.Name}
 		if c := l.watchCounts[key]; c != nil {
-			w.counts = c
+			w.Counts = c
 		} else {
-			l.watchCounts[key] = w.counts
+			l.watchCounts[key] = w.Counts
 		}
-		replaced = append(replaced, w.counts.latest)
+		replaced = append(replaced, w.Counts.latest)
 	}
 	return replaced
 }
@@ -71,12 +72,13 @@ func (l *ledger) add(b *Block) {
 
 // takeOver makes the pools and watchlists of b those that metrics show.
 func (b *Block) takeOver() {
-	for _, p := range b.pools {
+	for i := range b.Pools {
+		p := &b.Pools[i]
 		p.counters.latest = p
 	}
 	for _, w := range b.Watchlists {
-		w.counts.labels = Labels{Server: b.Server, View: b.View, Filter: w.Name}
-		w.counts.latest = w
+		w.Counts.labels = Labels{Server: b.Server, View: b.View, Filter: w.Name}
+		w.Counts.latest = w
 	}
 }
 
@@ -93,25 +95,27 @@ func (l *ledger) remove(b *Block) (empty bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.blocks = slices.DeleteFunc(l.blocks, func(o *Block) bool { return o == b })
-	for _, p := range b.pools {
+	for i := range b.Pools {
+		p := &b.Pools[i]
 		p.counters.latest = nil
 	}
 	for _, w := range b.Watchlists {
-		w.counts.latest = nil
+		w.Counts.latest = nil
 	}
 	for _, o := range l.blocks {
 		if o.Identity == b.Identity { // in a failed reload it is the older one that stays
 			o.takeOver()
 		}
 	}
-	for _, p := range b.pools {
+	for i := range b.Pools {
+		p := &b.Pools[i]
 		if p.counters.latest == nil {
 			l.keep(b, p)
 			delete(l.counters, countersKey{b.Identity, p.Name})
 		}
 	}
 	for _, w := range b.Watchlists {
-		if w.counts.latest == nil {
+		if w.Counts.latest == nil {
 			delete(l.watchCounts, countersKey{b.Identity, w.Name})
 		}
 	}

@@ -1,58 +1,30 @@
-package rrhealth
+package live
 
 import (
 	"fmt"
-	"maps"
 	"strings"
 	"testing"
 	"unsafe"
 
-	"github.com/miekg/dns"
-
-	"github.com/rrhealth/rrhealth/internal/harness"
+	"github.com/rrhealth/rrhealth/plugin/pool"
 )
 
-// What is counted of a backend goes on after a reload, wherever it stands then,
-// for as long as there is a pool that has it.
-func TestCountsFollowTheirBackends(t *testing.T) {
-	stanza := func(backends string) string {
-		return harness.Corefile("rrhealth www.example.org {\nbackend " + backends + "\npolicy sequential\n}")
+// answer counts answers of p.
+func answer(p *Pool, times int) {
+	for range times {
+		s := p.Snapshot()
+		p.CountAnswer(s.Choices[pool.V4].Outcome)
+		p.Order(nil, s, pool.V4, pool.Client{})
 	}
-	var s *harness.Server
-	for i, step := range []struct {
-		backends string
-		want     string // how often each came first, after one more answer
-	}{
-		{"192.0.2.1 192.0.2.2", "1 0"},
-		{"192.0.2.2 192.0.2.1", "1 1"},
-		{"192.0.2.2 192.0.2.3 192.0.2.1", "2 0 1"},
-		{"192.0.2.2", "3"},
-		{"192.0.2.1 192.0.2.2", "1 3"}, // the first had been forgotten
-		{"192.0.2.5 192.0.2.4 192.0.2.3 192.0.2.2 192.0.2.1", "1 0 0 3 1"},
-		{"192.0.2.1 192.0.2.2 192.0.2.3 192.0.2.4 192.0.2.5 192.0.2.6", "2 3 0 0 1 0"},
-		{"192.0.2.5", "2"},
-	} {
-		if i == 0 {
-			s = harness.Start(t, stanza(step.backends))
-		} else if err := s.Reload(stanza(step.backends)); err != nil {
-			t.Fatal(err)
-		}
-		s.Ask("www.example.org.", dns.TypeA)
-		want := make(map[string]float64)
-		firsts := strings.Fields(step.want)
-		for j, b := range strings.Fields(step.backends) {
-			var n float64
-			_, _ = fmt.Sscan(firsts[j], &n)
-			if n > 0 { // else it is left out
-				want["first_answers_total{backend="+b+",pool=www.example.org.}"] = n
-			}
-		}
-		got := harness.Series(t)
-		maps.DeleteFunc(got, func(name string, _ float64) bool { return !strings.HasPrefix(name, "first_answers_total{") })
-		if !maps.Equal(got, want) {
-			t.Errorf("with %s: got %v, want %v", step.backends, got, want)
-		}
+}
+
+// manyBackends lists n addresses.
+func manyBackends(n int) string {
+	var all []string
+	for i := range n {
+		all = append(all, fmt.Sprintf("10.0.%d.%d", i/250, i%250+1))
 	}
+	return strings.Join(all, " ")
 }
 
 // While an instance gives way to the next, both answer, and count as one.
@@ -60,17 +32,13 @@ func TestPoolsOfOneNameCountTogether(t *testing.T) {
 	const block = "rrhealth www.example.org {\nbackend %s\npolicy sequential\n}"
 	l := newLedger()
 	var blocks []*Block
-	var pools []*served
+	var pools []*Pool
 	for _, backends := range []string{"192.0.2.1 192.0.2.2", "192.0.2.2 192.0.2.1 192.0.2.3", "192.0.2.2 192.0.2.1 192.0.2.3", "192.0.2.9 " + manyBackends(30) + " 192.0.2.1"} {
-		h := handler(t, fmt.Sprintf(block, backends))
-		l.adopt(h.block)
-		l.add(h.block)
-		blocks, pools = append(blocks, h.block), append(pools, h.pools[0])
-		for range 3 {
-			if _, err := h.ServeDNS(t.Context(), nullWriter{}, query("www.example.org.")); err != nil {
-				t.Fatal(err)
-			}
-		}
+		b := newBlock(t, fmt.Sprintf(block, backends), passes)
+		l.adopt(b)
+		l.add(b)
+		blocks, pools = append(blocks, b), append(pools, &b.Pools[0])
+		answer(&b.Pools[0], 3)
 	}
 	c := pools[0].counters
 	for i, want := range [][]uint64{{3, 6}, {6, 3, 0}, {6, 3, 0}} {
@@ -101,11 +69,11 @@ func TestPoolsFillWholeCacheLines(t *testing.T) {
 		t.Skip("pointers are shorter here")
 	}
 	const line = 64
-	var p served
+	var p Pool
 	if got, want := unsafe.Sizeof(p), uintptr(2*line); got != want {
-		t.Errorf("a served has %d bytes, want %d", got, want)
+		t.Errorf("a Pool has %d bytes, want %d", got, want)
 	}
-	if got := unsafe.Offsetof(p.bundle); got > line {
+	if got := unsafe.Offsetof(p.stanza); got > line {
 		t.Errorf("what a query reads ends at %d, want %d at the most", got, line)
 	}
 	if got, want := unsafe.Sizeof(counters{}), uintptr(3*line); got != want {

@@ -1,4 +1,4 @@
-package rrhealth
+package live
 
 import (
 	"cmp"
@@ -44,7 +44,7 @@ func (r *Registry) Status(most int) Status {
 // Server blocks for a zone and its parent may have several.
 type stanzaStatus struct {
 	labels   Labels // with the first NAME
-	pools    []*served
+	pools    []*Pool
 	allDown  bool
 	insecure map[string]bool // checks, by label
 	backends map[netip.Addr]*backendStatus
@@ -64,8 +64,8 @@ type backendStatus struct {
 func (l *ledger) stanzas() []*stanzaStatus {
 	byLabels := make(map[Labels]*stanzaStatus)
 	for _, b := range l.blocks {
-		for _, g := range b.bundles {
-			first := g.pools[0]
+		for _, g := range b.Stanzas {
+			first := g.Pools[0]
 			if first.counters.latest != first {
 				continue // a later block continues with its counters
 			}
@@ -90,14 +90,14 @@ func (l *ledger) stanzas() []*stanzaStatus {
 
 // add adds a stanza. The totals of its pools are added up later, but not their
 // first answers. Those of pools that have left the stanza are among them.
-func (s *stanzaStatus) add(b *bundle, left *leavings) {
+func (s *stanzaStatus) add(b *Stanza, left *leavings) {
 	from := len(s.pools)
-	for _, p := range b.pools {
+	for _, p := range b.Pools {
 		if p.counters.latest == p {
 			s.pools = append(s.pools, p)
 		}
 	}
-	for _, c := range b.checks {
+	for _, c := range b.Checks {
 		if s.insecure == nil {
 			s.insecure = make(map[string]bool)
 		}
@@ -127,7 +127,7 @@ func (s *stanzaStatus) backend(addr netip.Addr, left *leavings) *backendStatus {
 }
 
 // add adds the ith backend of b, as pools have it.
-func (s *backendStatus) add(b *bundle, i int, pools []*served) {
+func (s *backendStatus) add(b *Stanza, i int, pools []*Pool) {
 	s.patient = s.patient || b.patient()
 	for n, p := range pools {
 		counted := p.tally(i)
@@ -148,7 +148,7 @@ func (s *backendStatus) add(b *bundle, i int, pools []*served) {
 	m := &b.members[i]
 	for j, t := range m.targets {
 		s.expires = earlier(s.expires, m.expires[j])
-		label := b.checks[j].Probe.Label
+		label := b.Checks[j].Probe.Label
 		if s.checks == nil {
 			s.checks = make(map[string][]*monitor.Target)
 		}

@@ -1,0 +1,154 @@
+package live
+
+import (
+	"iter"
+
+	"github.com/rrhealth/rrhealth/plugin/config"
+	"github.com/rrhealth/rrhealth/plugin/monitor"
+	"github.com/rrhealth/rrhealth/plugin/pool"
+)
+
+// A Block is what one server block brings. All of it but the pools' snapshots and
+// the watchlists' addresses is fixed before Start.
+type Block struct {
+	Identity     string // of the server block, the same after a reload; set before Start
+	Server, View string // labels of metrics; set before Start
+
+	Stanzas    []*Stanza    // those with backends
+	Pools      []Pool       // of Stanzas, one for each NAME
+	Watchlists []*Watchlist // one for each NAME of the other stanzas
+}
+
+// NewBlock returns the Block with the pools and watchlists of stanzas.
+func NewBlock(stanzas []config.Stanza) *Block {
+	n := 0
+	for i := range stanzas {
+		if s := &stanzas[i]; !s.IsFilter() {
+			n += len(s.Names)
+		}
+	}
+	b := &Block{Pools: newPools(n)}
+	left := b.Pools
+	for i := range stanzas {
+		s := &stanzas[i]
+		if s.IsFilter() {
+			for _, name := range s.Names {
+				b.Watchlists = append(b.Watchlists, newWatchlist(name, s))
+			}
+			continue
+		}
+		b.Stanzas = append(b.Stanzas, newStanza(s, left[:len(s.Names)]))
+		left = left[len(s.Names):]
+	}
+	return b
+}
+
+// Checks yields the checks of all stanzas: those of pools, then those of filters.
+func (b *Block) Checks() iter.Seq[config.Check] {
+	return func(yield func(config.Check) bool) {
+		for _, g := range b.Stanzas {
+			for _, c := range g.Checks {
+				if !yield(c) {
+					return
+				}
+			}
+		}
+		for _, w := range b.Watchlists {
+			for _, c := range w.checks {
+				if !yield(c) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// A Stanza is what its pools share. They have the same backends and checks, and
+// so the same verdicts and, unless they have histories of their own, the same
+// snapshot. Each pool has a name and counters. With a hundred thousand names
+// everything else would be memory that the garbage collector goes through, and
+// that queries miss in the cache.
+type Stanza struct {
+	// Fixed when the Corefile is parsed.
+	Pools  []*Pool // one for each NAME
+	Checks []config.Check
+	config pool.Config
+	dryRun bool
+
+	members []member // one for each backend
+
+	// Written and read by the monitor's loop.
+	joined  bool // its targets are probed
+	hurried int  // the member that was looked at last, see Registry.hurry
+}
+
+// A member is a backend of the pools of a Stanza.
+type member struct {
+	stanza *Stanza
+	index  int // of the backend
+	subject
+	expires []*expiry // of the certificates that the targets show, nil for those without TLS; written by join
+}
+
+// newStanza makes pools those of s, one for each NAME.
+func newStanza(s *config.Stanza, pools []Pool) *Stanza {
+	g := &Stanza{Pools: make([]*Pool, len(pools)), config: s.Pool, Checks: s.Checks, dryRun: s.DryRun, members: make([]member, len(s.Pool.Backends))}
+	for i := range g.members {
+		g.members[i].stanza, g.members[i].index = g, i
+	}
+	first := g.build(make([]pool.Health, len(g.members)))
+	for i := range pools {
+		p := &pools[i]
+		p.stanza, p.Name = g, s.Names[i]
+		p.Init(&g.config, first)
+		p.adopt(p.counters)
+		g.Pools[i] = p
+	}
+	return g
+}
+
+// patient reports whether the snapshots depend on time as well: each pool has a
+// history then, and a snapshot of its own.
+func (b *Stanza) patient() bool { return b.config.Recovery != (pool.Recovery{}) }
+
+// health appends the health of each backend to dst.
+func (b *Stanza) health(dst []pool.Health) []pool.Health {
+	for i := range b.members {
+		dst = append(dst, b.members[i].health())
+	}
+	return dst
+}
+
+// build makes the snapshot that follows from health. Under dry_run it takes
+// every backend for up, and what would be answered is in Judged.
+func (b *Stanza) build(health []pool.Health) *pool.Snapshot {
+	s := pool.Build(&b.config, health)
+	if !b.dryRun {
+		return s
+	}
+	served := pool.Build(&b.config, make([]pool.Health, len(health)))
+	served.Judged = s
+	return served
+}
+
+// update takes over the state of m's targets, counts a change, and reports
+// whether it is news.
+func (m *member) update() bool {
+	_, changed, news := m.subject.update()
+	if changed {
+		for _, p := range m.stanza.Pools {
+			p.tally(m.index).changes[m.state].Add(1)
+		}
+	}
+	return news
+}
+
+// transition returns the transition of m that c has brought about, in the first
+// pool of its stanza.
+func (m *member) transition(c monitor.Change) Transition {
+	b := m.stanza
+	return Transition{
+		Name: b.Pools[0].Name, Addr: b.config.Backends[m.index].Addr, More: -1,
+		To: m.state, Err: c.Err, Streak: inARow(c), DryRun: b.dryRun,
+	}
+}
