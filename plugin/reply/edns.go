@@ -13,10 +13,10 @@ func WantsDNSSEC(r *dns.Msg) bool {
 	return o != nil && o.Do()
 }
 
-// OPT returns the OPT record of m, the reply to r. It adds one if there is none.
+// optOf returns the OPT record of m, the reply to r. It adds one if there is none.
 // r must have an OPT record: others must not be answered with one (RFC 6891,
 // section 6.1.1). The server fills in flags and size.
-func OPT(m, r *dns.Msg) *dns.OPT {
+func optOf(m, r *dns.Msg) *dns.OPT {
 	if opt := m.IsEdns0(); opt != nil {
 		return opt
 	}
@@ -43,6 +43,6 @@ func Explain(m, r *dns.Msg, why string) {
 	if r.IsEdns0() == nil {
 		return
 	}
-	opt := OPT(m, r)
+	opt := optOf(m, r)
 	opt.Option = append(opt.Option, &dns.EDNS0_EDE{InfoCode: dns.ExtendedErrorCodeOther, ExtraText: why})
 }

@@ -56,7 +56,7 @@ func TestOwnExtraCopies(t *testing.T) {
 	r := form{size: 1232}.query("www.example.org.", dns.TypeA)
 	theirs := new(dns.Msg).SetReply(r)
 	theirs.Extra = append(make([]dns.RR, 0, 8), rr(t, "ns.example.org. 30 IN A 192.0.2.53"))
-	OPT(theirs, r)
+	optOf(theirs, r)
 	before := theirs.String()
 	ours := *theirs
 	OwnExtra(&ours)

@@ -5,7 +5,10 @@
 // takes the same addresses, or records from elsewhere, and encodes them into a
 // buffer that is reused; its bytes are exactly those that the server would have
 // packed. NoData, Failure, Exists and NSEC deny or refuse; they never deny a
-// name. Subnet, EchoSubnet, Explain and OPT are about EDNS (RFC 6891).
+// name. Subnet, EchoSubnet and Explain are about EDNS (RFC 6891).
+//
+// A Section groups the records of one section of a message into sets, and holds
+// what leaves instead of each (Edit), as records or in a Packet.
 //
 // The rest is about single records: the addresses in them (Addr, Hints), and
 // copies with other contents. A record that came from elsewhere is never

@@ -51,7 +51,7 @@ func EchoSubnet(m, r *dns.Msg, ecs *dns.EDNS0_SUBNET, scope int) {
 	}
 	echoed := *ecs                    // plugins above may use r's own
 	echoed.SourceScope = uint8(scope) // #nosec G115 -- at most the source length
-	opt := OPT(m, r)
+	opt := optOf(m, r)
 	opt.Option = append(opt.Option, &echoed)
 }
 
