@@ -2,11 +2,13 @@ package rrhealth
 
 import (
 	"context"
+	"net"
 	"strings"
 
 	"github.com/coredns/coredns/plugin"
 	"github.com/miekg/dns"
 
+	"github.com/rrhealth/rrhealth/plugin/discover"
 	"github.com/rrhealth/rrhealth/plugin/live"
 	"github.com/rrhealth/rrhealth/plugin/pool"
 	"github.com/rrhealth/rrhealth/plugin/reply"
@@ -15,7 +17,7 @@ import (
 // serveOther lets the plugins below answer types other than A and AAAA for a name
 // of p. The name exists in what leaves, and its hints are those that p answers.
 func (h *RRHealth) serveOther(ctx context.Context, w dns.ResponseWriter, r *dns.Msg, p *live.Pool) (int, error) {
-	if ownQuestion(r) {
+	if discover.OwnQuestion(r) {
 		return write(w, reply.Failure(r, dns.RcodeRefused))
 	}
 	if h.Next != nil {
@@ -237,3 +239,31 @@ func (c *capture) WriteMsg(m *dns.Msg) error {
 
 // Write implements dns.ResponseWriter. Bytes are not for the client.
 func (c *capture) Write(b []byte) (int, error) { return len(b), nil }
+
+// ask asks the plugins below a question of our own. It returns false without a
+// usable answer, and no message if no plugin below has the name.
+func (h *RRHealth) ask(ctx context.Context, r *dns.Msg) (*dns.Msg, bool) {
+	c := &capture{ResponseWriter: inward{}}
+	rcode, err := plugin.NextOrFailure(h.Name(), h.Next, ctx, c, r)
+	if c.msg != nil {
+		rcode = c.msg.Rcode
+	}
+	if nothingBelow(rcode, err) {
+		return nil, true
+	}
+	return c.msg, c.msg != nil && (rcode == dns.RcodeSuccess || rcode == dns.RcodeNameError)
+}
+
+// inward is the writer of a question of our own.
+type inward struct{}
+
+func (inward) LocalAddr() net.Addr         { return &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 53} }
+func (inward) RemoteAddr() net.Addr        { return &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)} }
+func (inward) WriteMsg(*dns.Msg) error     { return nil }
+func (inward) Write(b []byte) (int, error) { return len(b), nil }
+func (inward) Close() error                { return nil }
+func (inward) TsigStatus() error           { return nil }
+func (inward) TsigTimersOnly(bool)         {}
+func (inward) Hijack()                     {}
+
+var _ dns.ResponseWriter = inward{}

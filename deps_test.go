@@ -15,14 +15,15 @@ const module = "github.com/rrhealth/rrhealth"
 
 // downwards says which of our packages each part may import.
 var downwards = map[string][]string{
-	"plugin/names":   nil,
-	"plugin/probe":   nil,
-	"plugin/verdict": nil,
-	"plugin/monitor": {"plugin/verdict"},
-	"plugin/pool":    {"plugin/verdict"},
-	"plugin/config":  {"plugin/monitor", "plugin/pool", "plugin/probe", "plugin/verdict"},
-	"plugin/reply":   {"plugin/pool"},
-	"plugin/live":    {"plugin/config", "plugin/monitor", "plugin/pool", "plugin/probe", "plugin/verdict"},
+	"plugin/names":    nil,
+	"plugin/probe":    nil,
+	"plugin/verdict":  nil,
+	"plugin/monitor":  {"plugin/verdict"},
+	"plugin/pool":     {"plugin/verdict"},
+	"plugin/config":   {"plugin/monitor", "plugin/pool", "plugin/probe", "plugin/verdict"},
+	"plugin/reply":    {"plugin/pool"},
+	"plugin/live":     {"plugin/config", "plugin/monitor", "plugin/pool", "plugin/probe", "plugin/verdict"},
+	"plugin/discover": {"plugin/reply"},
 }
 
 // foreignInTests says which foreign packages the tests of a part may import. What

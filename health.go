@@ -1,14 +1,20 @@
 package rrhealth
 
 import (
+	"fmt"
+	"iter"
+	"net/netip"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/coredns/caddy"
+	"github.com/miekg/dns"
 
+	"github.com/rrhealth/rrhealth/plugin/discover"
 	"github.com/rrhealth/rrhealth/plugin/live"
+	"github.com/rrhealth/rrhealth/plugin/reply"
 )
 
 // readyWithin is how long Ready waits for first results.
@@ -53,8 +59,61 @@ func (l *lifecycle) start(h *RRHealth) {
 	}
 	l.live.Start(h.block)
 	if len(h.filters) > 0 {
-		h.discovery = startDiscovery(h, l)
+		h.discovery = l.discover(h)
 	}
+}
+
+// discover starts to look for addresses that the filters of h watch. The block of
+// h has been started.
+func (l *lifecycle) discover(h *RRHealth) *discover.Discovery {
+	l.walking.Add(1)
+	d := discover.Start(discover.Config{
+		Zones: h.walkable(), Sources: h.sources, Watcher: watcher{h, l.live}, Warn: log.Warningf,
+		Walked: func(first bool) {
+			if first {
+				l.walking.Add(-1)
+				return
+			}
+			for _, f := range h.filters {
+				l.live.Sweep(f.Watchlist)
+			}
+			h.listWatched()
+		},
+	})
+	for i, f := range h.filters {
+		f.Learn = func(addr netip.Addr) { d.Learn(int32(i), addr) } // #nosec G115 -- memory holds fewer filters
+	}
+	return d
+}
+
+// walkable returns the zones that may hold addresses for the filters of h.
+func (h *RRHealth) walkable() []string {
+	names := make([]string, len(h.filters))
+	for i, f := range h.filters {
+		names[i] = f.Name
+	}
+	return discover.Zones(h.zones, names)
+}
+
+// A watcher is a handler as its discovery sees it: its watchlists, by the index
+// of their filter.
+type watcher struct {
+	handler  *RRHealth
+	registry *live.Registry
+}
+
+// Wanted implements discover.Watcher.
+func (w watcher) Wanted(owner string, addr netip.Addr) (int32, bool) {
+	i, ok := w.handler.suffixes.Match(owner)
+	return i, ok && w.handler.filters[i].Wants(addr)
+}
+
+// Watch implements discover.Watcher.
+func (w watcher) Watch(list int32, addrs []netip.Addr) error {
+	if !w.registry.Watch(w.handler.filters[list].Watchlist, addrs) {
+		return fmt.Errorf("more than %d addresses to watch: the others are answered unprobed", w.registry.WatchLimit)
+	}
+	return nil
 }
 
 // stop stops what h runs. Queries are still answered until the servers are gone
@@ -71,12 +130,57 @@ func (l *lifecycle) stopLocked(h *RRHealth) {
 	}
 	l.cancelInspections(h.instance)
 	delete(l.handlers, h)
-	h.inspection.stop()
+	if h.inspection != nil {
+		h.inspection.Stop()
+	}
 	if h.discovery != nil {
-		h.discovery.stop()
+		h.discovery.Stop()
 	}
 	l.live.Stop(h.block)
 	l.observer.durations.keep(l.checkLabels())
+}
+
+// inspect starts the inspection of the zones below each handler that has had none.
+func (l *lifecycle) inspect() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for h := range l.handlers {
+		if h.inspection == nil && len(h.pools) > 0 && h.Next != nil {
+			h.inspection = h.inspect()
+		}
+	}
+}
+
+// cancelInspections cancels the inspections of all handlers of i, so that they
+// end together: they are stopped one by one, and each may wait for a silent
+// upstream. l.mu is held.
+func (l *lifecycle) cancelInspections(i *instance) {
+	for h := range l.handlers {
+		if h.inspection != nil && h.instance == i {
+			h.inspection.Cancel()
+		}
+	}
+}
+
+// inspect starts to ask the plugins below whether they sign the zones of h's
+// pools.
+func (h *RRHealth) inspect() *discover.Inspection {
+	pools := make([]iter.Seq[string], len(h.block.Stanzas))
+	for i, s := range h.block.Stanzas {
+		pools[i] = func(yield func(string) bool) {
+			for _, p := range s.Pools {
+				if !yield(p.Name) {
+					return
+				}
+			}
+		}
+	}
+	return discover.Inspect(discover.InspectConfig{
+		Pools: pools, Below: h.ask, Foreign: h.warnForeign, Warn: log.Warningf,
+		Ours: func(name string, sig *dns.RRSIG) bool {
+			return reply.SameKey(sig, h.signer.set([]dns.RR{reply.SOA(name, reply.NegativeTTL)}, ""))
+		},
+	})
 }
 
 // checkLabels returns the labels of all checks in use. l.mu is held.

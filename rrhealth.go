@@ -20,6 +20,7 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/rrhealth/rrhealth/plugin/config"
+	"github.com/rrhealth/rrhealth/plugin/discover"
 	"github.com/rrhealth/rrhealth/plugin/live"
 	"github.com/rrhealth/rrhealth/plugin/names"
 	"github.com/rrhealth/rrhealth/plugin/pool"
@@ -33,16 +34,15 @@ type RRHealth struct {
 	zones []string // of the server block
 	block *live.Block
 	rules
-	learned  chan sighting
 	instance *instance
 	metadata bool // the metadata plugin is in the server block
 
 	// Set when the handler starts, before it serves.
 	signer    *signer
-	sources   []transfers // plugins below whose zones can be walked
-	discovery *discovery
+	sources   []discover.Source // plugins below whose zones can be walked
+	discovery *discover.Discovery
 
-	inspection *inspection // of the zones below; guarded by lifecycle.mu
+	inspection *discover.Inspection // of the zones below; guarded by lifecycle.mu
 }
 
 var _ plugin.Handler = (*RRHealth)(nil)
@@ -60,9 +60,6 @@ func newHandler(zones []string, stanzas []config.Stanza) *RRHealth {
 			h.judgeStanza(s)
 		}
 	}
-	if len(h.filters) > 0 {
-		h.learned = make(chan sighting, sightingsAtOnce)
-	}
 	return h
 }
 
@@ -71,7 +68,6 @@ func (h *RRHealth) judgeStanza(s *config.Stanza) {
 	for _, name := range s.Names {
 		i := len(h.filters)
 		w := h.block.Watchlists[i]
-		w.Learn = h.learn(w)
 		h.filters = append(h.filters, &filter{Settings: s.Pool.Settings, Watchlist: w, dryRun: s.DryRun})
 		h.suffixes.Add(name, int32(i)) // #nosec G115 -- memory holds fewer filters
 	}

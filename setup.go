@@ -13,6 +13,7 @@ import (
 	clog "github.com/coredns/coredns/plugin/pkg/log"
 
 	"github.com/rrhealth/rrhealth/plugin/config"
+	"github.com/rrhealth/rrhealth/plugin/discover"
 )
 
 // pluginName is the directive's and the handler's name. They must be one:
@@ -53,7 +54,7 @@ func setup(c *caddy.Controller) error {
 		}
 		stanzas = nil // the closure lives as long as the instance
 		h.signer = findSigner(block)
-		h.sources = findTransfers(block)
+		h.sources = sourcesOf(block)
 		h.block.Identity = identity(block, c.ServerBlockKeys)
 		h.block.Server, h.block.View = serverLabel(block, c.ServerBlockKeys), block.ViewName
 		process.start(h)
@@ -161,6 +162,17 @@ func reportPending(ctx caddy.Context) error {
 		return plugin.Error(pluginName, err)
 	}
 	return nil
+}
+
+// sourcesOf returns the plugins of a server block whose zones can be walked.
+func sourcesOf(block *dnsserver.Config) []discover.Source {
+	var all []discover.Source
+	for _, handler := range block.Handlers() {
+		if s, ok := handler.(discover.Source); ok {
+			all = append(all, s)
+		}
+	}
+	return all
 }
 
 // hookStarts has leftovers stopped and zones inspected whenever an instance has started. A

@@ -31,6 +31,7 @@ func TestInspectionsDoNotGoRound(t *testing.T) {
 // for a second each server block.
 func TestInspectionsEndTogether(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		const answerWithin = 5 * time.Second // of discover
 		r, i := newLifecycle(), new(instance)
 		silent := test.HandlerFunc(func(context.Context, dns.ResponseWriter, *dns.Msg) (int, error) {
 			time.Sleep(answerWithin) // it does not look at the context, as forward does not

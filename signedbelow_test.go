@@ -25,7 +25,7 @@ func inspected(t *testing.T) {
 				return false
 			}
 			select {
-			case <-h.inspection.done:
+			case <-h.inspection.Done():
 			default:
 				return false
 			}

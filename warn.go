@@ -1,6 +1,7 @@
 package rrhealth
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -64,4 +65,18 @@ func warnCached(s *config.Stanza, block *dnsserver.Config) {
 			log.Warningf("%s stands above rrhealth and hands the answers that policy %s of %s means for one client to all: remove it", name, s.Pool.Policy, s.Title())
 		}
 	}
+}
+
+// warnForeign logs that names of a stanza are in a zone that is signed below by a
+// key that h does not have.
+func (h *RRHealth) warnForeign(zone string, names []string) {
+	why := "the server block has no dnssec"
+	if h.signer != nil {
+		why = "not by the key that dnssec in the server block has for it"
+	}
+	first := names[0]
+	if more := len(names) - 1; more > 0 {
+		first = fmt.Sprintf("%s and %d more", first, more)
+	}
+	log.Warningf("answers of pool %s will be bogus for validating resolvers: zone %s is signed below rrhealth and %s", first, zone, why)
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -13,8 +12,8 @@ import (
 
 	"github.com/miekg/dns"
 
-	"github.com/rrhealth/rrhealth/internal/harness"
 	"github.com/rrhealth/rrhealth/plugin/config"
+	"github.com/rrhealth/rrhealth/plugin/discover"
 	"github.com/rrhealth/rrhealth/plugin/monitor"
 	"github.com/rrhealth/rrhealth/plugin/pool"
 	"github.com/rrhealth/rrhealth/plugin/probe"
@@ -26,7 +25,6 @@ type zoneBelow struct {
 	mu      sync.Mutex
 	name    string
 	records []dns.RR
-	panics  bool
 }
 
 // change changes the zone.
@@ -41,9 +39,6 @@ func (z *zoneBelow) Transfer(zone string, _ uint32) (<-chan []dns.RR, error) {
 	defer z.mu.Unlock()
 	if zone != z.name {
 		return nil, errors.New("not authoritative")
-	}
-	if z.panics {
-		panic("a fault of the plugin's\n" + strings.Repeat("x", 1000))
 	}
 	ch := make(chan []dns.RR)
 	records := z.records
@@ -75,7 +70,7 @@ func watching(t *testing.T, below *zoneBelow) (*RRHealth, *lifecycle) {
 	}
 	h := newHandler([]string{"example.org."}, []config.Stanza{s})
 	h.instance = new(instance)
-	h.sources = []transfers{below}
+	h.sources = []discover.Source{below}
 	r := newLifecycle()
 	r.start(h)
 	return h, r
@@ -136,7 +131,7 @@ func TestAddressesFromAnswersAreWatchedSoon(t *testing.T) {
 			for i := range 2000 { // more than find room at once
 				h.filters[0].condition(netip.AddrFrom4([4]byte{192, 0, byte(2 + i/256), byte(i)}))
 			}
-			time.Sleep(2 * gatherFor)
+			time.Sleep(time.Second) // discover gathers them
 			synctest.Wait()
 		}
 		if got := r.live.Status(0).Watched; got != 2000 {
@@ -146,44 +141,6 @@ func TestAddressesFromAnswersAreWatchedSoon(t *testing.T) {
 		synctest.Wait()
 		if got := h.states(); got != "0 up 1 down 2 up 3 down 4 up 5 down 6 up 7 down 8 up 9 down " {
 			t.Errorf("watched: %s", got)
-		}
-	})
-}
-
-// A plugin that fetches its zone may not have it yet when the server starts.
-func TestAZoneThatIsNotThereIsTriedAgainSoon(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		below := &zoneBelow{name: "later.", records: rrs(t, "a.example.org. 1 IN A 192.0.2.1")}
-		h, r := watching(t, below)
-		defer r.stop(h)
-		time.Sleep(time.Second)
-		below.change(func() { below.name = "example.org." })
-		time.Sleep(2 * time.Second)
-		synctest.Wait()
-		if got := h.states(); got != "1 down " {
-			t.Errorf("watched three seconds after the start: %q, want 192.0.2.1", got)
-		}
-	})
-}
-
-func TestAPanicInAZoneIsNotTheServers(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		below := &zoneBelow{name: "example.org.", panics: true, records: rrs(t, "a.example.org. 1 IN A 192.0.2.1")}
-		logged := harness.CaptureLog(t)
-		h, r := watching(t, below)
-		defer r.stop(h)
-		time.Sleep(time.Second)
-		if line, rest, _ := strings.Cut(logged(), "\n"); !strings.Contains(line, `panicked: "a fault of the plugin's\nxxx`) || len(line) > 400 || strings.HasPrefix(rest, "xxx") {
-			t.Errorf("logged %q", logged())
-		}
-		if got := panicText("short"); got != `"short"` {
-			t.Errorf("quoted as %s", got)
-		}
-		below.change(func() { below.panics = false })
-		time.Sleep(time.Minute)
-		synctest.Wait()
-		if got := h.states(); got != "1 down " {
-			t.Errorf("watched: %q, want 192.0.2.1 from a later walk", got)
 		}
 	})
 }
