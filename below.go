@@ -9,6 +9,7 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/rrhealth/rrhealth/plugin/discover"
+	"github.com/rrhealth/rrhealth/plugin/filter"
 	"github.com/rrhealth/rrhealth/plugin/live"
 	"github.com/rrhealth/rrhealth/plugin/pool"
 	"github.com/rrhealth/rrhealth/plugin/reply"
@@ -123,23 +124,23 @@ type filterWriter struct {
 	dns.ResponseWriter
 	handler  *RRHealth
 	ctx      context.Context
-	query    Query
+	query    filter.Query
 	watching watchedContext // room for ctx
 }
 
 var (
-	_ Below  = (*filterWriter)(nil)
-	_ Signer = (*filterWriter)(nil)
+	_ filter.Below  = (*filterWriter)(nil)
+	_ filter.Signer = (*filterWriter)(nil)
 )
 
 // judging returns a writer that judges the answer of plugins below to r, which is
 // for a name of the pool own, if that is not nil, or under the filter f, if that is
 // not.
-func (h *RRHealth) judging(ctx context.Context, w dns.ResponseWriter, r *dns.Msg, own *live.Pool, f *filter) *filterWriter {
+func (h *RRHealth) judging(ctx context.Context, w dns.ResponseWriter, r *dns.Msg, own *live.Pool, f *filter.Filter) *filterWriter {
 	j := &filterWriter{ResponseWriter: w, handler: h, ctx: ctx}
-	j.query = Query{rules: &h.rules, Below: j, Signer: j, Request: r, Filter: f, Own: own, DNSSEC: reply.WantsDNSSEC(r)}
-	if len(h.pools) > 0 {
-		j.query.Pools, j.query.Nested = true, h.nested(ctx)
+	j.query = filter.Query{Rules: &h.rules, Below: j, Signer: j, Request: r, Filter: f, Own: own, DNSSEC: reply.WantsDNSSEC(r)}
+	if len(h.rules.Pools) > 0 {
+		j.query.Nested = h.nested(ctx)
 	}
 	if own == nil {
 		j.query.Foreign = r.Question[0].Name
@@ -156,13 +157,13 @@ func (w *filterWriter) WriteMsg(m *dns.Msg) error {
 	if fast {
 		w.query.Limits, fast = limitsOf(w.RemoteAddr(), w.query.Request)
 	}
-	j := w.query.judge()
-	result := j.message(m)
+	j := w.query.Judge()
+	result := j.Message(m)
 	done := result.Dropped() || fast && writeResult(w.ResponseWriter, w.query.Request, result)
 	if !done {
 		m = result.Message()
 	}
-	if j.put(); done {
+	if j.Put(); done {
 		return nil
 	}
 	if result.Ordered {
@@ -172,7 +173,7 @@ func (w *filterWriter) WriteMsg(m *dns.Msg) error {
 }
 
 // writeResult writes result, a reply to r, as bytes, and reports whether it could.
-func writeResult(w dns.ResponseWriter, r *dns.Msg, result Result) bool {
+func writeResult(w dns.ResponseWriter, r *dns.Msg, result filter.Result) bool {
 	if handsBack(r) {
 		return false
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/miekg/dns"
 
+	"github.com/rrhealth/rrhealth/plugin/filter"
 	"github.com/rrhealth/rrhealth/plugin/live"
 	"github.com/rrhealth/rrhealth/plugin/pool"
 	"github.com/rrhealth/rrhealth/plugin/reply"
@@ -22,16 +23,7 @@ func (h *RRHealth) noData(ctx context.Context, r *dns.Msg, zone string) *dns.Msg
 // family, all are down, and resolvers must not remember that for longer than they
 // would remember addresses.
 func (h *RRHealth) noAddress(ctx context.Context, r *dns.Msg, p *live.Pool, s *pool.Snapshot, f pool.Family) *dns.Msg {
-	return h.noDataFor(ctx, r, p.Zone, negativeTTL(p, s, f))
-}
-
-// negativeTTL returns how many seconds resolvers may remember that s has no
-// address of one family to answer.
-func negativeTTL(p *live.Pool, s *pool.Snapshot, f pool.Family) uint32 {
-	if p.Has(f) {
-		return min(reply.NegativeTTL, s.TTL)
-	}
-	return reply.NegativeTTL
+	return h.noDataFor(ctx, r, p.Zone, filter.NegativeTTL(p, s, f))
 }
 
 // noDataFor is noData with another TTL, in seconds.

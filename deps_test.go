@@ -24,6 +24,7 @@ var downwards = map[string][]string{
 	"plugin/reply":    {"plugin/pool"},
 	"plugin/live":     {"plugin/config", "plugin/monitor", "plugin/pool", "plugin/probe", "plugin/verdict"},
 	"plugin/discover": {"plugin/reply"},
+	"plugin/filter":   {"plugin/config", "plugin/live", "plugin/names", "plugin/pool", "plugin/reply", "plugin/verdict"},
 }
 
 // foreignInTests says which foreign packages the tests of a part may import. What

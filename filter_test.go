@@ -410,7 +410,7 @@ func TestFilterMetrics(t *testing.T) {
 		t.Errorf("watched_addresses is %v, want 3", got)
 	}
 	for h := range process.handlers {
-		lines := strings.Join(watchedLines(h.filters[0].Watchlist), "\n")
+		lines := strings.Join(watchedLines(h.rules.Filters[0].Watchlist), "\n")
 		for addr, state := range watchedStates() {
 			if !strings.Contains(lines, addr+" "+state.String()) {
 				t.Errorf("the listing lacks %s %s:\n%s", addr, state, lines)

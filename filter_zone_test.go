@@ -102,7 +102,7 @@ func watchedStates() map[string]verdict.State {
 	defer process.mu.Unlock()
 	all := make(map[string]verdict.State)
 	for h := range process.handlers {
-		for _, f := range h.filters {
+		for _, f := range h.rules.Filters {
 			for addr, state := range f.States() {
 				all[addr.String()] = state
 			}

@@ -58,7 +58,7 @@ func (l *lifecycle) start(h *RRHealth) {
 		l.observer.durations.add(b.Checks)
 	}
 	l.live.Start(h.block)
-	if len(h.filters) > 0 {
+	if len(h.rules.Filters) > 0 {
 		h.discovery = l.discover(h)
 	}
 }
@@ -74,13 +74,13 @@ func (l *lifecycle) discover(h *RRHealth) *discover.Discovery {
 				l.walking.Add(-1)
 				return
 			}
-			for _, f := range h.filters {
+			for _, f := range h.rules.Filters {
 				l.live.Sweep(f.Watchlist)
 			}
 			h.listWatched()
 		},
 	})
-	for i, f := range h.filters {
+	for i, f := range h.rules.Filters {
 		f.Learn = func(addr netip.Addr) { d.Learn(int32(i), addr) } // #nosec G115 -- memory holds fewer filters
 	}
 	return d
@@ -88,8 +88,8 @@ func (l *lifecycle) discover(h *RRHealth) *discover.Discovery {
 
 // walkable returns the zones that may hold addresses for the filters of h.
 func (h *RRHealth) walkable() []string {
-	names := make([]string, len(h.filters))
-	for i, f := range h.filters {
+	names := make([]string, len(h.rules.Filters))
+	for i, f := range h.rules.Filters {
 		names[i] = f.Name
 	}
 	return discover.Zones(h.zones, names)
@@ -104,13 +104,13 @@ type watcher struct {
 
 // Wanted implements discover.Watcher.
 func (w watcher) Wanted(owner string, addr netip.Addr) (int32, bool) {
-	i, ok := w.handler.suffixes.Match(owner)
-	return i, ok && w.handler.filters[i].Wants(addr)
+	i, ok := w.handler.rules.FilterIndex(owner)
+	return i, ok && w.handler.rules.Filters[i].Wants(addr)
 }
 
 // Watch implements discover.Watcher.
 func (w watcher) Watch(list int32, addrs []netip.Addr) error {
-	if !w.registry.Watch(w.handler.filters[list].Watchlist, addrs) {
+	if !w.registry.Watch(w.handler.rules.Filters[list].Watchlist, addrs) {
 		return fmt.Errorf("more than %d addresses to watch: the others are answered unprobed", w.registry.WatchLimit)
 	}
 	return nil
@@ -145,7 +145,7 @@ func (l *lifecycle) inspect() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for h := range l.handlers {
-		if h.inspection == nil && len(h.pools) > 0 && h.Next != nil {
+		if h.inspection == nil && len(h.rules.Pools) > 0 && h.Next != nil {
 			h.inspection = h.inspect()
 		}
 	}

@@ -325,7 +325,7 @@ func TestReadyWaitsForFirstResultsAndNotForBackendsToBeUp(t *testing.T) {
 	}
 	close(release)
 	harness.Eventually(t, "ready after a first result, though it is a failure", h.Ready)
-	harness.Eventually(t, "the backend is down", func() bool { return h.pools[0].Snapshot().Health[0].State == verdict.Down })
+	harness.Eventually(t, "the backend is down", func() bool { return h.rules.Pools[0].Snapshot().Health[0].State == verdict.Down })
 	if !h.Ready() {
 		t.Error("not ready because a backend is down")
 	}

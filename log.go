@@ -9,12 +9,10 @@ import (
 	"time"
 
 	clog "github.com/coredns/coredns/plugin/pkg/log"
-	"github.com/miekg/dns"
 
 	"github.com/rrhealth/rrhealth/plugin/live"
 	"github.com/rrhealth/rrhealth/plugin/monitor"
 	"github.com/rrhealth/rrhealth/plugin/pool"
-	"github.com/rrhealth/rrhealth/plugin/reply"
 )
 
 const (
@@ -97,7 +95,7 @@ func (h *RRHealth) listWatched() {
 	if !clog.D.Value() {
 		return
 	}
-	for _, f := range h.filters {
+	for _, f := range h.rules.Filters {
 		for _, line := range watchedLines(f.Watchlist) {
 			log.Debug(line)
 		}
@@ -184,37 +182,4 @@ func (l *limiter) localError(r monitor.Result) {
 		why = r.Err.Error()
 	}
 	log.Warningf("probe of %s ignored, local error %s: %s", r.Target.Addr, r.LocalError, why)
-}
-
-// explain adds to m why it is as it is, as an extended error (RFC 8914).
-func explain(p *live.Pool, m, r *dns.Msg, o pool.Outcome, f pool.Family) {
-	if o == pool.Served || r.IsEdns0() == nil {
-		return
-	}
-	if why := why(p, o, f); why != "" {
-		reply.Explain(m, r, why)
-	}
-}
-
-// why returns the text for the outcome o of p's addresses of one family, or "" for
-// the usual ones.
-func why(p *live.Pool, o pool.Outcome, f pool.Family) string {
-	down := "all backends of " + p.Name + " are down"
-	switch o {
-	case pool.ServedMinUp:
-		return "fewer backends of " + p.Name + " are up than it takes: answered all"
-	case pool.ServedAllDown:
-		return down + ": answered all the same"
-	case pool.ServedFallback:
-		return down + ": answered the fallback"
-	case pool.Servfail, pool.Refused:
-		return down
-	}
-	if o != pool.NoData || !slices.ContainsFunc(p.Backends, func(b pool.Backend) bool { return !b.Drain && pool.FamilyOf(b.Addr) == f }) {
-		return ""
-	}
-	if p.Snapshot().AllDown {
-		return down
-	}
-	return "all backends of " + p.Name + " with an " + [...]string{pool.V4: "IPv4", pool.V6: "IPv6"}[f] + " address are down"
 }

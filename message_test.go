@@ -15,24 +15,25 @@ import (
 
 	"github.com/rrhealth/rrhealth/internal/harness"
 	"github.com/rrhealth/rrhealth/plugin/config"
+	"github.com/rrhealth/rrhealth/plugin/filter"
 	"github.com/rrhealth/rrhealth/plugin/pool"
 	"github.com/rrhealth/rrhealth/plugin/reply"
 	"github.com/rrhealth/rrhealth/plugin/verdict"
 )
 
 // filtering returns a handler with one filter for every name, of which the
-// verdicts are given, above a plugin that writes m.
-func filtering(settings pool.Settings, m *dns.Msg, states map[string]verdict.State) *RRHealth {
-	h := newHandler([]string{"."}, []config.Stanza{{Names: []string{"."}, Pool: pool.Config{Settings: settings}, Watch: config.Networks{Any: true}}})
+// verdicts are given, and with more stanzas, above a plugin that writes m.
+func filtering(settings pool.Settings, m *dns.Msg, states map[string]verdict.State, more ...config.Stanza) *RRHealth {
+	h := newHandler([]string{"."}, append(more, config.Stanza{Names: []string{"."}, Pool: pool.Config{Settings: settings}, Watch: config.Networks{Any: true}}))
 	h.Next = plugin.HandlerFunc(func(_ context.Context, w dns.ResponseWriter, _ *dns.Msg) (int, error) {
 		return dns.RcodeSuccess, w.WriteMsg(m)
 	})
-	judge(h.filters[0], states)
+	judge(h.rules.Filters[0], states)
 	return h
 }
 
 // judge gives f's addresses their verdicts.
-func judge(f *filter, states map[string]verdict.State) {
+func judge(f *filter.Filter, states map[string]verdict.State) {
 	preset := make(map[netip.Addr]verdict.State, len(states))
 	for text, state := range states {
 		preset[netip.MustParseAddr(text)] = state
@@ -291,9 +292,9 @@ func FuzzFilter(f *testing.F) {
 		config.MaxAnswers = int(words >> 1 & 3)
 		config.AllDown = pool.Action(words >> 3 % 6)
 		config.Fallback = []netip.Addr{netip.MustParseAddr("192.0.2.99")}
-		h := filtering(config, m, down)
+		h := filtering(config, m, down, pooling(pools)...)
 		if pools&1 != 0 {
-			pooling(h, pools>>1)
+			storeHealth(h, pools>>1)
 		}
 		before := m.Copy()
 		r := harness.Query("www.example.org.", dns.TypeA, do)
@@ -351,25 +352,33 @@ func mayBeAdded(rr dns.RR) bool {
 	return rr.Header().Rrtype == dns.TypeOPT
 }
 
-// pooling gives h a pool for p.example.org and all names below it, of which bits
-// say which of two backends are down, and what is answered when both are.
-func pooling(h *RRHealth, bits uint8) {
+// pooling returns a stanza with a pool for p.example.org and all names below it if
+// the lowest of bits is set. Others of them say what is answered when both of its
+// backends are down.
+func pooling(bits uint8) []config.Stanza {
+	if bits&1 == 0 {
+		return nil
+	}
 	pooled := pool.Config{
 		Backends: []pool.Backend{
 			{Addr: netip.MustParseAddr("192.0.2.50"), Weight: 1, Tier: 1}, {Addr: netip.MustParseAddr("192.0.2.51"), Weight: 1, Tier: 1},
 		},
-		Settings: pool.Settings{TTL: 30, MinUp: pool.MinUp{N: 1}, AllDown: pool.Action(bits >> 2 % 6), Fallback: []netip.Addr{netip.MustParseAddr("192.0.2.99")}},
+		Settings: pool.Settings{TTL: 30, MinUp: pool.MinUp{N: 1}, AllDown: pool.Action(bits >> 3 % 6), Fallback: []netip.Addr{netip.MustParseAddr("192.0.2.99")}},
 	}
-	with := newHandler(h.zones, []config.Stanza{{Names: []string{"p.example.org.", "*.p.example.org."}, Pool: pooled}})
-	h.pools, h.names = with.pools, with.names
+	return []config.Stanza{{Names: []string{"p.example.org.", "*.p.example.org."}, Pool: pooled}}
+}
+
+// storeHealth makes the backends of h's pools down for which a bit is set.
+func storeHealth(h *RRHealth, bits uint8) {
 	health := make([]pool.Health, 2)
 	for i := range health {
 		if bits>>i&1 != 0 {
 			health[i].State = verdict.Down
 		}
 	}
-	for i := range h.pools {
-		h.pools[i].Store(pool.Build(&pooled, health))
+	for i := range h.rules.Pools {
+		p := &h.rules.Pools[i]
+		p.Store(pool.Build(p.Config, health))
 	}
 }
 
@@ -388,7 +397,7 @@ func poolsWord(t *testing.T, h *RRHealth, got, m *dns.Msg, do bool) {
 			if hints {
 				name = targetOf(rr)
 			}
-			p := h.poolOf(name)
+			p := h.rules.Pool(name)
 			signed := do && slices.ContainsFunc(slices.Concat(m.Answer, m.Extra), func(o dns.RR) bool {
 				sig, ok := o.(*dns.RRSIG)
 				return ok && sig.TypeCovered == rr.Header().Rrtype && reply.SameName(sig.Hdr.Name, rr.Header().Name)
@@ -401,7 +410,7 @@ func poolsWord(t *testing.T, h *RRHealth, got, m *dns.Msg, do bool) {
 					t.Fatalf("the hint %v of a pool's name leaves:\n%v\nfrom\n%v", addr, got, m)
 				}
 			}
-			if f, ok := familyOf(rr.Header().Rrtype); ok && !p.Snapshot().Chosen(f, reply.Addr(rr)) {
+			if f, ok := reply.FamilyOf(rr.Header().Rrtype); ok && !p.Snapshot().Chosen(f, reply.Addr(rr)) {
 				t.Fatalf("%v of a pool's name leaves:\n%v\nfrom\n%v", rr, got, m)
 			}
 		}

@@ -37,21 +37,10 @@ func (h *RRHealth) Metadata(ctx context.Context, state request.Request) context.
 		return ctx
 	}
 	publishPool(ctx, p)
-	if f, ok := familyOf(state.Req.Question[0].Qtype); ok {
+	if f, ok := reply.FamilyOf(state.Req.Question[0].Qtype); ok {
 		metadata.SetValueFunc(ctx, labelOutcome, func() string { return p.Snapshot().Choices[f].Outcome.String() })
 	}
 	return ctx
-}
-
-// familyOf returns the family whose records qtype asks for.
-func familyOf(qtype uint16) (pool.Family, bool) {
-	switch qtype {
-	case dns.TypeA:
-		return pool.V4, true
-	case dns.TypeAAAA:
-		return pool.V6, true
-	}
-	return 0, false
 }
 
 // publishPool publishes which pool answers.
@@ -145,23 +134,4 @@ func degrees(text string) (float64, bool) {
 	}
 	d, err := strconv.ParseFloat(text, 64)
 	return d, err == nil
-}
-
-// scopeOf returns the length of the network for which an answer from choice, to a
-// query with ecs, is valid. 0 is for all clients.
-func scopeOf(p *live.Pool, choice *pool.Choice, ecs *dns.EDNS0_SUBNET) int {
-	if ecs == nil || len(choice.Members) < 2 {
-		return 0 // there is no other answer
-	}
-	source := int(ecs.SourceNetmask)
-	switch {
-	case source == 0:
-		return 0
-	case p.Policy == pool.Sticky:
-		return min(source, p.Networks[pool.FamilyOf(reply.SubnetAddr(ecs))])
-	case p.Policy == pool.Nearest:
-		// geoip does not report how many bits of the address it used.
-		return source
-	}
-	return 0
 }

@@ -5,6 +5,8 @@ import (
 	"sync/atomic"
 
 	"github.com/miekg/dns"
+
+	"github.com/rrhealth/rrhealth/plugin/reply"
 )
 
 // A plugin below that meets an alias may ask the server for the name it leads
@@ -64,7 +66,7 @@ func (h *RRHealth) nested(ctx context.Context) bool { return ctx.Value(watcherKe
 // filter of h judges in the answer around. Of other types, the answer around has
 // not what stands beside them.
 func (h *RRHealth) filteredAround(ctx context.Context, r *dns.Msg) bool {
-	_, ok := familyOf(r.Question[0].Qtype)
+	_, ok := reply.FamilyOf(r.Question[0].Qtype)
 	return ok && ctx.Value(filterKey{h}) != nil
 }
 
@@ -82,7 +84,3 @@ func tellOrdered(ctx context.Context) {
 		around.ordered.Store(true)
 	}
 }
-
-// nestedTurn is turns.next for an answer to a nested query, which is a rotation
-// of its own: some plugins below make addresses of another name of the answer.
-func nestedTurn(owner string, rrtype uint16) uint64 { return turns.next(owner, rrtype|1<<15) }

@@ -248,7 +248,7 @@ func TestWeightsThroughTheServer(t *testing.T) {
 	if got, want := fmt.Sprint(counts), "map[192.0.2.1:50 192.0.2.2:30 192.0.2.3:20]"; got != want {
 		t.Errorf("first %s, want %s", got, want)
 	}
-	if p := &handlerOf(t, s).pools[0]; p.Policy != pool.Weighted {
+	if p := &handlerOf(t, s).rules.Pools[0]; p.Policy != pool.Weighted {
 		t.Errorf("policy %s, want weighted", p.Policy)
 	}
 	// Eight clients at once share the one sequence.

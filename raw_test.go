@@ -119,19 +119,20 @@ func bothPaths(t *testing.T, h *RRHealth, m, r *dns.Msg) (fast bool) {
 	} {
 		r := r.Copy() // the server changes it
 		want := &packer{addr: addr}
-		w := h.judging(t.Context(), request.NewScrubWriter(r, want), r, h.match(r), h.filters[0])
-		j := &Judge{Query: &w.query}
-		j.judgeAnswer(m)
-		if j.applyTo(m); j.answer.Empty() {
+		w := h.judging(t.Context(), request.NewScrubWriter(r, want), r, h.match(r), h.rules.Filters[0])
+		j := w.query.Judge()
+		result := j.Message(m)
+		if result.Dropped() {
 			return false
 		}
-		got := new(reply.Packet)
-		limits, ok := limitsOf(w.RemoteAddr(), r)
-		if !ok {
+		var ok bool // known only now, so that all of m was judged
+		if w.query.Limits, ok = limitsOf(w.RemoteAddr(), r); !ok {
 			t.Fatalf("no bounds for %T", addr)
 		}
-		fast = !handsBack(r) && j.pack(got, m, limits)
-		out := *j.assemble(m)
+		got := new(reply.Packet)
+		fast = !handsBack(r) && result.Pack(got)
+		out := *result.Message()
+		j.Put()
 		out.Extra = slices.Clone(out.Extra)
 		if err := w.ResponseWriter.WriteMsg(&out); err != nil && fast {
 			t.Errorf("bytes where there is no message: %v", err)
@@ -219,7 +220,7 @@ func TestEveryPluginAboveGetsWhatItNeeds(t *testing.T) {
 					if qtype == dns.TypeAAAA {
 						f = pool.V6
 					}
-					p := &handlerOf(t, s).pools[0]
+					p := &handlerOf(t, s).rules.Pools[0]
 					members := p.Snapshot().Choices[f].Members
 					order := []int{0, 1, 2}[:len(members)]
 					r = request1("wWw.example.org.", qtype, size, 1, "")

@@ -21,8 +21,8 @@ import (
 
 	"github.com/rrhealth/rrhealth/plugin/config"
 	"github.com/rrhealth/rrhealth/plugin/discover"
+	"github.com/rrhealth/rrhealth/plugin/filter"
 	"github.com/rrhealth/rrhealth/plugin/live"
-	"github.com/rrhealth/rrhealth/plugin/names"
 	"github.com/rrhealth/rrhealth/plugin/pool"
 	"github.com/rrhealth/rrhealth/plugin/reply"
 )
@@ -31,9 +31,9 @@ import (
 type RRHealth struct {
 	Next plugin.Handler
 
-	zones []string // of the server block
-	block *live.Block
-	rules
+	zones    []string // of the server block
+	block    *live.Block
+	rules    filter.Rules // of block
 	instance *instance
 	metadata bool // the metadata plugin is in the server block
 
@@ -49,28 +49,12 @@ var _ plugin.Handler = (*RRHealth)(nil)
 
 func newHandler(zones []string, stanzas []config.Stanza) *RRHealth {
 	b := live.NewBlock(stanzas)
-	h := &RRHealth{zones: zones, block: b, rules: rules{pools: b.Pools, names: names.NewTable(len(b.Pools)), suffixes: names.NewSuffixes()}}
-	for i := range h.pools {
-		p := &h.pools[i]
+	h := &RRHealth{zones: zones, block: b, rules: filter.NewRules(b, stanzas)}
+	for i := range h.rules.Pools {
+		p := &h.rules.Pools[i]
 		p.Zone = h.zoneOf(p.Name)
-		h.names.Add(p.Name, int32(i)) // #nosec G115 -- memory holds fewer pools
-	}
-	for i := range stanzas {
-		if s := &stanzas[i]; s.IsFilter() {
-			h.judgeStanza(s)
-		}
 	}
 	return h
-}
-
-// judgeStanza adds a filter for each name of s.
-func (h *RRHealth) judgeStanza(s *config.Stanza) {
-	for _, name := range s.Names {
-		i := len(h.filters)
-		w := h.block.Watchlists[i]
-		h.filters = append(h.filters, &filter{Settings: s.Pool.Settings, Watchlist: w, dryRun: s.DryRun})
-		h.suffixes.Add(name, int32(i)) // #nosec G115 -- memory holds fewer filters
-	}
 }
 
 // zoneOf returns the zone whose SOA stands in our negative answers for name:
@@ -92,7 +76,7 @@ func (h *RRHealth) Name() string { return pluginName }
 func (h *RRHealth) ServeDNS(ctx context.Context, w dns.ResponseWriter, r *dns.Msg) (int, error) {
 	p := h.match(r)
 	if p == nil {
-		if ordinary(r) && h.names.Above(r.Question[0].Name) {
+		if ordinary(r) && h.rules.AbovePool(r.Question[0].Name) {
 			return h.serveAbove(ctx, w, r)
 		}
 		return h.passOn(ctx, w, r)
@@ -127,8 +111,8 @@ func (h *RRHealth) passOn(ctx context.Context, w dns.ResponseWriter, r *dns.Msg)
 // below lets the plugins below answer r, for a name of the pool own, if it is
 // not nil, or under the filter f, if that is not. Where h has pools, it looks
 // through the answer for their names.
-func (h *RRHealth) below(ctx context.Context, w dns.ResponseWriter, r *dns.Msg, own *live.Pool, f *filter) (int, error) {
-	if f != nil || len(h.pools) > 0 && ordinary(r) {
+func (h *RRHealth) below(ctx context.Context, w dns.ResponseWriter, r *dns.Msg, own *live.Pool, f *filter.Filter) (int, error) {
+	if f != nil || len(h.rules.Pools) > 0 && ordinary(r) {
 		judging := h.judging(ctx, w, r, own, f)
 		w, ctx = judging, judging.watch()
 	}
@@ -140,15 +124,15 @@ func (h *RRHealth) match(r *dns.Msg) *live.Pool {
 	if !ordinary(r) {
 		return nil
 	}
-	return h.poolOf(r.Question[0].Name)
+	return h.rules.Pool(r.Question[0].Name)
 }
 
 // filterFor returns the filter that judges the answer to r, or nil.
-func (h *RRHealth) filterFor(r *dns.Msg) *filter {
+func (h *RRHealth) filterFor(r *dns.Msg) *filter.Filter {
 	if !ordinary(r) {
 		return nil
 	}
-	return h.filterOf(r.Question[0].Name)
+	return h.rules.Filter(r.Question[0].Name)
 }
 
 // ordinary reports whether r may be our business at all: transfers, updates,
@@ -177,7 +161,7 @@ func (h *RRHealth) serve(ctx context.Context, w dns.ResponseWriter, r *dns.Msg, 
 	switch {
 	case len(choice.Members) == 0:
 	case nested:
-		order = p.Aside(order, s, f, clientOf(ctx, p, w, ecs), nestedTurn(p.Name, r.Question[0].Qtype))
+		order = p.Aside(order, s, f, clientOf(ctx, p, w, ecs), filter.NestedTurn(p.Name, r.Question[0].Qtype))
 	default:
 		order = p.Order(order, s, f, clientOf(ctx, p, w, ecs))
 	}
@@ -207,8 +191,8 @@ func (h *RRHealth) serve(ctx context.Context, w dns.ResponseWriter, r *dns.Msg, 
 			m.Answer = append(m.Answer, h.signer.set(m.Answer, serverOf(ctx))...)
 		}
 	}
-	explain(p, m, r, choice.Outcome, f)
-	reply.EchoSubnet(m, r, ecs, scopeOf(p, choice, ecs))
+	filter.Explain(p, m, r, choice.Outcome, f)
+	reply.EchoSubnet(m, r, ecs, filter.Scope(p, choice, ecs))
 	return write(w, m)
 }
 

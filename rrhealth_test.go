@@ -422,8 +422,8 @@ func allDown(*harness.Server) bool {
 	process.mu.Lock()
 	defer process.mu.Unlock()
 	for h := range process.handlers {
-		for i := range h.pools {
-			p := &h.pools[i]
+		for i := range h.rules.Pools {
+			p := &h.rules.Pools[i]
 			if !p.Snapshot().AllDown {
 				return false
 			}

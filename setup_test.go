@@ -153,9 +153,9 @@ func FuzzCorefile(f *testing.F) {
 		}
 		// What is accepted can be served.
 		h := newHandler([]string{"example.org."}, stanzas)
-		for i := range h.pools {
-			p := &h.pools[i]
-			if h.poolOf(p.Name) != p {
+		for i := range h.rules.Pools {
+			p := &h.rules.Pools[i]
+			if h.rules.Pool(p.Name) != p {
 				t.Errorf("pool %q is not found by its name", p.Name)
 			}
 		}

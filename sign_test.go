@@ -70,7 +70,7 @@ func TestOnlyWhoHasSignedASetSignsItAgain(t *testing.T) {
 		if sig, ok := got.Answer[len(got.Answer)-1].(*dns.RRSIG); !ok || int(sig.KeyTag) != keyTag || sig.Hdr.Ttl != 10 {
 			t.Errorf("signed with key %d: %v", keyTag, got.Answer)
 		}
-		signed := h.filters[0].Counts.Signed.Addresses()
+		signed := h.rules.Filters[0].Counts.Signed.Addresses()
 		if (signed == 1) != (keyTag == 1) {
 			t.Errorf("signed with key %d: %d addresses counted as left for their signatures", keyTag, signed)
 		}

@@ -77,7 +77,7 @@ func watching(t *testing.T, below *zoneBelow) (*RRHealth, *lifecycle) {
 }
 
 func (h *RRHealth) states() string {
-	text, states := "", h.filters[0].States()
+	text, states := "", h.rules.Filters[0].States()
 	for i := range 10 {
 		if state, ok := states[netip.AddrFrom4([4]byte{192, 0, 2, byte(i)})]; ok {
 			text += fmt.Sprintf("%d %s ", i, state)
@@ -105,7 +105,7 @@ func TestAddressesAreForgottenTenMinutesAfterTheyWereLastSeen(t *testing.T) {
 		})
 		expect(time.Minute, "1 down 2 up 3 down 4 up ")
 		// An answer that still holds 192.0.2.3 keeps it.
-		h.filters[0].condition(netip.MustParseAddr("192.0.2.3"))
+		h.rules.Filters[0].Health(netip.MustParseAddr("192.0.2.3"))
 		expect(9*time.Minute+30*time.Second, "2 up 3 down 4 up ")
 		expect(time.Minute, "2 up 3 down 4 up ")
 		expect(time.Minute, "2 up 4 up ")
@@ -129,7 +129,7 @@ func TestAddressesFromAnswersAreWatchedSoon(t *testing.T) {
 		synctest.Wait()
 		for range 3 {
 			for i := range 2000 { // more than find room at once
-				h.filters[0].condition(netip.AddrFrom4([4]byte{192, 0, byte(2 + i/256), byte(i)}))
+				h.rules.Filters[0].Health(netip.AddrFrom4([4]byte{192, 0, byte(2 + i/256), byte(i)}))
 			}
 			time.Sleep(time.Second) // discover gathers them
 			synctest.Wait()
@@ -143,27 +143,4 @@ func TestAddressesFromAnswersAreWatchedSoon(t *testing.T) {
 			t.Errorf("watched: %s", got)
 		}
 	})
-}
-
-func TestTurnsCountEachNameAndTypeForItself(t *testing.T) {
-	r := newRotation()
-	a, b := r.next("www.example.org.", dns.TypeA), r.next("www.example.org.", dns.TypeAAAA)
-	for i := uint64(1); i < 5; i++ {
-		if got := r.next("wWw.example.ORG.", dns.TypeA); got != a+i {
-			t.Errorf("step %d of A: %d, want %d", i, got, a+i)
-		}
-		if got := r.next("www.example.org.", dns.TypeAAAA); got != b+i {
-			t.Errorf("step %d of AAAA: %d, want %d", i, got, b+i)
-		}
-	}
-	// Names must not all start at the same place.
-	starts := make(map[uint64]int)
-	for i := range 3000 {
-		starts[r.next(fmt.Sprintf("h%d.example.org.", i), dns.TypeA)%3]++
-	}
-	for place, n := range starts {
-		if n < 800 || n > 1200 {
-			t.Errorf("%d of 3000 names start at place %d of 3, want about a third", n, place)
-		}
-	}
 }

@@ -80,3 +80,14 @@ func SameKey(have *dns.RRSIG, sigs []dns.RR) bool {
 		return ok && sig.KeyTag == have.KeyTag && sig.Algorithm == have.Algorithm && strings.EqualFold(sig.SignerName, have.SignerName)
 	})
 }
+
+// FamilyOf returns the family whose records qtype asks for.
+func FamilyOf(qtype uint16) (pool.Family, bool) {
+	switch qtype {
+	case dns.TypeA:
+		return pool.V4, true
+	case dns.TypeAAAA:
+		return pool.V6, true
+	}
+	return 0, false
+}

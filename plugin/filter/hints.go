@@ -1,4 +1,4 @@
-package rrhealth
+package filter
 
 import (
 	"net"
@@ -96,7 +96,7 @@ func (j *Judge) applyHints(s *part, i int, kept reply.List) {
 		return
 	}
 	s.Replace(i, reply.Edit{Then: s.Hold(append(records, sigs...)), Withdrawn: true})
-	if f.by != nil && !f.by.dryRun {
+	if f.by != nil && !f.by.DryRun {
 		f.by.Counts.Filtered.Add(f.leftOut())
 	}
 }
@@ -108,7 +108,7 @@ func (j *Judge) hinter(s *part, i int) func(dns.RR) dns.RR {
 	down := func(addr netip.Addr) bool {
 		switch {
 		case f.by != nil:
-			return !f.by.dryRun && f.by.condition(addr).down
+			return !f.by.DryRun && f.by.condition(addr).down
 		case j.Own != nil:
 			return j.Own.Snapshot().Down(j.Own.Config, addr)
 		}

@@ -1,50 +1,23 @@
-package rrhealth
+package filter
 
 import (
 	"github.com/miekg/dns"
 
 	"github.com/rrhealth/rrhealth/plugin/live"
-	"github.com/rrhealth/rrhealth/plugin/names"
 	"github.com/rrhealth/rrhealth/plugin/pool"
 	"github.com/rrhealth/rrhealth/plugin/reply"
 )
 
-// rules are the filters and the pools of a server block. They are fixed when the
-// Corefile is parsed.
-type rules struct {
-	pools    []live.Pool
-	names    names.Table // indices of pools
-	filters  []*filter
-	suffixes names.Suffixes // indices of filters
-}
-
-// poolOf returns the pool for name, in any case, or nil.
-func (r *rules) poolOf(name string) *live.Pool {
-	if i, ok := r.names.Match(name); ok {
-		return &r.pools[i]
-	}
-	return nil
-}
-
-// filterOf returns the filter for name, in any case, or nil.
-func (r *rules) filterOf(name string) *filter {
-	if i, ok := r.suffixes.Match(name); ok {
-		return r.filters[i]
-	}
-	return nil
-}
-
 // A Query is a query, the answer to which from below is judged.
 type Query struct {
-	*rules
+	Rules   *Rules
 	Below   Below
 	Signer  Signer
 	Limits  reply.Limits // of the reply, or none if the server does not decide by them
 	Request *dns.Msg
-	Filter  *filter    // for the name that was asked, or nil
+	Filter  *Filter    // for the name that was asked, or nil
 	Own     *live.Pool // the pool of the name that was asked, or nil
 	Foreign string     // the name that was asked, if no pool has it
-	Pools   bool       // the answer may have the names of pools
 	DNSSEC  bool       // the client asks for signatures
 	Nested  bool       // a judge of the same server block judges what becomes of the answer
 }

@@ -1,4 +1,4 @@
-package rrhealth
+package filter
 
 import (
 	"slices"
@@ -29,15 +29,15 @@ type turned struct {
 
 var judges = sync.Pool{New: func() any { return new(Judge) }}
 
-// judge returns a judge of the answer to q. Put it back when the result is used.
-func (q *Query) judge() *Judge {
+// Judge returns a judge of the answer to q. Put it back after use of its result.
+func (q *Query) Judge() *Judge {
 	j := judges.Get().(*Judge)
 	j.Query = q
 	return j
 }
 
-// put keeps j for the next message, with the room of its lists.
-func (j *Judge) put() {
+// Put keeps j for the next message, with the room of its lists.
+func (j *Judge) Put() {
 	j.Query = nil
 	j.answer.clear()
 	j.additional.clear()
@@ -45,8 +45,8 @@ func (j *Judge) put() {
 	judges.Put(j)
 }
 
-// message judges m, and returns what leaves instead of it.
-func (j *Judge) message(m *dns.Msg) Result {
+// Message judges m, and returns what leaves instead of it.
+func (j *Judge) Message(m *dns.Msg) Result {
 	if out, ok := j.ledToPool(m); ok {
 		return Result{msg: out, Ordered: true}
 	}

@@ -1,4 +1,4 @@
-package rrhealth
+package filter
 
 import (
 	"slices"
@@ -84,7 +84,7 @@ type outlook struct {
 // other names the additional section has the addresses, or it has not: then
 // nothing is known, and nothing is asked, since that would cost every query as
 // many lookups as there are targets.
-func (j *Judge) target(f *filter, name string) (o outlook) {
+func (j *Judge) target(f *Filter, name string) (o outlook) {
 	if name == "" {
 		return o
 	}
@@ -103,7 +103,7 @@ func (j *Judge) target(f *filter, name string) (o outlook) {
 		}
 		found = true
 		o.watched = o.watched || !beside.overlooked
-		down = down && beside.up.Len() == 0 && (f.dryRun || !beside.by.dryRun)
+		down = down && beside.up.Len() == 0 && (f.DryRun || !beside.by.DryRun)
 	}
 	o.down = found && down
 	return o

@@ -1,4 +1,4 @@
-package rrhealth
+package filter
 
 import (
 	"fmt"

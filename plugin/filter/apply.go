@@ -1,4 +1,4 @@
-package rrhealth
+package filter
 
 import (
 	"slices"
@@ -21,7 +21,7 @@ func (j *Judge) apply(s *part, i int, answering bool) {
 		j.applyPool(s, i)
 		return
 	}
-	if f.by != nil && !f.overlooked && f.by.dryRun {
+	if f.by != nil && !f.overlooked && f.by.DryRun {
 		f.noteDryRun()
 	}
 	if !f.judged() && f.pool == nil {
@@ -121,7 +121,7 @@ func (j *Judge) keep(s *part, i int, places reply.List, ttl uint32) {
 	s.Replace(i, reply.Edit{Keep: places, TTL: ttl, Then: s.Hold(sigs)})
 }
 
-// resign returns signatures of records, which are to leave instead of a set: reply.None
+// resign returns signatures of records, which are to leave instead of a set: none
 // where the set has none, or the client does not check them. It returns false
 // where they would be by another key than that of the set, since clients that
 // check would take the records for bogus.
@@ -170,7 +170,7 @@ func (s *part) upFirst(i int, first reply.List) reply.List {
 
 // countSigned counts what stays of a set because another key has signed it.
 func (f *finding) countSigned() {
-	if f.by != nil && !f.by.dryRun {
+	if f.by != nil && !f.by.DryRun {
 		f.by.Counts.Signed.Add(f.leftOut())
 	}
 	if f.pool != nil {

@@ -1,4 +1,4 @@
-package rrhealth
+package filter
 
 import (
 	"iter"
@@ -19,10 +19,10 @@ const maxAliases = 16
 // pool. It reports false where they lead to none, or m is about other types than
 // addresses: for these, all that a pool knows is that the name exists.
 func (q *Query) leadsTo(m *dns.Msg) (name string, p *live.Pool, ok bool) {
-	if !q.Pools || m == nil || !m.Response || m.Truncated || len(m.Question) != 1 || len(m.Answer) == 0 {
+	if len(q.Rules.Pools) == 0 || m == nil || !m.Response || m.Truncated || len(m.Question) != 1 || len(m.Answer) == 0 {
 		return "", nil, false
 	}
-	if _, ok := familyOf(m.Question[0].Qtype); !ok && m.Rcode != dns.RcodeNameError {
+	if _, ok := reply.FamilyOf(m.Question[0].Qtype); !ok && m.Rcode != dns.RcodeNameError {
 		return "", nil, false
 	}
 	for alias := range followed(m) {
@@ -98,7 +98,7 @@ func (j *Judge) ledToPool(m *dns.Msg) (out *dns.Msg, ok bool) {
 	if !ok {
 		return nil, false
 	}
-	if f, ok := familyOf(m.Question[0].Qtype); ok {
+	if f, ok := reply.FamilyOf(m.Question[0].Qtype); ok {
 		return j.answerOf(m, name, p, f), true
 	}
 	return reply.Exists(m, p.Zone), true
@@ -127,7 +127,7 @@ func (j *Judge) answerOf(m *dns.Msg, name string, p *live.Pool, f pool.Family) *
 	case pool.NoData:
 		if out = j.keepSigned(m, name, p, f); out == nil {
 			out = j.behindAliases(m, name, nil)
-			out.Ns = j.Signer.NoData(j.questionFor(name), p.Zone, negativeTTL(p, s, f)).Ns
+			out.Ns = j.Signer.NoData(j.questionFor(name), p.Zone, NegativeTTL(p, s, f)).Ns
 		}
 	default:
 		if out = j.keepSigned(m, name, p, f); out == nil {
@@ -136,8 +136,8 @@ func (j *Judge) answerOf(m *dns.Msg, name string, p *live.Pool, f pool.Family) *
 	}
 	reply.OwnExtra(out)
 	scope := reply.TakeSubnet(out)
-	explain(p, out, j.Request, choice.Outcome, f)
-	reply.EchoSubnet(out, j.Request, ecs, max(scope, scopeOf(p, choice, ecs)))
+	Explain(p, out, j.Request, choice.Outcome, f)
+	reply.EchoSubnet(out, j.Request, ecs, max(scope, Scope(p, choice, ecs)))
 	return out
 }
 
@@ -146,12 +146,12 @@ func (j *Judge) answerOf(m *dns.Msg, name string, p *live.Pool, f pool.Family) *
 func (j *Judge) order(p *live.Pool, s *pool.Snapshot, f pool.Family, ecs *dns.EDNS0_SUBNET) []int {
 	client := j.Below.Client(p, ecs)
 	if j.Nested {
-		return p.Aside(nil, s, f, client, nestedTurn(p.Name, j.Request.Question[0].Qtype))
+		return p.Aside(nil, s, f, client, NestedTurn(p.Name, j.Request.Question[0].Qtype))
 	}
 	return p.Order(nil, s, f, client)
 }
 
-// subnet returns the client subnet option of the query, or nil where it has reply.None
+// subnet returns the client subnet option of the query, or nil where it has none
 // that is well-formed.
 func (j *Judge) subnet() *dns.EDNS0_SUBNET {
 	if ecs, ok := reply.Subnet(j.Request); ok {
@@ -207,7 +207,7 @@ func (j *Judge) keepSigned(m *dns.Msg, name string, p *live.Pool, f pool.Family)
 	if i == reply.None {
 		return nil
 	}
-	same := j.answer.AppendWithTTL(nil, j.answer.Sets[i].At, signedTTL)
+	same := j.answer.AppendWithTTL(nil, j.answer.Sets[i].At, j.answer.Sets[i].Low)
 	if _, kept := j.keepIfSigned(&j.answer, i, p, f, same); !kept {
 		return nil
 	}

@@ -1,4 +1,4 @@
-package rrhealth
+package filter
 
 import (
 	"slices"
@@ -85,7 +85,7 @@ func (j *Judge) judgeWindow(m *dns.Msg, rrs []dns.RR, start, end, full int) bool
 		return false
 	}
 	first := 0
-	rotates := f.Policy == pool.Rotate && !f.dryRun && !j.Below.Ordered()
+	rotates := f.Policy == pool.Rotate && !f.DryRun && !j.Below.Ordered()
 	if h := rrs[start].Header(); rotates {
 		j.first = turned{turns.next(h.Name, h.Rrtype), true}
 		first = int(j.first.step % uint64(len(set))) // #nosec G115 -- less than the length

@@ -1,4 +1,4 @@
-package rrhealth
+package filter
 
 import (
 	"slices"
@@ -57,10 +57,10 @@ func (j *Judge) otherFamilyUp(i int) bool {
 	})
 }
 
-// empty returns m without the i-th set and with a proof that there is no such
-// set, or nil where that cannot be had: where the zone's SOA cannot (an empty
-// answer without one is cached for who knows how long), or where somebody else
-// has signed the set.
+// empty returns m without the i-th set and with a proof that there is no such set.
+// It returns nil if the proof cannot be had: the zone's SOA cannot (resolvers keep
+// an empty answer without one for a time of their own), or another key has signed
+// the set.
 func (j *Judge) empty(m *dns.Msg, i int) *dns.Msg {
 	set, owner := &j.answer.Sets[i], j.answer.Owner(i)
 	start := j.startOfAuthority(owner)
@@ -114,9 +114,9 @@ func (j *Judge) fallback(m *dns.Msg, i int) *dns.Msg {
 
 // fallbackRecords returns f's own addresses as records of owner and type, or nil
 // where there is none of the type.
-func fallbackRecords(f *filter, owner string, rrtype uint16, ttl uint32) (records []dns.RR) {
+func fallbackRecords(f *Filter, owner string, rrtype uint16, ttl uint32) (records []dns.RR) {
 	for _, addr := range f.Fallback {
-		if family, ok := familyOf(rrtype); ok && family == pool.FamilyOf(addr) {
+		if family, ok := reply.FamilyOf(rrtype); ok && family == pool.FamilyOf(addr) {
 			records = append(records, reply.Record(owner, ttl, addr))
 		}
 	}

@@ -1,4 +1,4 @@
-package rrhealth
+package filter
 
 import (
 	"github.com/miekg/dns"
@@ -8,23 +8,23 @@ import (
 	"github.com/rrhealth/rrhealth/plugin/reply"
 )
 
-// A pool's name is the pool's wherever it stands in an answer from below: at the
+// A pool's name is the pool's everywhere in an answer from below: at the
 // end of a chain of aliases, in the additional section, as the target of hints.
 // What a zone file or a cache has for it there may be down, and resolvers keep
 // what they are given beside an answer.
 
 // poolOf returns the pool to which name belongs, or nil.
 func (q *Query) poolOf(name string) *live.Pool {
-	if !q.Pools || name == q.Foreign {
+	if len(q.Rules.Pools) == 0 || name == q.Foreign {
 		return nil
 	}
-	return q.rules.poolOf(name)
+	return q.Rules.Pool(name)
 }
 
 // concerned reports whether rrs have an address, or a hint, of a pool's name.
 // Most answers have none, so it costs a comparison for each address.
 func (q *Query) concerned(rrs []dns.RR) bool {
-	if !q.Pools {
+	if len(q.Rules.Pools) == 0 {
 		return false
 	}
 	latest := ""
@@ -56,7 +56,7 @@ func (q *Query) concerned(rrs []dns.RR) bool {
 // answer, as owner's of the type given, and moves it on.
 func (j *Judge) turn(owner string, rrtype uint16) uint64 {
 	if j.Nested {
-		return nestedTurn(owner, rrtype)
+		return NestedTurn(owner, rrtype)
 	}
 	return turns.next(owner, rrtype)
 }
@@ -96,7 +96,7 @@ func (j *Judge) signed(records []dns.RR) []dns.RR {
 func (j *Judge) applyPool(s *part, i int) {
 	p, owner, rrtype := s.findings[i].pool, s.Owner(i), s.Sets[i].Type
 	snapshot := p.Snapshot()
-	f, _ := familyOf(rrtype)
+	f, _ := reply.FamilyOf(rrtype)
 	var records []dns.RR
 	if members := snapshot.Choices[f].Members; len(members) > 0 {
 		order := p.Aside(nil, snapshot, f, j.bystander(p), j.turn(owner, rrtype))

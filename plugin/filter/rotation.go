@@ -1,4 +1,4 @@
-package rrhealth
+package filter
 
 import (
 	"math/rand/v2"
@@ -47,3 +47,7 @@ func (r *rotation) hash(owner string, rrtype uint16) uint64 {
 	h *= 0x9e3779b97f4a7c15
 	return h ^ h>>29
 }
+
+// NestedTurn is turns.next for an answer to a nested query, which is a rotation
+// of its own: some plugins below make addresses of another name of the answer.
+func NestedTurn(owner string, rrtype uint16) uint64 { return turns.next(owner, rrtype|1<<15) }

@@ -1,4 +1,4 @@
-package rrhealth
+package filter
 
 import (
 	"slices"
@@ -13,7 +13,7 @@ import (
 // A finding is what was found out about a set. It is written once, when the set
 // is judged.
 type finding struct {
-	by   *filter    // nil where none is concerned with the owner
+	by   *Filter    // nil where none is concerned with the owner
 	pool *live.Pool // to which the owner belongs, or the target of a hint
 	up   reply.List // the records that are not down, in their order
 	ttl  uint32     // that all records should have
@@ -72,9 +72,9 @@ func (j *Judge) judge(s *part, i int) *finding {
 
 // filterOf returns the filter for owner, or nil. A target may be the business of
 // another filter than the name that was asked.
-func (j *Judge) filterOf(owner string) *filter {
-	if j.Filter != nil && len(j.filters) > 1 {
-		if own := j.rules.filterOf(owner); own != nil {
+func (j *Judge) filterOf(owner string) *Filter {
+	if j.Filter != nil && len(j.Rules.Filters) > 1 {
+		if own := j.Rules.Filter(owner); own != nil {
 			return own
 		}
 	}
@@ -105,7 +105,7 @@ func (f *finding) note(c condition) {
 }
 
 // judged reports whether the filter has a say in what leaves of the set.
-func (f *finding) judged() bool { return f.by != nil && !f.overlooked && !f.by.dryRun }
+func (f *finding) judged() bool { return f.by != nil && !f.overlooked && !f.by.DryRun }
 
 // kept returns those records of the set that stay.
 func (f *finding) kept(t *reply.Set) reply.List {

@@ -1,0 +1,90 @@
+package rrhealth
+
+import (
+	"slices"
+
+	"github.com/miekg/dns"
+)
+
+// What the tests of filters know of messages and records.
+
+// plain reports whether m is a whole, positive answer: all others leave as they
+// are. A referral is one without an answer: its addresses are those of name
+// servers.
+func plain(m *dns.Msg) bool {
+	return m != nil && m.Response && m.Rcode == dns.RcodeSuccess && !m.Truncated && len(m.Question) == 1 && len(m.Answer) > 0
+}
+
+// refers reports whether m has nothing but aliases, which lead to a zone that is
+// delegated: the addresses beside them are those of name servers, and all of
+// them belong there (RFC 9471).
+func refers(m *dns.Msg) bool {
+	return !slices.ContainsFunc(m.Answer, func(rr dns.RR) bool {
+		if rr == nil {
+			return false
+		}
+		switch rr.Header().Rrtype {
+		case dns.TypeCNAME, dns.TypeDNAME, dns.TypeRRSIG:
+			return false
+		}
+		return true
+	})
+}
+
+// pointsElsewhere reports whether rr is of a type whose target's addresses
+// stand in the additional section for clients to use.
+func pointsElsewhere(rr dns.RR) bool {
+	if rr == nil {
+		return false
+	}
+	switch rr.Header().Rrtype {
+	case dns.TypeSRV, dns.TypeMX, dns.TypeSVCB, dns.TypeHTTPS:
+		return true
+	}
+	return false
+}
+
+// judgedType reports whether sets of type t are judged in an answer section.
+func judgedType(t uint16) bool { return addressType(t) || t == dns.TypeSRV }
+
+// addressType reports whether records of type t have addresses, or hints.
+func addressType(t uint16) bool {
+	return t == dns.TypeA || t == dns.TypeAAAA || hintType(t)
+}
+
+// hintType reports whether the addresses in records of type t are hints.
+func hintType(t uint16) bool { return t == dns.TypeHTTPS || t == dns.TypeSVCB }
+
+// targetType reports whether records of type t are judged by their targets.
+// Those of MX are not: senders try the next, and come again later.
+func targetType(t uint16) bool { return t == dns.TypeSRV || hintType(t) }
+
+// targetOf returns the name at which the addresses for rr stand, or "" where rr
+// names none.
+func targetOf(rr dns.RR) string {
+	switch rr := rr.(type) {
+	case *dns.SRV:
+		if rr.Target != "." { // no such service: RFC 2782
+			return rr.Target
+		}
+	case *dns.MX:
+		return rr.Mx
+	case *dns.HTTPS:
+		return svcbTarget(&rr.SVCB)
+	case *dns.SVCB:
+		return svcbTarget(rr)
+	}
+	return ""
+}
+
+// svcbTarget returns the target of rr, which may be its owner (RFC 9460, section
+// 2.5.2). As an alias, "." says that there is no such service (section 2.5.1).
+func svcbTarget(rr *dns.SVCB) string {
+	switch {
+	case rr.Target != ".":
+		return rr.Target
+	case rr.Priority == 0:
+		return ""
+	}
+	return rr.Hdr.Name
+}
