@@ -100,7 +100,7 @@ func TestPoolsThatShareATargetLeaveItTogether(t *testing.T) {
 // Resolvers that minimise names ask for eu.example.org before they ask for
 // www.eu.example.org, and believe a denial.
 func TestNamesAboveOursExist(t *testing.T) {
-	zone := harness.Zone(t, soaLine)
+	zone := harness.Zone(t, harness.SOA)
 	const stanza = "rrhealth www.eu.example.org *.wild.example.org {\nbackend 192.0.2.1\n}\n"
 	for _, below := range []string{"", "file " + zone + " example.org", "rrhealth {\nwatch 127.0.0.0/8\n}\nfile " + zone + " example.org"} {
 		s := harness.Start(t, harness.Corefile(stanza+below))

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net"
-	"net/netip"
 	"strings"
 	"testing"
 
@@ -13,26 +12,6 @@ import (
 	"github.com/rrhealth/rrhealth/internal/harness"
 	"github.com/rrhealth/rrhealth/internal/lease"
 )
-
-// from returns a query for name's addresses on behalf of the client network,
-// which may be "" (no option) or /0.
-func from(name, network string) *dns.Msg {
-	m := new(dns.Msg)
-	m.SetQuestion(name, dns.TypeA)
-	m.SetEdns0(1232, false)
-	if network == "" {
-		return m
-	}
-	prefix := netip.MustParsePrefix(network)
-	family := uint16(1)
-	if prefix.Addr().Is6() {
-		family = 2
-	}
-	m.IsEdns0().Option = append(m.IsEdns0().Option, &dns.EDNS0_SUBNET{
-		Code: dns.EDNS0SUBNET, Family: family, SourceNetmask: uint8(prefix.Bits()), Address: prefix.Addr().AsSlice(),
-	})
-	return m
-}
 
 // subnet returns the client subnet option of m as text: 198.51.100.0/24/20 with
 // the scope last, or "" if it has none.
@@ -101,7 +80,7 @@ func TestTheScopeOfAnAnswer(t *testing.T) {
 		{"rotate", "198.51.100.0/24", dns.TypeA, "198.51.100.0/24/0"},
 		{"rotate", "", dns.TypeA, ""},
 	} {
-		m := from(tc.name+".example.org.", tc.network)
+		m := harness.QueryFrom(tc.name+".example.org.", tc.network)
 		m.Question[0].Qtype = tc.qtype
 		r := s.Exchange(m, "udp")
 		if got := subnet(t, r); got != tc.want || r.Rcode != dns.RcodeSuccess {
@@ -113,13 +92,13 @@ func TestTheScopeOfAnAnswer(t *testing.T) {
 		t.Errorf("OPT for a client without EDNS: %v", r)
 	}
 	// What dig sends for +subnet=0.
-	m := from("sticky.example.org.", "0.0.0.0/0")
+	m := harness.QueryFrom("sticky.example.org.", "0.0.0.0/0")
 	m.IsEdns0().Option[0].(*dns.EDNS0_SUBNET).Family = 0
 	if r := s.Exchange(m, "udp"); r.Rcode != dns.RcodeSuccess || len(r.Answer) != 3 {
 		t.Errorf("family 0: %v", r)
 	}
 	// The flags of the query's OPT come back beside the option.
-	m = from("sticky.example.org.", "198.51.100.0/24")
+	m = harness.QueryFrom("sticky.example.org.", "198.51.100.0/24")
 	m.IsEdns0().SetDo()
 	if r := s.Exchange(m, "udp"); !r.IsEdns0().Do() || subnet(t, r) == "" {
 		t.Errorf("DO and the option: %v", r)
@@ -128,10 +107,10 @@ func TestTheScopeOfAnAnswer(t *testing.T) {
 
 func TestAMalformedClientSubnetIsAFormErr(t *testing.T) {
 	s := harness.Start(t, harness.Corefile("rrhealth www.example.org {\n"+tenBackends+"policy sticky\n}"))
-	scoped := from("www.example.org.", "198.51.100.0/24")
+	scoped := harness.QueryFrom("www.example.org.", "198.51.100.0/24")
 	scoped.IsEdns0().Option[0].(*dns.EDNS0_SUBNET).SourceScope = 24
 	// The library zeroes the bits beyond the length, so their bytes are put in.
-	beyond, err := from("www.example.org.", "198.51.100.0/24").Pack()
+	beyond, err := harness.QueryFrom("www.example.org.", "198.51.100.0/24").Pack()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -177,8 +156,8 @@ func TestOneOPTRecordHoldsAllThatIsToSay(t *testing.T) {
 		%s
 		policy sticky
 	}`, lease.Closed(t), harness.Quick)))
-	harness.Eventually(t, "all is down", func() bool { return allDown(s) })
-	r := s.Exchange(from("www.example.org.", "198.51.100.0/24"), "udp")
+	harness.Eventually(t, "all is down", func() bool { return allDown(t) })
+	r := s.Exchange(harness.QueryFrom("www.example.org.", "198.51.100.0/24"), "udp")
 	opts := 0
 	for _, rr := range r.Extra {
 		if rr.Header().Rrtype == dns.TypeOPT {

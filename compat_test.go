@@ -1,28 +1,21 @@
 package rrhealth
 
 import (
-	"fmt"
 	"os"
 	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/coredns/coredns/coremain"
-)
 
-// since reports whether the CoreDNS that is tested with is at least this one
-// (see scripts/compat).
-func since(major, minor int) bool {
-	var haveMajor, haveMinor int
-	_, _ = fmt.Sscanf(coremain.CoreVersion, "%d.%d", &haveMajor, &haveMinor)
-	return haveMajor > major || haveMajor == major && haveMinor >= minor
-}
+	"github.com/rrhealth/rrhealth/internal/harness"
+)
 
 // needsAddressesBesideServices skips a test of what is done with the addresses
 // of the targets of HTTPS and SVCB records, where file does not put them beside.
 func needsAddressesBesideServices(t *testing.T) {
 	t.Helper()
-	if !since(1, 14) {
+	if !harness.Since(1, 14) {
 		t.Skipf("file of CoreDNS %s puts no addresses beside HTTPS and SVCB records", coremain.CoreVersion)
 	}
 }

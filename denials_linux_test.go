@@ -62,7 +62,7 @@ func (n *network) zones() string {
 		case "bare.":
 			below = ""
 		}
-		base, key := newKeyFor(n.t, zone)
+		base, key := harness.NewKeyFor(n.t, zone)
 		keys[zone] = key
 		blocks += fmt.Sprintf("%s:53 {\nbind %s\nerrors\n%sdnssec {\nkey file %s\n}\n%s\n}\n", zone, addr, stanza+check, base, below)
 	}
@@ -106,7 +106,7 @@ func TestADenialDeniesNothingElseToResolversThatValidate(t *testing.T) {
 
 // checkZone asks for the names of a zone: first for what is denied, then for the
 // rest.
-func (a *asker) checkZone(zone string) {
+func (a resolver) checkZone(zone string) {
 	a.t.Helper()
 	for _, name := range []string{"www." + zone, zone, "deep." + zone} {
 		a.wantSecure(name, dns.TypeA)
@@ -117,16 +117,16 @@ func (a *asker) checkZone(zone string) {
 			a.t.Errorf("%s %s is empty:\n%v", zone, dns.Type(qtype), r)
 		}
 	}
-	below := a.exchange(harness.Query("child.deep."+zone, dns.TypeTXT, true))
+	below := a.Exchange(harness.Query("child.deep."+zone, dns.TypeTXT, true))
 	if below.Rcode != dns.RcodeSuccess || len(below.Answer) != 1 {
 		a.t.Errorf("below the delegation: got\n%v", below)
 	}
 }
 
 // secure returns what a is answered, which must be secure.
-func (a *asker) secure(name string, qtype uint16) *dns.Msg {
+func (a resolver) secure(name string, qtype uint16) *dns.Msg {
 	a.t.Helper()
-	r := a.exchange(harness.Query(name, qtype, true))
+	r := a.Exchange(harness.Query(name, qtype, true))
 	if r.Rcode != dns.RcodeSuccess || !r.AuthenticatedData {
 		a.t.Errorf("%s %s is not secure:\n%v", name, dns.TypeToString[qtype], r)
 	}
@@ -134,7 +134,7 @@ func (a *asker) secure(name string, qtype uint16) *dns.Msg {
 }
 
 // wantSecure fails the test where a is not answered these data, securely.
-func (a *asker) wantSecure(name string, qtype uint16, want ...string) {
+func (a resolver) wantSecure(name string, qtype uint16, want ...string) {
 	a.t.Helper()
 	r := a.secure(name, qtype)
 	var got []string
@@ -149,7 +149,7 @@ func (a *asker) wantSecure(name string, qtype uint16, want ...string) {
 }
 
 // wantOtherTypes asks for everything that name has but A.
-func (a *asker) wantOtherTypes(name string) {
+func (a resolver) wantOtherTypes(name string) {
 	a.t.Helper()
 	for _, other := range otherTypes {
 		a.wantSecure(name, other.qtype, other.data)

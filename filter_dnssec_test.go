@@ -11,96 +11,20 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/rrhealth/rrhealth/internal/harness"
-	"github.com/rrhealth/rrhealth/internal/lease"
 	"github.com/rrhealth/rrhealth/plugin/reply"
 )
-
-// newKey writes a signing key for example.org the way the dnssec plugin reads
-// it. It returns the name of its files, without extension, and its DNSKEY.
-func newKey(t *testing.T) (base string, key *dns.DNSKEY) {
-	t.Helper()
-	return newKeyFor(t, "example.org.")
-}
-
-// newKeyFor is the same for another zone.
-func newKeyFor(t *testing.T, zone string) (base string, key *dns.DNSKEY) {
-	t.Helper()
-	key = &dns.DNSKEY{
-		Hdr:   dns.RR_Header{Name: zone, Rrtype: dns.TypeDNSKEY, Class: dns.ClassINET, Ttl: 3600},
-		Flags: 257, Protocol: 3, Algorithm: dns.ECDSAP256SHA256,
-	}
-	private, err := key.Generate(256)
-	if err != nil {
-		t.Fatal(err)
-	}
-	base = filepath.Join(t.TempDir(), fmt.Sprintf("K%s+%03d+%05d", zone, key.Algorithm, key.KeyTag()))
-	for name, text := range map[string]string{
-		base + ".key":     key.String() + "\n",
-		base + ".private": key.PrivateKeyString(private),
-	} {
-		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return base, key
-}
-
-// unbound starts a validating resolver that knows example.org's key and asks
-// the server at addr for it. It keeps nothing, so that every query shows what
-// the server says now.
-func unbound(t *testing.T, addr string, key *dns.DNSKEY) *asker {
-	t.Helper()
-	path := program(t, "unbound", "unbound")
-	dir, port := t.TempDir(), lease.Port(t, "127.0.0.1")
-	host, serverPort, _ := strings.Cut(addr, ":")
-	config := filepath.Join(dir, "unbound.conf")
-	text := fmt.Sprintf(`server:
-	interface: 127.0.0.1@%s
-	port: %s
-	directory: %q
-	chroot: ""
-	username: ""
-	pidfile: ""
-	use-syslog: no
-	do-daemonize: no
-	do-ip6: no
-	num-threads: 1
-	do-not-query-localhost: no
-	module-config: "validator iterator"
-	trust-anchor: %q
-	val-log-level: 2
-	cache-max-ttl: 0
-	cache-max-negative-ttl: 0
-	aggressive-nsec: no
-	local-zone: "example.net." static
-stub-zone:
-	name: "example.org"
-	stub-addr: %s@%s
-remote-control:
-	control-enable: no
-`, port, port, dir, strings.ReplaceAll(key.String(), "\t", " "), host, serverPort)
-	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	background(t, path, "-d", "-c", config)
-	harness.Eventually(t, "unbound answers", func() bool {
-		_, err := harness.Exchange(harness.Query("example.org.", dns.TypeSOA, true), "udp", "127.0.0.1:"+port)
-		return err == nil
-	})
-	return newAsker(t, "127.0.0.1:"+port)
-}
 
 // delv has BIND's validator look at one answer of the server at addr.
 func delv(t *testing.T, addr string, key *dns.DNSKEY, name string, qtype uint16) string {
 	t.Helper()
-	path := program(t, "delv", "bind9-dnsutils")
+	path := harness.Program(t, "delv", "bind9-dnsutils")
 	anchors := filepath.Join(t.TempDir(), "anchors")
 	text := fmt.Sprintf("trust-anchors { \"example.org.\" static-key %d %d %d %q; };\n", key.Flags, key.Protocol, key.Algorithm, key.PublicKey)
 	if err := os.WriteFile(anchors, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	host, port, _ := strings.Cut(addr, ":")
-	return run(t, "", path, "@"+host, "-p", port, "-a", anchors, "+root=example.org", name, dns.TypeToString[qtype])
+	return harness.Run(t, "", path, "@"+host, "-p", port, "-a", anchors, "+root=example.org", name, dns.TypeToString[qtype])
 }
 
 // validatable drops the names that a resolver would go elsewhere for: those
@@ -125,7 +49,7 @@ type lookedUp struct {
 }
 
 // survey asks for every name and type.
-func survey(t *testing.T, resolver *asker, ask []string, f *farm) map[string]lookedUp {
+func survey(t *testing.T, resolver *harness.Asker, ask []string, f *farm) map[string]lookedUp {
 	t.Helper()
 	all := make(map[string]lookedUp)
 	for _, name := range ask {
@@ -133,7 +57,7 @@ func survey(t *testing.T, resolver *asker, ask []string, f *farm) map[string]loo
 			if qtype == dns.TypeANY || (qtype == dns.TypeDS && name == "example.org.") { // the parent's business
 				continue
 			}
-			r := resolver.exchange(harness.Query(name, qtype, true))
+			r := resolver.Exchange(harness.Query(name, qtype, true))
 			all[fmt.Sprint(name, " ", dns.TypeToString[qtype])] = lookedUp{name, qtype, r.Rcode, r.AuthenticatedData}
 			if f == nil {
 				continue
@@ -179,12 +103,12 @@ func TestThinnedSetsValidateBehindDnssec(t *testing.T) {
 	}
 	file, ask := f.zone(t, names)
 	ask = validatable(ask)
-	base, key := newKey(t)
+	base, key := harness.NewKey(t)
 	below := fmt.Sprintf("dnssec {\nkey file %s\n}\nfile %s example.org", base, file)
 	plain := harness.Start(t, harness.Corefile(below))
-	want := survey(t, unbound(t, plain.Addr, key), ask, nil)
+	want := survey(t, harness.Unbound(t, plain.Addr, key), ask, nil)
 	s := harness.Start(t, harness.Corefile(f.stanza("")+below))
-	resolver := unbound(t, s.Addr, key)
+	resolver := harness.Unbound(t, s.Addr, key)
 	f.settled()
 	agree(t, "before", survey(t, resolver, ask, f), want)
 	f.kill(f.third()...)
@@ -207,16 +131,6 @@ func TestThinnedSetsValidateBehindDnssec(t *testing.T) {
 	agree(t, "after", survey(t, resolver, ask, f), want)
 }
 
-// presigned signs a zone file with a key that the server does not have.
-func presigned(t *testing.T, file string) (signed string, key *dns.DNSKEY) {
-	t.Helper()
-	path := program(t, "ldns-signzone", "ldnsutils")
-	base, key := newKey(t)
-	signed = filepath.Join(t.TempDir(), "db.example.org.signed")
-	run(t, "", path, "-o", "example.org.", "-f", signed, file, base)
-	return signed, key
-}
-
 func TestASetSignedByOthersIsOnlyReorderedForThoseWhoCheck(t *testing.T) {
 	f := newFarm(t, 60)
 	names := 100
@@ -225,23 +139,23 @@ func TestASetSignedByOthersIsOnlyReorderedForThoseWhoCheck(t *testing.T) {
 	}
 	file, ask := f.zone(t, names)
 	ask = validatable(ask)
-	file, key := presigned(t, file)
+	file, key := harness.Presigned(t, file)
 	below := "onebyone\nfile " + file + " example.org"
 	plain := harness.Start(t, harness.Corefile(below))
-	plainAsker := newAsker(t, plain.Addr)
-	want := survey(t, unbound(t, plain.Addr, key), ask, nil)
+	plainAsker := harness.NewAsker(t, plain.Addr)
+	want := survey(t, harness.Unbound(t, plain.Addr, key), ask, nil)
 	s := harness.Start(t, harness.Corefile(f.stanza("")+below))
-	resolver := unbound(t, s.Addr, key)
+	resolver := harness.Unbound(t, s.Addr, key)
 	f.settled()
 	agree(t, "before", survey(t, resolver, ask, nil), want)
 	f.kill(f.third()...)
 	f.settled()
 	agree(t, "with a third dead", survey(t, resolver, ask, nil), want)
-	asker := newAsker(t, s.Addr)
+	asker := harness.NewAsker(t, s.Addr)
 	reordered, thinned := 0, 0
 	for _, name := range ask {
-		whole := plainAsker.exchange(harness.Query(name, dns.TypeA, true))
-		got := asker.exchange(harness.Query(name, dns.TypeA, true))
+		whole := plainAsker.Exchange(harness.Query(name, dns.TypeA, true))
+		got := asker.Exchange(harness.Query(name, dns.TypeA, true))
 		if text := difference(got, whole); text != "" {
 			t.Errorf("%s with DO: %s differs:\n%v", name, text, got)
 		}
@@ -254,7 +168,7 @@ func TestASetSignedByOthersIsOnlyReorderedForThoseWhoCheck(t *testing.T) {
 				reordered++
 			}
 		}
-		got = asker.exchange(harness.Query(name, dns.TypeA, false))
+		got = asker.Exchange(harness.Query(name, dns.TypeA, false))
 		if f.allDead(got.Answer, dns.TypeA) == "" && slices.ContainsFunc(got.Answer, f.isDead) {
 			t.Errorf("%s without DO: dead addresses: %v", name, got.Answer)
 		}
@@ -269,19 +183,19 @@ func TestASetSignedByOthersIsOnlyReorderedForThoseWhoCheck(t *testing.T) {
 }
 
 func TestAServedPoolIsSignedByTheDnssecPlugin(t *testing.T) {
-	base, key := newKey(t)
+	base, key := harness.NewKey(t)
 	zone := harness.Zone(t, "@ IN SOA ns hostmaster 1 7200 1800 86400 60\n@ IN NS ns\nns IN A 192.0.2.53\nother IN TXT \"text\"\nwww IN HTTPS 1 . alpn=h2")
 	for name, below := range map[string]string{"with a zone below": "file " + zone + " example.org", "with nothing below": ""} {
 		t.Run(name, func(t *testing.T) {
 			f := newFarm(t, 3)
 			s := harness.Start(t, harness.Corefile(fmt.Sprintf("rrhealth www.example.org *.pool.example.org {\nbackend %s\ncheck tcp://:%s\n%s}\ndnssec {\nkey file %s\n}\n%s",
 				strings.Join(f.all, " "), f.port, harness.Quick, base, below)))
-			resolver := unbound(t, s.Addr, key)
+			resolver := harness.Unbound(t, s.Addr, key)
 			check := func(when string) {
 				t.Helper()
 				for _, name := range []string{"www.example.org.", "WwW.example.org.", "a.pool.example.org.", "b.c.pool.example.org."} {
 					for _, qtype := range []uint16{dns.TypeA, dns.TypeAAAA, dns.TypeHTTPS, dns.TypeTXT, dns.TypeMX, dns.TypeDS} {
-						r := resolver.exchange(harness.Query(name, qtype, true))
+						r := resolver.Exchange(harness.Query(name, qtype, true))
 						if !r.AuthenticatedData || r.Rcode != dns.RcodeSuccess {
 							t.Errorf("%s: %s %s is not secure:\n%v", when, name, dns.TypeToString[qtype], r)
 						}
@@ -304,17 +218,17 @@ func TestAServedPoolIsSignedByTheDnssecPlugin(t *testing.T) {
 }
 
 func TestADenialAndAFallbackValidate(t *testing.T) {
-	base, key := newKey(t)
+	base, key := harness.NewKey(t)
 	for _, allDown := range []string{"nodata", "192.0.2.99", "2001:db8::99", "answer"} {
 		t.Run(allDown, func(t *testing.T) {
 			f := newFarm(t, 2)
 			zone := harness.Zone(t, fmt.Sprintf("@ IN SOA ns hostmaster 1 7200 1800 86400 60\n@ IN NS ns\nns IN A 192.0.2.53\nwww IN A %s\nwww IN A %s\nalias IN CNAME www", f.all[0], f.all[1]))
 			s := harness.Start(t, harness.Corefile(f.stanza("all_down "+allDown)+fmt.Sprintf("cache\ndnssec {\nkey file %s\n}\nfile %s example.org", base, zone)))
-			resolver := unbound(t, s.Addr, key)
+			resolver := harness.Unbound(t, s.Addr, key)
 			f.kill(f.all...)
 			f.settled()
 			for _, name := range []string{"www.example.org.", "alias.example.org."} {
-				r := resolver.exchange(harness.Query(name, dns.TypeA, true))
+				r := resolver.Exchange(harness.Query(name, dns.TypeA, true))
 				if !r.AuthenticatedData || r.Rcode != dns.RcodeSuccess {
 					t.Errorf("%s is not secure:\n%v", name, r)
 				}
@@ -333,9 +247,9 @@ func TestADenialAndAFallbackValidate(t *testing.T) {
 }
 
 func TestHintsOfAServedNameAreSignedAgain(t *testing.T) {
-	base, key := newKey(t)
+	base, key := harness.NewKey(t)
 	f := newFarm(t, 2)
-	zone := harness.Zone(t, soaLine+"www IN HTTPS 1 . ipv4hint="+strings.Join(f.all, ","))
+	zone := harness.Zone(t, harness.SOA+"www IN HTTPS 1 . ipv4hint="+strings.Join(f.all, ","))
 	s := harness.Start(t, harness.Corefile(fmt.Sprintf("rrhealth www.example.org {\nbackend %s\ncheck tcp://:%s\n%s}\ndnssec {\nkey file %s\n}\nfile %s example.org",
 		strings.Join(f.all, " "), f.port, harness.Quick, base, zone)))
 	f.kill(f.all[0])

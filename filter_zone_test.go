@@ -16,7 +16,6 @@ import (
 	"github.com/rrhealth/rrhealth/internal/harness"
 	"github.com/rrhealth/rrhealth/internal/lease"
 	"github.com/rrhealth/rrhealth/plugin/reply"
-	"github.com/rrhealth/rrhealth/plugin/verdict"
 )
 
 // A farm is a number of addresses on loopback, of which some accept
@@ -27,6 +26,7 @@ type farm struct {
 	all       []string
 	dead      map[string]bool
 	listeners map[string]net.Listener
+	pools     *harness.Server // see settled
 }
 
 // newFarm makes a farm of n addresses, all of them alive.
@@ -81,34 +81,34 @@ func (f *farm) third() []string {
 	return some
 }
 
-// settled waits until what is believed of the watched addresses is true.
+// settled waits until the verdicts on the farm's addresses are true, and zones
+// have been walked for them. A server of its own has a pool of all of them with
+// the check of stanza: it shares the probes of the filters, whose addresses have
+// their verdicts before the metrics of a pool show them.
 func (f *farm) settled() {
 	f.t.Helper()
+	backends := append(slices.Clone(f.all), "::1")
+	if f.pools == nil {
+		f.pools = harness.Start(f.t, fmt.Sprintf("example.net:0 {\nbind 127.0.0.1\nrrhealth farm.example.net {\nbackend %s\ncheck tcp://:%s\n%s\n}\n}\n",
+			strings.Join(backends, " "), f.port, harness.Quick))
+	}
+	f.pools.AwaitReady()
 	harness.Eventually(f.t, "verdicts are true", func() bool {
-		watched := 0
-		for addr, state := range watchedStates() {
-			watched++
-			if f.dead[addr] != (state == verdict.Down) || state == verdict.Unknown {
-				return false
+		series := harness.Series(f.t)
+		return !slices.ContainsFunc(backends, func(addr string) bool {
+			state := "up"
+			if f.dead[addr] {
+				state = "down"
 			}
-		}
-		return watched > 0 && process.walking.Load() == 0
+			return series["backend_state{backend="+addr+",pool=farm.example.net.,state="+state+"}"] != 1
+		})
 	})
 }
 
-// watchedStates returns what queries see of all watched addresses.
-func watchedStates() map[string]verdict.State {
-	process.mu.Lock()
-	defer process.mu.Unlock()
-	all := make(map[string]verdict.State)
-	for h := range process.handlers {
-		for _, f := range h.rules.Filters {
-			for addr, state := range f.States() {
-				all[addr.String()] = state
-			}
-		}
-	}
-	return all
+// watched returns how many addresses filters watch.
+func watched(t *testing.T) float64 {
+	t.Helper()
+	return harness.Metric(t, "coredns_rrhealth_watched_addresses")
 }
 
 // zone writes a zone of about names names that uses the farm's addresses in
@@ -215,13 +215,13 @@ func TestNothingButWhatIsDownGoesFromAZone(t *testing.T) {
 	calm := strings.Replace(f.stanza(""), harness.Quick, "interval 4s fast 400ms\ntimeout 2s\n", 1)
 	s := harness.Start(t, harness.Corefile(calm+"file "+file+" example.org"))
 	f.settled()
-	asker, plainAsker := newAsker(t, s.Addr), newAsker(t, plain.Addr)
+	asker, plainAsker := harness.NewAsker(t, s.Addr), harness.NewAsker(t, plain.Addr)
 	count, differ := 0, 0
 	for _, name := range ask {
 		for _, qtype := range zoneTypes {
 			for _, do := range []bool{false, true} {
 				want := f.expected(plainAsker, harness.Query(name, qtype, do))
-				got := asker.exchange(harness.Query(name, qtype, do))
+				got := asker.Exchange(harness.Query(name, qtype, do))
 				count++
 				if text := difference(got, want); text != "" {
 					if differ++; differ < 5 {
@@ -238,8 +238,8 @@ func TestNothingButWhatIsDownGoesFromAZone(t *testing.T) {
 }
 
 // expected is what the filter should make of the answer that plain gives.
-func (f *farm) expected(plain *asker, q *dns.Msg) *dns.Msg {
-	m := plain.exchange(q)
+func (f *farm) expected(plain *harness.Asker, q *dns.Msg) *dns.Msg {
+	m := plain.Exchange(q)
 	if len(m.Answer) == 0 {
 		return m
 	}
@@ -247,10 +247,10 @@ func (f *farm) expected(plain *asker, q *dns.Msg) *dns.Msg {
 	// All dead: the set stays, unless the other family lives.
 	if owner := f.allDead(m.Answer, qtype); owner != "" {
 		other := dns.TypeA + dns.TypeAAAA - qtype
-		sister := plain.exchange(harness.Query(owner, other, false))
+		sister := plain.Exchange(harness.Query(owner, other, false))
 		if slices.ContainsFunc(sister.Answer, func(rr dns.RR) bool { return rr.Header().Rrtype == other && !f.isDead(rr) }) {
 			m.Answer = slices.DeleteFunc(m.Answer, func(rr dns.RR) bool { return rr.Header().Rrtype == qtype })
-			m.Ns = plain.exchange(harness.Query(owner, dns.TypeSOA, false)).Ns
+			m.Ns = plain.Exchange(harness.Query(owner, dns.TypeSOA, false)).Ns
 			m.Ns[0].Header().Ttl = math.MaxUint32 // may be lowered
 			m.Extra = slices.DeleteFunc(m.Extra, func(rr dns.RR) bool { return rr.Header().Rrtype != dns.TypeOPT })
 		}
@@ -306,8 +306,13 @@ func (f *farm) allDead(rrs []dns.RR, qtype uint16) string {
 
 // expectHints takes the dead hints out of rr.
 func (f *farm) expectHints(rr dns.RR) {
-	values := svcbValues(rr)
-	if values == nil {
+	var values *[]dns.SVCBKeyValue
+	switch rr := rr.(type) {
+	case *dns.SVCB:
+		values = &rr.Value
+	case *dns.HTTPS:
+		values = &rr.Value
+	default:
 		return
 	}
 	var kept []dns.SVCBKeyValue

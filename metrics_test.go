@@ -206,7 +206,7 @@ func TestMetricNamesFollowTheConventions(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, p := range problems {
-		if strings.Contains(p.Metric, pluginName) {
+		if strings.Contains(p.Metric, "rrhealth") {
 			t.Errorf("%s: %s", p.Metric, p.Text)
 		}
 	}
@@ -220,7 +220,7 @@ func TestTheLogTellsEachTransitionOnceAndWhy(t *testing.T) {
 		check tcp://:%s
 		%s
 	}`, strings.Join(harness.IPs(backends...), " "), port, harness.Quick)))
-	harness.Eventually(t, "first results", process.ready)
+	s.AwaitReady()
 	backends[1].Stop()
 	s.Settled("www.example.org.", dns.TypeA, backends[0].IP())
 	backends[1].Start()

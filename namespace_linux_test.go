@@ -5,6 +5,8 @@ import (
 	"os/exec"
 	"syscall"
 	"testing"
+
+	"github.com/rrhealth/rrhealth/internal/harness"
 )
 
 // inNamespace is set for a test that runs in a network namespace of its own.
@@ -16,11 +18,11 @@ const inNamespace = "RRHEALTH_TEST_IN_NAMESPACE"
 func apart(t *testing.T, programs ...[2]string) bool {
 	t.Helper()
 	for _, p := range programs {
-		program(t, p[0], p[1])
+		harness.Program(t, p[0], p[1])
 	}
-	ip := program(t, "ip", "iproute2")
+	ip := harness.Program(t, "ip", "iproute2")
 	if os.Getenv(inNamespace) != "" {
-		run(t, "", ip, "link", "set", "lo", "up")
+		harness.Run(t, "", ip, "link", "set", "lo", "up")
 		return true
 	}
 	cmd := exec.CommandContext(t.Context(), "/proc/self/exe", "-test.run=^"+t.Name()+"$", "-test.v") // #nosec G204 -- a test's own

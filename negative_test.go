@@ -12,7 +12,7 @@ import (
 // A denial that is due to a failure must not outlive the pool's TTL, also where the
 // zone of the dnssec plugin is another than that of the server block.
 func TestASignedDenialHasThePoolsTTL(t *testing.T) {
-	base, _ := newKey(t)
+	base, _ := harness.NewKey(t)
 	backends, port := harness.Fleet(t, 1)
 	for _, zone := range []string{"example.org", "."} {
 		s := harness.Start(t, fmt.Sprintf(`%s:0 {

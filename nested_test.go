@@ -16,8 +16,8 @@ import (
 // by each query, a set of two would give every client the same first address. What
 // a cache below keeps of the alias is whole and in the order of the zone.
 func TestAFilterTurnsTheEndOfAnAliasOnce(t *testing.T) {
-	near := harness.Zone(t, soaLine+"alias IN CNAME www.example.net.")
-	far := harness.Zone(t, strings.ReplaceAll(soaLine, "@", "example.net.")+"www.example.net. IN A 192.0.2.1\nwww.example.net. IN A 192.0.2.2\nwww.example.net. IN A 192.0.2.3\nwww.example.net. IN A 192.0.2.4")
+	near := harness.Zone(t, harness.SOA+"alias IN CNAME www.example.net.")
+	far := harness.Zone(t, strings.ReplaceAll(harness.SOA, "@", "example.net.")+"www.example.net. IN A 192.0.2.1\nwww.example.net. IN A 192.0.2.2\nwww.example.net. IN A 192.0.2.3\nwww.example.net. IN A 192.0.2.4")
 	for name, block := range map[string]string{
 		"no cache":                  "rrhealth {\nwatch 192.0.2.0/24\n}\n",
 		"cut":                       "rrhealth {\nwatch 192.0.2.0/24\nmax_answers 2\n}\n",
@@ -47,8 +47,8 @@ func TestAFilterTurnsTheEndOfAnAliasOnce(t *testing.T) {
 // The end of an alias may be the business of another server block, whose pool or
 // filter orders its addresses. A filter around leaves them in that order.
 func TestAFilterKeepsTheOrderOfOtherServerBlocks(t *testing.T) {
-	near := harness.Zone(t, soaLine+"alias IN CNAME www.example.net.")
-	far := harness.Zone(t, strings.ReplaceAll(soaLine, "@", "example.net.")+"www.example.net. IN A 192.0.2.1\nwww.example.net. IN A 192.0.2.2")
+	near := harness.Zone(t, harness.SOA+"alias IN CNAME www.example.net.")
+	far := harness.Zone(t, strings.ReplaceAll(harness.SOA, "@", "example.net.")+"www.example.net. IN A 192.0.2.1\nwww.example.net. IN A 192.0.2.2")
 	const block = "%s:0 {\nbind 127.0.0.1\nerrors\n%s\n}\n"
 	filter := "rrhealth {\nwatch 192.0.2.0/24\n}\n"
 	for name, tc := range map[string]struct{ near, far string }{

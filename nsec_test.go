@@ -34,7 +34,7 @@ func long(octets int, fill, base string) string {
 func TestDenialsOfLongNamesCanBeRead(t *testing.T) {
 	backends, port := harness.Fleet(t, 1)
 	check := fmt.Sprintf("backend %s\ncheck tcp://:%s\n%s", backends[0].IP(), port, harness.Quick)
-	base, key := newKey(t)
+	base, key := harness.NewKey(t)
 	var names []string
 	for octets := 240; octets <= maxName; octets++ {
 		names = append(names, long(octets, "x", "example.org."))
@@ -100,7 +100,7 @@ func legible(t *testing.T, s *harness.Server, name string, qtype uint16, do bool
 		return m
 	}
 	host, port, _ := net.SplitHostPort(s.Addr)
-	out := run(t, "", program(t, "dig", "bind9-dnsutils"), "@"+host, "-p", port, "+dnssec", "+notcp", "+tries=1", "+time=5", name, dns.TypeToString[qtype])
+	out := harness.Run(t, "", harness.Program(t, "dig", "bind9-dnsutils"), "@"+host, "-p", port, "+dnssec", "+notcp", "+tries=1", "+time=5", name, dns.TypeToString[qtype])
 	if !strings.Contains(out, "status: NOERROR") || strings.Contains(out, "malformed") || strings.Contains(out, "mismatch") {
 		t.Errorf("dig %s %s:\n%s", name, dns.Type(qtype), out)
 	}

@@ -10,6 +10,8 @@ import (
 
 	"github.com/coredns/coredns/plugin/metadata"
 	"github.com/miekg/dns"
+
+	"github.com/rrhealth/rrhealth/internal/harness"
 )
 
 // policyBlock returns a stanza of n backends whose weights and places differ.
@@ -34,7 +36,7 @@ func policyBlock(policy string, n int, more string) string {
 func policyQueries(n int) []*dns.Msg {
 	all := make([]*dns.Msg, n)
 	for i := range all {
-		all[i] = from("www.example.org.", netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(i >> 8), byte(i), 0}), 24).String())
+		all[i] = harness.QueryFrom("www.example.org.", netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(i >> 8), byte(i), 0}), 24).String())
 	}
 	return all
 }
@@ -120,7 +122,7 @@ func TestPoliciesHardlyAllocate(t *testing.T) {
 				case "metadata":
 					ctx, h.metadata = located(), true
 				case "subnet":
-					q = from("www.example.org.", "198.51.100.0/24")
+					q = harness.QueryFrom("www.example.org.", "198.51.100.0/24")
 				}
 				got := leastAllocs(func() { _, _ = h.ServeDNS(ctx, quietWriter{}, q) })
 				if got > tc.want {

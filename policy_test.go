@@ -16,7 +16,6 @@ import (
 
 	"github.com/rrhealth/rrhealth/internal/harness"
 	"github.com/rrhealth/rrhealth/internal/lease"
-	"github.com/rrhealth/rrhealth/plugin/pool"
 )
 
 const tenBackends = "backend 192.0.2.1 192.0.2.2 192.0.2.3 192.0.2.4 192.0.2.5 192.0.2.6 192.0.2.7 192.0.2.8 192.0.2.9 192.0.2.10\n"
@@ -27,13 +26,13 @@ func TestStickyGivesEachNetworkItsOwn(t *testing.T) {
 	seen := make(map[string]bool)
 	for i := range 40 {
 		network := fmt.Sprintf("198.51.%d.0/24", i)
-		want := harness.Addrs(s.Exchange(from("www.example.org.", network), "udp"))
+		want := harness.Addrs(s.Exchange(harness.QueryFrom("www.example.org.", network), "udp"))
 		seen[want[0]] = true
 		for _, other := range []struct {
 			s       *harness.Server
 			network string
 		}{{s, network}, {replica, network}, {s, fmt.Sprintf("198.51.%d.77/32", i)}, {s, fmt.Sprintf("198.51.%d.128/25", i)}} {
-			if got := harness.Addrs(other.s.Exchange(from("www.example.org.", other.network), "tcp")); !slices.Equal(got, want) {
+			if got := harness.Addrs(other.s.Exchange(harness.QueryFrom("www.example.org.", other.network), "tcp")); !slices.Equal(got, want) {
 				t.Errorf("%s gets %v, want %v as at first", other.network, got, want)
 			}
 		}
@@ -43,11 +42,11 @@ func TestStickyGivesEachNetworkItsOwn(t *testing.T) {
 	}
 	// Without the option the network of whoever asks counts.
 	direct := harness.Addrs(s.Ask("www.example.org.", dns.TypeA))
-	if got := harness.Addrs(s.Exchange(from("www.example.org.", "127.0.0.0/24"), "udp")); !slices.Equal(got, direct) {
+	if got := harness.Addrs(s.Exchange(harness.QueryFrom("www.example.org.", "127.0.0.0/24"), "udp")); !slices.Equal(got, direct) {
 		t.Errorf("127.0.0.0/24 gets %v by the option and %v by itself", got, direct)
 	}
 	// /0 is how a client asks not to be told apart.
-	if got := harness.Addrs(s.Exchange(from("www.example.org.", "0.0.0.0/0"), "udp")); !slices.Equal(got, direct) {
+	if got := harness.Addrs(s.Exchange(harness.QueryFrom("www.example.org.", "0.0.0.0/0"), "udp")); !slices.Equal(got, direct) {
 		t.Errorf("/0 gets %v, want %v as the resolver itself", got, direct)
 	}
 }
@@ -56,7 +55,7 @@ func TestStickySurvivesAReloadAndAnotherOrder(t *testing.T) {
 	s := harness.Start(t, harness.Corefile("rrhealth www.example.org {\n"+tenBackends+"policy sticky\n}"))
 	var before [][]string
 	for i := range 20 {
-		before = append(before, harness.Addrs(s.Exchange(from("www.example.org.", fmt.Sprintf("198.51.%d.0/24", i)), "udp")))
+		before = append(before, harness.Addrs(s.Exchange(harness.QueryFrom("www.example.org.", fmt.Sprintf("198.51.%d.0/24", i)), "udp")))
 	}
 	list := strings.Fields(strings.TrimPrefix(tenBackends, "backend"))
 	slices.Reverse(list)
@@ -64,7 +63,7 @@ func TestStickySurvivesAReloadAndAnotherOrder(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i, want := range before {
-		if got := harness.Addrs(s.Exchange(from("www.example.org.", fmt.Sprintf("198.51.%d.0/24", i)), "udp")); !slices.Equal(got, want) {
+		if got := harness.Addrs(s.Exchange(harness.QueryFrom("www.example.org.", fmt.Sprintf("198.51.%d.0/24", i)), "udp")); !slices.Equal(got, want) {
 			t.Errorf("network %d: %v after the reload, %v before", i, got, want)
 		}
 	}
@@ -103,7 +102,7 @@ func TestWhyAnAnswerIsOutOfTheOrdinary(t *testing.T) {
 		{"half", dns.TypeAAAA, "all backends of half.example.org. with an IPv6 address are down"},
 	} {
 		var got string
-		m := from(tc.name+".example.org.", "")
+		m := harness.QueryFrom(tc.name+".example.org.", "")
 		m.Question[0].Qtype = tc.qtype
 		harness.Eventually(t, fmt.Sprintf("%s %d: extended error %q", tc.name, tc.qtype, tc.want), func() bool {
 			got = harness.EDE(s.Exchange(m, "udp"))
@@ -174,7 +173,7 @@ func TestNearestByTheClientsNetwork(t *testing.T) {
 		t.Helper()
 		for network, order := range want {
 			harness.Eventually(t, fmt.Sprintf("%s: %s gets %v", when, network, harness.IPs(order...)), func() bool {
-				return slices.Equal(harness.Addrs(s.Exchange(from("www.example.org.", network), "udp")), harness.IPs(order...))
+				return slices.Equal(harness.Addrs(s.Exchange(harness.QueryFrom("www.example.org.", network), "udp")), harness.IPs(order...))
 			})
 		}
 	}
@@ -205,7 +204,7 @@ func TestNearestByCodesOfTheDatabase(t *testing.T) {
 	for network, want := range map[string]string{"198.51.100.0/24": "192.0.2.1 192.0.2.2", "2001:db8:4444::/48": "192.0.2.1", "203.0.113.0/24": "192.0.2.3"} {
 		// Those in the same continent take turns.
 		for range 4 {
-			if got := harness.Addrs(s.Exchange(from("www.example.org.", network), "udp"))[0]; !strings.Contains(want, got) {
+			if got := harness.Addrs(s.Exchange(harness.QueryFrom("www.example.org.", network), "udp"))[0]; !strings.Contains(want, got) {
 				t.Errorf("%s gets %s first, want %s", network, got, want)
 			}
 		}
@@ -225,15 +224,15 @@ func TestWhoIsNowhereIsRotatedAndCounted(t *testing.T) {
 	}`, threePlaces(t))))
 	unlocated := func() float64 { return harness.Series(t)["nearest_unlocated_answers_total{pool=www.example.org.}"] }
 	before := unlocated()
-	first := harness.Addrs(s.Exchange(from("www.example.org.", "100.64.0.0/24"), "udp"))
+	first := harness.Addrs(s.Exchange(harness.QueryFrom("www.example.org.", "100.64.0.0/24"), "udp"))
 	for i := range 9 {
-		next := harness.Addrs(s.Exchange(from("www.example.org.", "100.64.0.0/24"), "udp"))
+		next := harness.Addrs(s.Exchange(harness.QueryFrom("www.example.org.", "100.64.0.0/24"), "udp"))
 		if next[0] == first[0] {
 			t.Fatalf("answer %d starts with %s again, want the list turned", i, next[0])
 		}
 		first = next
 	}
-	s.Exchange(from("www.example.org.", "198.51.100.0/24"), "udp") // London
+	s.Exchange(harness.QueryFrom("www.example.org.", "198.51.100.0/24"), "udp") // London
 	if got := unlocated() - before; got != 10 {
 		t.Errorf("%v answers were counted, want 10", got)
 	}
@@ -248,16 +247,13 @@ func TestWeightsThroughTheServer(t *testing.T) {
 	if got, want := fmt.Sprint(counts), "map[192.0.2.1:50 192.0.2.2:30 192.0.2.3:20]"; got != want {
 		t.Errorf("first %s, want %s", got, want)
 	}
-	if p := &handlerOf(t, s).rules.Pools[0]; p.Policy != pool.Weighted {
-		t.Errorf("policy %s, want weighted", p.Policy)
-	}
 	// Eight clients at once share the one sequence.
 	var wg sync.WaitGroup
 	firsts := make(chan string, 800)
 	for range 8 {
 		wg.Go(func() {
 			for range 100 {
-				r, err := harness.Exchange(query("www.example.org."), "udp", s.Addr)
+				r, err := harness.Exchange(new(dns.Msg).SetQuestion("www.example.org.", dns.TypeA), "udp", s.Addr)
 				if err != nil {
 					t.Error(err)
 					return

@@ -14,7 +14,7 @@ import (
 // A validating resolver follows the aliases itself, believes what comes along
 // with an answer if it is signed, and keeps it.
 func TestAPoolsNameIsSignedEverywhere(t *testing.T) {
-	base, key := newKey(t)
+	base, key := harness.NewKey(t)
 	zone := harness.Zone(t, aliasZone)
 	for _, cache := range []string{"", "cache\n"} {
 		t.Run(cache, func(t *testing.T) {
@@ -23,11 +23,11 @@ func TestAPoolsNameIsSignedEverywhere(t *testing.T) {
 			f.kill(f.all[0])
 			up := f.all[1:]
 			s.Settled("www.example.org.", dns.TypeA, up...)
-			resolver := unbound(t, s.Addr, key)
+			resolver := harness.Unbound(t, s.Addr, key)
 			for _, name := range []string{"alias", "far", "www.old", "bare"} {
 				name += ".example.org."
 				for _, qtype := range []uint16{dns.TypeA, dns.TypeAAAA} {
-					m := resolver.exchange(harness.Query(name, qtype, true))
+					m := resolver.Exchange(harness.Query(name, qtype, true))
 					if want := map[uint16][]string{dns.TypeA: up}[qtype]; !m.AuthenticatedData || m.Rcode != dns.RcodeSuccess || !slices.Equal(sorted(m), want) {
 						t.Errorf("%s %s at unbound: want %v, secure, got\n%v", name, dns.TypeToString[qtype], want, m)
 					}
@@ -44,7 +44,7 @@ func TestAPoolsNameIsSignedEverywhere(t *testing.T) {
 				}
 			}
 			for name, qtype := range map[string]uint16{"srv.example.org.": dns.TypeSRV, "mx.example.org.": dns.TypeMX, "svc.example.org.": dns.TypeHTTPS, "Svc.example.org.": dns.TypeSVCB, "www.example.org.": dns.TypeHTTPS} {
-				m := resolver.exchange(harness.Query(name, qtype, true))
+				m := resolver.Exchange(harness.Query(name, qtype, true))
 				if !m.AuthenticatedData || m.Rcode != dns.RcodeSuccess || len(m.Answer) == 0 {
 					t.Errorf("%s %s at unbound: not secure:\n%v", name, dns.TypeToString[qtype], m)
 				}
@@ -79,8 +79,8 @@ func TestAPoolsNameInASetSignedByOthers(t *testing.T) {
 	needsAddressesBesideServices(t)
 	f := newFarm(t, 3)
 	f.kill(f.all[0])
-	zone := harness.Zone(t, soaLine+addressRecords("www", f.all...)+"alias IN CNAME www\nsrv IN SRV 1 1 443 www\nsvc IN HTTPS 1 www ipv4hint="+strings.Join(f.all, ",")+"\n")
-	file, key := presigned(t, zone)
+	zone := harness.Zone(t, harness.SOA+addressRecords("www", f.all...)+"alias IN CNAME www\nsrv IN SRV 1 1 443 www\nsvc IN HTTPS 1 www ipv4hint="+strings.Join(f.all, ",")+"\n")
+	file, key := harness.Presigned(t, zone)
 	s := harness.Start(t, harness.Corefile(f.pool("www.example.org", "")+"onebyone\nfile "+file+" example.org"))
 	up := f.all[1:]
 	s.Settled("www.example.org.", dns.TypeA, up...)

@@ -15,7 +15,7 @@ import (
 
 // aliasZone has names that lead to the pool's in every way, and for the pool's
 // own name addresses that the pool would never answer.
-const aliasZone = soaLine + `www IN A 192.0.2.66
+const aliasZone = harness.SOA + `www IN A 192.0.2.66
 www IN AAAA 2001:db8::66
 alias IN CNAME www
 far IN CNAME alias
@@ -43,7 +43,7 @@ func (f *farm) pool(names, more string) string {
 
 // beside returns the addresses of name in the additional section, sorted.
 func beside(m *dns.Msg, name string) []string {
-	all := harness.Addrs(&dns.Msg{Answer: slices.DeleteFunc(slices.Clone(m.Extra), func(rr dns.RR) bool { return !reply.SameName(rr.Header().Name, name) })})
+	all := harness.Addrs(&dns.Msg{Answer: slices.DeleteFunc(slices.Clone(m.Extra), func(rr dns.RR) bool { return !strings.EqualFold(rr.Header().Name, name) })})
 	slices.Sort(all)
 	return all
 }
@@ -101,7 +101,7 @@ func TestAPoolsNameIsThePoolsEverywhere(t *testing.T) {
 					for name, qtype := range map[string]uint16{"svc.example.org.": dns.TypeHTTPS, "Svc.example.org.": dns.TypeSVCB, "www.example.org.": dns.TypeHTTPS} {
 						m := s.Ask(name, qtype)
 						check(name, qtype, "hints", hintsIn(m), m.Answer[0].Header().Ttl, up)
-						if since(1, 14) { // file puts addresses beside them
+						if harness.Since(1, 14) { // file puts addresses beside them
 							check(name, qtype, "beside it", beside(m, "www.example.org."), 1, map[bool][]string{false: up}[name == "www.example.org."])
 						}
 					}
@@ -111,7 +111,7 @@ func TestAPoolsNameIsThePoolsEverywhere(t *testing.T) {
 				}
 				// Glue belongs into a referral whatever becomes of it: RFC 9471.
 				for _, name := range []string{"x.names.example.org.", "below.example.org."} {
-					if name == "below.example.org." && !since(1, 14) {
+					if name == "below.example.org." && !harness.Since(1, 14) {
 						continue // file does not refer from behind an alias
 					}
 					if m := s.Ask(name, dns.TypeA); !slices.Equal(beside(m, "ns.names.example.org."), []string{"192.0.2.66"}) {
@@ -141,7 +141,7 @@ func TestAllDownBehindAnAlias(t *testing.T) {
 			f := newFarm(t, 2)
 			f.kill(f.all...)
 			s := harness.Start(t, harness.Corefile(f.pool("www.example.org only.sub.example.org", "all_down "+word)+"cache\nfile "+harness.Zone(t, aliasZone)+" example.org"))
-			harness.Eventually(t, "all is down", func() bool { return allDown(s) })
+			harness.Eventually(t, "all is down", func() bool { return allDown(t) })
 			answer, side := want.addrs, want.beside
 			if answer == nil {
 				answer, side = f.all, f.all
@@ -170,7 +170,7 @@ func TestADroppedPoolIsDroppedBehindAnAlias(t *testing.T) {
 	f := newFarm(t, 1)
 	f.kill(f.all...)
 	s := harness.Start(t, harness.Corefile(f.pool("www.example.org only.sub.example.org", "all_down drop")+"file "+harness.Zone(t, aliasZone)+" example.org"))
-	harness.Eventually(t, "all is down", func() bool { return allDown(s) })
+	harness.Eventually(t, "all is down", func() bool { return allDown(t) })
 	conn, err := net.Dial("udp", s.Addr)
 	if err != nil {
 		t.Fatal(err)

@@ -276,11 +276,11 @@ many IN A 192.0.2.10
 		{"tsig {\nsecret key.example.org. NoTCJU+DMqFWywaPyxSijrDEA/eC3nK0xi3AMEZuPVk=\n}", true},
 		{"nsid abc", true}, // unless it is asked for
 		{"dnstap /nonexistent full", false},
-		{"dns64", true},                                                       // A queries
-		{"rewrite ttl www.example.org 7", true},                               // other names
-		{"rewrite edns0 local set 0xffee abcd", !since(1, 14)},                // since then it looks at the reply
+		{"dns64", true},                         // A queries
+		{"rewrite ttl www.example.org 7", true}, // other names
+		{"rewrite edns0 local set 0xffee abcd", !harness.Since(1, 14)},        // since then it looks at the reply
 		{"rewrite name suffix .x.example.org .example.org answer auto", true}, // other names
-		{"shed", false},                                                       // since CoreDNS 1.14
+		{"shed", false}, // since CoreDNS 1.14
 		{"cache", true},
 		{"minimal", true},
 		{"header {\nresponse set aa\n}", true},

@@ -30,12 +30,12 @@ const (
 
 func newNetwork(t *testing.T) *network {
 	t.Helper()
-	ip := program(t, "ip", "iproute2")
-	run(t, "", ip, "route", "add", "local", "10.53.0.0/16", "dev", "lo")
+	ip := harness.Program(t, "ip", "iproute2")
+	harness.Run(t, "", ip, "route", "add", "local", "10.53.0.0/16", "dev", "lo")
 	for i := range 4 { // named listens on addresses of interfaces only
-		run(t, "", ip, "address", "add", fmt.Sprintf("10.53.2.%d/32", i+1), "dev", "lo")
+		harness.Run(t, "", ip, "address", "add", fmt.Sprintf("10.53.2.%d/32", i+1), "dev", "lo")
 	}
-	run(t, "", ip, "address", "add", v6Backend+"/128", "dev", "lo", "nodad")
+	harness.Run(t, "", ip, "address", "add", v6Backend+"/128", "dev", "lo", "nodad")
 	n := &network{t: t, dir: t.TempDir()}
 	n.hint = n.write("hints", ". 3600000 IN NS a.root.\na.root. 3600000 IN A "+rootServer+"\n")
 	return n
@@ -59,10 +59,10 @@ func (n *network) signedRoot(servers map[string]string, keys map[string]*dns.DNS
 	for name, addr := range servers {
 		zone += fmt.Sprintf("%s 300 IN NS ns.%s\nns.%s 300 IN A %s\n%s\n", name, name, name, addr, keys[name].ToDS(dns.SHA256))
 	}
-	base, key := newKeyFor(n.t, ".")
+	base, key := harness.NewKeyFor(n.t, ".")
 	n.root = key
 	file := n.write("root", zone)
-	run(n.t, n.dir, program(n.t, "ldns-signzone", "ldnsutils"), "-o", ".", "-f", file+".signed", file, base)
+	harness.Run(n.t, n.dir, harness.Program(n.t, "ldns-signzone", "ldnsutils"), "-o", ".", "-f", file+".signed", file, base)
 	return fmt.Sprintf(".:53 {\nbind %s\nerrors\nfile %s.signed .\n}\n", rootServer, file)
 }
 
@@ -70,7 +70,8 @@ func (n *network) signedRoot(servers map[string]string, keys map[string]*dns.DNS
 type resolver struct {
 	program, addr string
 	args          []string
-	*asker
+	*harness.Asker
+	t *testing.T
 }
 
 // resolvers starts four of them, which know the root's key and nothing else,
@@ -79,14 +80,14 @@ func (n *network) resolvers() []resolver {
 	n.t.Helper()
 	all := []resolver{n.unbound("10.53.2.1"), n.bind("10.53.2.2"), n.powerDNS("10.53.2.3"), n.knot("10.53.2.4")}
 	for _, r := range all {
-		background(n.t, r.program, r.args...)
+		harness.Background(n.t, r.program, r.args...)
 	}
 	for i, r := range all {
 		harness.Eventually(n.t, r.program+" answers", func() bool {
 			m, err := harness.Exchange(harness.Query(".", dns.TypeSOA, true), "udp", r.addr+":53")
 			return err == nil && m.AuthenticatedData
 		})
-		all[i].asker = newAsker(n.t, r.addr+":53")
+		all[i].t, all[i].Asker = n.t, harness.NewAsker(n.t, r.addr+":53")
 	}
 	return all
 }
@@ -109,7 +110,7 @@ func (n *network) unbound(addr string) resolver {
 remote-control:
 	control-enable: no
 `, addr, n.dir, n.hint, strings.ReplaceAll(n.root.String(), "\t", " ")))
-	return resolver{program: program(n.t, "unbound", "unbound"), addr: addr, args: []string{"-d", "-c", config}}
+	return resolver{program: harness.Program(n.t, "unbound", "unbound"), addr: addr, args: []string{"-d", "-c", config}}
 }
 
 func (n *network) bind(addr string) resolver {
@@ -128,7 +129,7 @@ controls {};
 trust-anchors { "." static-key %d %d %d %q; };
 zone "." { type hint; file %q; };
 `, n.dir, addr, n.root.Flags, n.root.Protocol, n.root.Algorithm, n.root.PublicKey, n.hint))
-	return resolver{program: program(n.t, "named", "bind9"), addr: addr, args: []string{"-g", "-c", config}}
+	return resolver{program: harness.Program(n.t, "named", "bind9"), addr: addr, args: []string{"-g", "-c", config}}
 }
 
 func (n *network) powerDNS(addr string) resolver {
@@ -142,7 +143,7 @@ dnssec=validate
 lua-config-file=%s
 socket-dir=%s
 `, addr, n.hint, anchor, n.dir))
-	return resolver{program: program(n.t, "pdns_recursor", "pdns-recursor"), addr: addr, args: []string{"--config-dir=" + n.dir, "--daemon=no"}}
+	return resolver{program: harness.Program(n.t, "pdns_recursor", "pdns-recursor"), addr: addr, args: []string{"--config-dir=" + n.dir, "--daemon=no"}}
 }
 
 func (n *network) knot(addr string) resolver {
@@ -155,5 +156,5 @@ trust_anchors.remove('.')
 trust_anchors.add(%q)
 hints.root({ ['a.root.'] = { %q } })
 `, addr, anchor, rootServer))
-	return resolver{program: program(n.t, "kresd", "knot-resolver"), addr: addr, args: []string{"-n", "-c", config, n.dir}}
+	return resolver{program: harness.Program(n.t, "kresd", "knot-resolver"), addr: addr, args: []string{"-n", "-c", config, n.dir}}
 }

@@ -10,7 +10,6 @@ import (
 	"testing"
 
 	"github.com/miekg/dns"
-	"github.com/prometheus/client_golang/prometheus/testutil"
 	"golang.org/x/sys/unix"
 
 	"github.com/rrhealth/rrhealth/internal/harness"
@@ -104,9 +103,9 @@ func onThePath(t *testing.T, p path) {
 			} else {
 				// Eight targets, stale after five intervals: in eleven of
 				// them each has become unknown.
-				before := testutil.ToFloat64(localErrors.WithLabelValues(tc.local))
+				before := localErrorsOf(t, tc.local)
 				harness.Eventually(t, "local errors", func() bool {
-					return testutil.ToFloat64(localErrors.WithLabelValues(tc.local)) >= before+8*11
+					return localErrorsOf(t, tc.local) >= before+8*11
 				})
 				for kind := range checks {
 					if a, b := s.Ask(kind+".example.org.", dns.TypeA), s.Ask(kind+".example.org.", dns.TypeAAAA); len(a.Answer) != 2 || len(b.Answer) != 2 {
@@ -220,4 +219,10 @@ func (p path) within(host string, f func() error) {
 	if err := <-done; err != nil {
 		p.t.Fatalf("in the namespace of %s: %v", host, err)
 	}
+}
+
+// localErrorsOf returns how many probes have ended in a local error of a kind.
+func localErrorsOf(t *testing.T, reason string) float64 {
+	t.Helper()
+	return harness.Metric(t, "coredns_rrhealth_probe_local_errors_total", "reason", reason)
 }

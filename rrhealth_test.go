@@ -44,7 +44,7 @@ func TestNoQueryFailsWhileBackendsComeAndGo(t *testing.T) {
 		fall 3
 	}`, strings.Join(harness.IPs(backends...), " "), port)))
 	all, two := harness.IPs(backends...), harness.IPs(backends[0], backends[2])
-	harness.Eventually(t, "every backend has had a result", process.ready)
+	s.AwaitReady()
 
 	// changed asks fifty times a second until the answers are shifts of want,
 	// and returns after how long they were. Until then they are shifts of old.
@@ -391,7 +391,7 @@ func TestAllDown(t *testing.T) {
 				policy sequential
 				%s
 			}`, closed, harness.Quick, tc.allDown)))
-			harness.Eventually(t, "all is down", func() bool { return allDown(s) })
+			harness.Eventually(t, "all is down", func() bool { return allDown(t) })
 			m := new(dns.Msg)
 			m.SetQuestion("www.example.org.", dns.TypeA)
 			if r := s.Exchange(m, "udp"); r.IsEdns0() != nil {
@@ -417,16 +417,12 @@ func TestAllDown(t *testing.T) {
 	}
 }
 
-// allDown reports whether the one pool of s is known to be down.
-func allDown(*harness.Server) bool {
-	process.mu.Lock()
-	defer process.mu.Unlock()
-	for h := range process.handlers {
-		for i := range h.rules.Pools {
-			p := &h.rules.Pools[i]
-			if !p.Snapshot().AllDown {
-				return false
-			}
+// allDown reports whether all pools of the process are down.
+func allDown(t *testing.T) bool {
+	t.Helper()
+	for series, down := range harness.Series(t) {
+		if strings.HasPrefix(series, "pool_all_down{") && down == 0 {
+			return false
 		}
 	}
 	return true

@@ -18,7 +18,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/coredns/caddy"
 	clog "github.com/coredns/coredns/plugin/pkg/log"
 	"github.com/miekg/dns"
 	"github.com/prometheus/client_golang/prometheus"
@@ -152,9 +151,7 @@ func TestASlipInALineWithASecretDoesNotShowIt(t *testing.T) {
 		"exec \"/bin/no-such --token=" + secret + "\"",
 		"exec \"no-such --token=" + secret + "\"",
 	} {
-		c := caddy.NewTestController("dns", "rrhealth www.example.org {\nbackend 192.0.2.1\ncheck "+check+"\n}")
-		c.ServerBlockKeys = []string{"example.org."}
-		_, err := parse(c, "")
+		err := harness.Validate(harness.Corefile("rrhealth www.example.org {\nbackend 192.0.2.1\ncheck " + check + "\n}"))
 		if err == nil || shows(err.Error(), secret) != "" {
 			t.Errorf("%s\n%v: want an error without the secret", check, err)
 		}

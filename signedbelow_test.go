@@ -35,9 +35,9 @@ func inspected(t *testing.T) {
 }
 
 func TestAPoolInAZoneThatIsSignedBelowIsWarnedOf(t *testing.T) {
-	plain := harness.Zone(t, soaLine+"www IN A 192.0.2.1\nalias IN CNAME www\nsub IN NS ns.sub\nns.sub IN A 192.0.2.53")
-	signed, key := presigned(t, plain)
-	base, _ := newKey(t) // another one
+	plain := harness.Zone(t, harness.SOA+"www IN A 192.0.2.1\nalias IN CNAME www\nsub IN NS ns.sub\nns.sub IN A 192.0.2.53")
+	signed, key := harness.Presigned(t, plain)
+	base, _ := harness.NewKey(t) // another one
 	pools := "rrhealth www.example.org *.wild.example.org alias.example.org missing.example.org {\nbackend 192.0.2.1\n}\nrrhealth example.org {\nbackend 192.0.2.2\n}\n"
 	bogus := "answers of pool %s will be bogus for validating resolvers: zone example.org. is signed below rrhealth and %s"
 	no := "the server block has no dnssec"
@@ -78,7 +78,7 @@ func TestAPoolInAZoneThatIsSignedBelowIsWarnedOf(t *testing.T) {
 				t.Errorf("got %q, want %q", warnings, tc.want)
 			}
 			if tc.name == "signed" {
-				if r := unbound(t, s.Addr, key).exchange(harness.Query("www.example.org.", dns.TypeA, true)); r.Rcode != dns.RcodeServerFailure {
+				if r := harness.Unbound(t, s.Addr, key).Exchange(harness.Query("www.example.org.", dns.TypeA, true)); r.Rcode != dns.RcodeServerFailure {
 					t.Errorf("a validating resolver believes it:\n%v", r)
 				}
 			}
@@ -87,7 +87,7 @@ func TestAPoolInAZoneThatIsSignedBelowIsWarnedOf(t *testing.T) {
 }
 
 func TestManyNamesInASignedZoneAreWarnedOfOnce(t *testing.T) {
-	signed, _ := presigned(t, harness.Zone(t, soaLine))
+	signed, _ := harness.Presigned(t, harness.Zone(t, harness.SOA))
 	var names strings.Builder
 	for i := range 5000 {
 		fmt.Fprintf(&names, " n%d.example.org", i)

@@ -15,8 +15,6 @@ import (
 
 	"github.com/rrhealth/rrhealth/internal/harness"
 	"github.com/rrhealth/rrhealth/internal/lease"
-	"github.com/rrhealth/rrhealth/plugin/live"
-	"github.com/rrhealth/rrhealth/plugin/verdict"
 )
 
 // Some tasks of TestABusyMachineTakesNoHealthyBackendOut are processes of their
@@ -145,7 +143,7 @@ func probeStarved(t *testing.T) {
 	for time.Since(began) < length {
 		<-tick.C
 		for _, addr := range []string{refuses, silent} {
-			if downAfter[addr] == 0 && isDown(addr) {
+			if downAfter[addr] == 0 && isDown(t, addr) {
 				downAfter[addr] = time.Since(began).Round(time.Millisecond)
 			}
 		}
@@ -166,11 +164,9 @@ func probeStarved(t *testing.T) {
 }
 
 // isDown reports whether the backend addr is down.
-func isDown(addr string) (down bool) {
-	for _, s := range process.live.Status(maxSeries).Series {
-		down = down || s.Metric == live.BackendState && s.Values[0] == addr && s.Values[1] == verdict.Down.String()
-	}
-	return down
+func isDown(t *testing.T, addr string) bool {
+	t.Helper()
+	return harness.Metric(t, "coredns_rrhealth_backend_state", "backend", addr, "state", "down") == 1
 }
 
 // counted sums up a counter by one of its labels, where another has a value.

@@ -18,7 +18,7 @@ import (
 // of which nothing is known.
 func targetZone(t *testing.T, a, b string, more string) string {
 	t.Helper()
-	return harness.Zone(t, soaLine+addressRecords("a", a)+addressRecords("b", b)+`elsewhere IN A 192.0.2.7
+	return harness.Zone(t, harness.SOA+addressRecords("a", a)+addressRecords("b", b)+`elsewhere IN A 192.0.2.7
 _s._tcp IN SRV 10 5 443 a
 _s._tcp IN SRV 20 5 443 b
 _t._tcp IN SRV 10 5 443 a
@@ -152,7 +152,7 @@ func TestATargetThatIsAPool(t *testing.T) {
 	f.kill(f.all[0])
 	zone := targetZone(t, "192.0.2.66", f.all[1], "")
 	s := harness.Start(t, harness.Corefile(strings.Replace(f.pool("a.example.org", ""), strings.Join(f.all, " "), f.all[0], 1)+f.stanza("")+"file "+zone+" example.org"))
-	harness.Eventually(t, "the pool is down", func() bool { return allDown(s) })
+	harness.Eventually(t, "the pool is down", func() bool { return allDown(t) })
 	f.settled()
 	for name, qtype := range map[string]uint16{"_s._tcp": dns.TypeSRV, "web": dns.TypeHTTPS, "alias": dns.TypeSVCB} {
 		m := s.Ask(name+".example.org.", qtype)
@@ -165,7 +165,7 @@ func TestATargetThatIsAPool(t *testing.T) {
 		t.Errorf("MX: want both, beside it what the pool answers, got\n%v", m)
 	}
 	f.revive(f.all[0])
-	harness.Eventually(t, "the pool is up", func() bool { return !allDown(s) })
+	harness.Eventually(t, "the pool is up", func() bool { return !allDown(t) })
 	if m := s.Ask("_s._tcp.example.org.", dns.TypeSRV); targetsIn(m) != "a b" || !slices.Equal(beside(m, "a.example.org."), f.all[:1]) {
 		t.Errorf("with the pool up: %v", m)
 	}
@@ -232,15 +232,15 @@ func TestThinnedServicesAreSignedAgain(t *testing.T) {
 	needsAddressesBesideServices(t)
 	f := newFarm(t, 2)
 	zone := targetZone(t, f.all[0], f.all[1], "")
-	base, key := newKey(t)
+	base, key := harness.NewKey(t)
 	s := harness.Start(t, harness.Corefile(f.stanza("")+fmt.Sprintf("cache\ndnssec {\nkey file %s\n}\nfile %s example.org", base, zone)))
-	file, otherKey := presigned(t, zone)
+	file, otherKey := harness.Presigned(t, zone)
 	others := harness.Start(t, harness.Corefile(f.stanza("")+"onebyone\nfile "+file+" example.org"))
 	f.kill(f.all[0])
 	f.settled()
-	resolver := unbound(t, s.Addr, key)
+	resolver := harness.Unbound(t, s.Addr, key)
 	for name, qtype := range map[string]uint16{"_s._tcp.example.org.": dns.TypeSRV, "web.example.org.": dns.TypeHTTPS, "alias.example.org.": dns.TypeSVCB} {
-		if m := resolver.exchange(harness.Query(name, qtype, true)); !m.AuthenticatedData || targetsIn(m) != "b" {
+		if m := resolver.Exchange(harness.Query(name, qtype, true)); !m.AuthenticatedData || targetsIn(m) != "b" {
 			t.Errorf("%s at unbound: want b alone, secure, got\n%v", name, m)
 		}
 		if out := delv(t, s.Addr, key, name, qtype); !strings.Contains(out, "fully validated") {

@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"net/netip"
 	"slices"
 	"time"
 
@@ -20,6 +21,26 @@ func Query(name string, qtype uint16, do bool) *dns.Msg {
 	m := new(dns.Msg)
 	m.SetQuestion(name, qtype)
 	m.SetEdns0(dns.MaxMsgSize-1, do)
+	return m
+}
+
+// QueryFrom returns a query for the addresses of name with a client subnet (RFC
+// 7871), a prefix; with none it has an OPT record only.
+func QueryFrom(name, network string) *dns.Msg {
+	m := new(dns.Msg)
+	m.SetQuestion(name, dns.TypeA)
+	m.SetEdns0(1232, false)
+	if network == "" {
+		return m
+	}
+	prefix := netip.MustParsePrefix(network)
+	family := uint16(1)
+	if prefix.Addr().Is6() {
+		family = 2
+	}
+	m.IsEdns0().Option = append(m.IsEdns0().Option, &dns.EDNS0_SUBNET{
+		Code: dns.EDNS0SUBNET, Family: family, SourceNetmask: uint8(prefix.Bits()), Address: prefix.Addr().AsSlice(),
+	})
 	return m
 }
 
