@@ -27,7 +27,7 @@ test: ## run all tests, in any order, with the race detector
 
 .PHONY: e2e
 e2e: ## run the end-to-end tests three times, in any order, with the race detector
-	go test -race -shuffle=on -count=3 -timeout 20m . ./cmd/coredns
+	go test -race -shuffle=on -count=3 -timeout 20m ./test ./cmd/coredns
 
 .PHONY: compat
 compat: ## build with the older versions of CoreDNS that docs/install.md names, and test
@@ -49,7 +49,7 @@ bench: ## run the Go benchmarks, ready for benchstat
 
 .PHONY: starve
 starve: ## check that no healthy backend goes down during busy loops on all cores (STARVE=60s each run, ROUNDS=1)
-	STARVE=$(STARVE) go test -count=$(ROUNDS) -timeout 1h -v -run TestABusyMachineTakesNoHealthyBackendOut .
+	STARVE=$(STARVE) go test -count=$(ROUNDS) -timeout 1h -v -run TestABusyMachineTakesNoHealthyBackendOut ./test
 
 .PHONY: bench-dns
 bench-dns: ## compare queries with whoami, file, gdnsd, ... (15 minutes; QUICK=1: 2)

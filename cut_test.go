@@ -270,3 +270,13 @@ func mustRecords(line string) []dns.RR {
 	}
 	return []dns.RR{rr}
 }
+
+// count returns how many of rrs are of a type.
+func count(rrs []dns.RR, rrtype uint16) (n int) {
+	for _, rr := range rrs {
+		if rr.Header().Rrtype == rrtype {
+			n++
+		}
+	}
+	return n
+}

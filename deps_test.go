@@ -77,6 +77,29 @@ func TestPartsImportOnlyDownwards(t *testing.T) {
 	}
 }
 
+// The end-to-end tests see rrhealth from the outside, so that they stay as they
+// are while it changes inside.
+func TestEndToEndTestsKnowNoPackageOfOurs(t *testing.T) {
+	files, err := filepath.Glob("test/*.go")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no files in test (%v)", err)
+	}
+	helpers, _ := filepath.Glob("internal/harness/*.go")
+	for _, file := range append(files, helpers...) {
+		f, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ImportsOnly)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, spec := range f.Imports {
+			name, _ := strconv.Unquote(spec.Path.Value)
+			blank := spec.Name != nil && spec.Name.Name == "_"
+			if own, ok := strings.CutPrefix(name, module); ok && !strings.HasPrefix(own, "/internal/") && !(own == "" && blank) {
+				t.Errorf("%s imports %s, want only rrhealth for its directive, and helpers", file, name)
+			}
+		}
+	}
+}
+
 // Whoever embeds rrhealth selects plugins; those must not import coremain,
 // which brings the command line of CoreDNS along (see core/dnsserver's doc).
 func TestThePluginDoesNotBringTheCommandLineAlong(t *testing.T) {

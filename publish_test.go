@@ -10,9 +10,6 @@ import (
 	"github.com/coredns/coredns/plugin/metadata"
 	"github.com/coredns/coredns/request"
 	"github.com/miekg/dns"
-
-	"github.com/rrhealth/rrhealth/internal/harness"
-	"github.com/rrhealth/rrhealth/internal/lease"
 )
 
 // Labels can be used by view, which decides before the chain, and by log,
@@ -72,38 +69,4 @@ func TestARewrittenNameIsToldAsItWasAnswered(t *testing.T) {
 	if want := []string{"www.example.org.", "rotate", "192.0.2.1"}; !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
-}
-
-func TestLogAndViewSeeTheMetadata(t *testing.T) {
-	out := harness.CaptureLog(t)
-	closed := lease.Closed(t)
-	s := harness.Start(t, fmt.Sprintf(`example.org:0 {
-		bind 127.0.0.1
-		view alive {
-			expr metadata('rrhealth/outcome') != 'all_down'
-		}
-		metadata
-		log . "told {/rrhealth/pool} {/rrhealth/policy} {/rrhealth/outcome} {/rrhealth/first}"
-		rrhealth www.example.org {
-			backend 127.0.63.1 127.0.63.2
-			policy sequential
-		}
-		rrhealth dead.example.org {
-			backend 127.0.63.1
-			check tcp://:%s
-			%s
-		}
-	}
-	example.org:0 {
-		bind 127.0.0.1
-		rrhealth dead.example.org {
-			backend 198.51.100.99
-		}
-	}`, closed, harness.Quick))
-	s.Ask("www.example.org.", dns.TypeA)
-	harness.Eventually(t, "the log tells what was answered", func() bool {
-		return strings.Contains(out(), "told www.example.org. sequential served 127.0.63.1")
-	})
-	// When all of the first view's pool is down, the view after it answers.
-	s.Settled("dead.example.org.", dns.TypeA, "198.51.100.99")
 }

@@ -3,6 +3,7 @@ package harness
 import (
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/miekg/dns"
@@ -80,4 +81,52 @@ func EDE(m *dns.Msg) string {
 		}
 	}
 	return ""
+}
+
+// Addr returns the address in an A or AAAA record, none in any other.
+func Addr(rr dns.RR) netip.Addr {
+	var addr netip.Addr
+	switch rr := rr.(type) {
+	case *dns.A:
+		addr, _ = netip.AddrFromSlice(rr.A)
+	case *dns.AAAA:
+		addr, _ = netip.AddrFromSlice(rr.AAAA)
+	}
+	return addr.Unmap()
+}
+
+// Target returns the name whose addresses an SRV, MX, HTTPS or SVCB record stands
+// for, "" if there is none.
+func Target(rr dns.RR) string {
+	switch rr := rr.(type) {
+	case *dns.SRV:
+		if rr.Target != "." { // no such service: RFC 2782
+			return rr.Target
+		}
+	case *dns.MX:
+		return rr.Mx
+	case *dns.HTTPS:
+		return svcbTarget(&rr.SVCB)
+	case *dns.SVCB:
+		return svcbTarget(rr)
+	}
+	return ""
+}
+
+func svcbTarget(rr *dns.SVCB) string {
+	if rr.Target == "." {
+		return rr.Hdr.Name
+	}
+	return rr.Target
+}
+
+// Targets lists the targets of the answer section, as labels below example.org.
+func Targets(m *dns.Msg) string {
+	var all []string
+	for _, rr := range m.Answer {
+		if name := Target(rr); name != "" {
+			all = append(all, strings.TrimSuffix(name, ".example.org."))
+		}
+	}
+	return strings.Join(all, " ")
 }

@@ -100,4 +100,3 @@ remote-control:
 	})
 	return NewAsker(t, "127.0.0.1:"+port)
 }
-

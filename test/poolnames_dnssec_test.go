@@ -1,4 +1,4 @@
-package rrhealth
+package test
 
 import (
 	"fmt"
@@ -39,7 +39,7 @@ func TestAPoolsNameIsSignedEverywhere(t *testing.T) {
 					}
 				}
 				m := s.Exchange(harness.Query(name, dns.TypeA, true), "udp")
-				if got := sorted(m); !slices.Equal(got, up) || count(m.Answer, dns.TypeRRSIG) != 1+count(m.Answer, dns.TypeCNAME)+count(m.Answer, dns.TypeDNAME) {
+				if got := sorted(m); !slices.Equal(got, up) || ofType(m.Answer, dns.TypeRRSIG) != 1+ofType(m.Answer, dns.TypeCNAME)+ofType(m.Answer, dns.TypeDNAME) {
 					t.Errorf("%s: want %v with one signature for each set, got\n%v", name, up, m)
 				}
 			}
@@ -55,7 +55,7 @@ func TestAPoolsNameIsSignedEverywhere(t *testing.T) {
 					t.Errorf("%s %s: hints %v, want %v", name, dns.TypeToString[qtype], hints, up)
 				}
 				m = s.Exchange(harness.Query(name, qtype, true), "udp")
-				if got := beside(m, "www.example.org."); len(got) > 0 && (!slices.Equal(got, up) || count(m.Extra, dns.TypeRRSIG) != 1) {
+				if got := beside(m, "www.example.org."); len(got) > 0 && (!slices.Equal(got, up) || ofType(m.Extra, dns.TypeRRSIG) != 1) {
 					t.Errorf("%s %s: beside it %v, want %v with one signature", name, dns.TypeToString[qtype], got, up)
 				}
 			}
@@ -63,8 +63,8 @@ func TestAPoolsNameIsSignedEverywhere(t *testing.T) {
 	}
 }
 
-// count returns how many of rrs are of a type.
-func count(rrs []dns.RR, rrtype uint16) (n int) {
+// ofType returns how many of rrs are of a type.
+func ofType(rrs []dns.RR, rrtype uint16) (n int) {
 	for _, rr := range rrs {
 		if rr.Header().Rrtype == rrtype {
 			n++
@@ -86,7 +86,7 @@ func TestAPoolsNameInASetSignedByOthers(t *testing.T) {
 	s.Settled("www.example.org.", dns.TypeA, up...)
 	before := harness.Metric(t, "coredns_rrhealth_signed_addresses_total", "pool", "www.example.org.")
 	m := s.Exchange(harness.Query("alias.example.org.", dns.TypeA, true), "udp")
-	if got := harness.Addrs(m); len(got) != 3 || got[2] != f.all[0] || count(m.Answer, dns.TypeRRSIG) != 2 {
+	if got := harness.Addrs(m); len(got) != 3 || got[2] != f.all[0] || ofType(m.Answer, dns.TypeRRSIG) != 2 {
 		t.Errorf("with DO: want all three, %s last, and two signatures, got\n%v", f.all[0], m)
 	}
 	m = s.Exchange(harness.Query("srv.example.org.", dns.TypeSRV, true), "udp")
@@ -107,7 +107,7 @@ func TestAPoolsNameInASetSignedByOthers(t *testing.T) {
 		}
 	}
 	m = s.Exchange(harness.Query("alias.example.org.", dns.TypeA, false), "udp")
-	if got := sorted(m); !slices.Equal(got, up) || count(m.Answer, dns.TypeRRSIG) != 0 {
+	if got := sorted(m); !slices.Equal(got, up) || ofType(m.Answer, dns.TypeRRSIG) != 0 {
 		t.Errorf("without DO: want %v and no signature, got\n%v", up, m)
 	}
 	m = s.Exchange(harness.Query("srv.example.org.", dns.TypeSRV, false), "udp")

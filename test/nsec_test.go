@@ -1,4 +1,4 @@
-package rrhealth
+package test
 
 import (
 	"fmt"

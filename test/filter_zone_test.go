@@ -1,4 +1,4 @@
-package rrhealth
+package test
 
 import (
 	"fmt"
@@ -15,7 +15,6 @@ import (
 
 	"github.com/rrhealth/rrhealth/internal/harness"
 	"github.com/rrhealth/rrhealth/internal/lease"
-	"github.com/rrhealth/rrhealth/plugin/reply"
 )
 
 // A farm is a number of addresses on loopback, of which some accept
@@ -26,6 +25,7 @@ type farm struct {
 	all       []string
 	dead      map[string]bool
 	listeners map[string]net.Listener
+	pace      string          // of stanza
 	pools     *harness.Server // see settled
 }
 
@@ -34,7 +34,7 @@ func newFarm(t *testing.T, n int) *farm {
 	t.Helper()
 	// Nothing listens at ::1 on the farm's port.
 	net1 := lease.Net(t)
-	f := &farm{t: t, port: lease.Port(t, net1+"1"), dead: map[string]bool{"::1": true}, listeners: make(map[string]net.Listener)}
+	f := &farm{t: t, port: lease.Port(t, net1+"1"), dead: map[string]bool{"::1": true}, listeners: make(map[string]net.Listener), pace: harness.Quick}
 	for len(f.all) < n {
 		if len(f.all) > 0 && len(f.all)%200 == 0 {
 			net1 = lease.Net(t)
@@ -81,6 +81,9 @@ func (f *farm) third() []string {
 	return some
 }
 
+// farmPool is the name of the pool by which settled sees the verdicts.
+const farmPool = "farm.example.net."
+
 // settled waits until the verdicts on the farm's addresses are true, and zones
 // have been walked for them. A server of its own has a pool of all of them with
 // the check of stanza: it shares the probes of the filters, whose addresses have
@@ -89,8 +92,8 @@ func (f *farm) settled() {
 	f.t.Helper()
 	backends := append(slices.Clone(f.all), "::1")
 	if f.pools == nil {
-		f.pools = harness.Start(f.t, fmt.Sprintf("example.net:0 {\nbind 127.0.0.1\nrrhealth farm.example.net {\nbackend %s\ncheck tcp://:%s\n%s\n}\n}\n",
-			strings.Join(backends, " "), f.port, harness.Quick))
+		f.pools = harness.Start(f.t, fmt.Sprintf("example.net:0 {\nbind 127.0.0.1\nrrhealth %s {\nbackend %s\ncheck tcp://:%s\n%s\n}\n}\n",
+			farmPool, strings.Join(backends, " "), f.port, f.pace))
 	}
 	f.pools.AwaitReady()
 	harness.Eventually(f.t, "verdicts are true", func() bool {
@@ -100,7 +103,7 @@ func (f *farm) settled() {
 			if f.dead[addr] {
 				state = "down"
 			}
-			return series["backend_state{backend="+addr+",pool=farm.example.net.,state="+state+"}"] != 1
+			return series["backend_state{backend="+addr+",pool="+farmPool+",state="+state+"}"] != 1
 		})
 	})
 }
@@ -187,12 +190,12 @@ func (f *farm) zone(t *testing.T, names int) (file string, ask []string) {
 
 // stanza returns a filter for the farm.
 func (f *farm) stanza(more string) string {
-	return fmt.Sprintf("rrhealth {\nwatch 127.0.0.0/8 ::1\ncheck tcp://:%s\n%s\n%s\n}\n", f.port, harness.Quick, more)
+	return fmt.Sprintf("rrhealth {\nwatch 127.0.0.0/8 ::1\ncheck tcp://:%s\n%s\n%s\n}\n", f.port, f.pace, more)
 }
 
 // isDead reports whether rr is an address record of a dead address.
 func (f *farm) isDead(rr dns.RR) bool {
-	addr := reply.Addr(rr)
+	addr := harness.Addr(rr)
 	return addr.IsValid() && f.dead[addr.String()]
 }
 
@@ -212,8 +215,8 @@ func TestNothingButWhatIsDownGoesFromAZone(t *testing.T) {
 	file, ask := f.zone(t, names)
 	plain := harness.Start(t, harness.Corefile("file "+file+" example.org"))
 	// Nobody dies here: the probes may leave the processor to the questions.
-	calm := strings.Replace(f.stanza(""), harness.Quick, "interval 4s fast 400ms\ntimeout 2s\n", 1)
-	s := harness.Start(t, harness.Corefile(calm+"file "+file+" example.org"))
+	f.pace = "interval 4s fast 400ms\ntimeout 2s\n"
+	s := harness.Start(t, harness.Corefile(f.stanza("")+"file "+file+" example.org"))
 	f.settled()
 	asker, plainAsker := harness.NewAsker(t, s.Addr), harness.NewAsker(t, plain.Addr)
 	count, differ := 0, 0
@@ -257,7 +260,7 @@ func (f *farm) expected(plain *harness.Asker, q *dns.Msg) *dns.Msg {
 		return m
 	}
 	m.Answer = slices.DeleteFunc(m.Answer, f.isDead)
-	if slices.ContainsFunc(m.Answer, pointsElsewhere) {
+	if slices.ContainsFunc(m.Answer, func(rr dns.RR) bool { return harness.Target(rr) != "" }) {
 		f.expectTargets(m)
 	}
 	for _, rr := range m.Answer {
@@ -266,26 +269,37 @@ func (f *farm) expected(plain *harness.Asker, q *dns.Msg) *dns.Msg {
 	return m
 }
 
+// byTarget reports whether records of a type are judged by their targets. Those
+// of MX are not.
+func byTarget(rrtype uint16) bool {
+	return rrtype == dns.TypeSRV || rrtype == dns.TypeHTTPS || rrtype == dns.TypeSVCB
+}
+
+// judgedByFilters reports whether filters judge records of a type.
+func judgedByFilters(rrtype uint16) bool {
+	return rrtype == dns.TypeA || rrtype == dns.TypeAAAA || byTarget(rrtype)
+}
+
 // expectTargets takes the records out of m, and what stands beside them, whose
 // targets are dead, and the dead addresses of the others.
 func (f *farm) expectTargets(m *dns.Msg) {
 	alive, beside := make(map[string]bool), make(map[string]bool)
 	for _, rr := range m.Extra {
 		owner := rr.Header().Name
-		beside[owner] = beside[owner] || reply.Addr(rr).IsValid()
-		alive[owner] = alive[owner] || reply.Addr(rr).IsValid() && !f.isDead(rr)
+		beside[owner] = beside[owner] || harness.Addr(rr).IsValid()
+		alive[owner] = alive[owner] || harness.Addr(rr).IsValid() && !f.isDead(rr)
 	}
 	dead := func(rr dns.RR) bool {
-		name := targetOf(rr)
-		return targetType(rr.Header().Rrtype) && beside[name] && !alive[name]
+		name := harness.Target(rr)
+		return byTarget(rr.Header().Rrtype) && beside[name] && !alive[name]
 	}
-	if slices.ContainsFunc(m.Answer, func(rr dns.RR) bool { return targetType(rr.Header().Rrtype) && !dead(rr) }) {
+	if slices.ContainsFunc(m.Answer, func(rr dns.RR) bool { return byTarget(rr.Header().Rrtype) && !dead(rr) }) {
 		m.Answer = slices.DeleteFunc(m.Answer, dead)
 	}
 	m.Extra = slices.DeleteFunc(m.Extra, func(rr dns.RR) bool {
 		owner := rr.Header().Name
-		named := slices.ContainsFunc(m.Answer, func(rr dns.RR) bool { return targetOf(rr) == owner })
-		return reply.Addr(rr).IsValid() && (!named || alive[owner] && f.isDead(rr))
+		named := slices.ContainsFunc(m.Answer, func(rr dns.RR) bool { return harness.Target(rr) == owner })
+		return harness.Addr(rr).IsValid() && (!named || alive[owner] && f.isDead(rr))
 	})
 }
 
@@ -293,7 +307,7 @@ func (f *farm) expectTargets(m *dns.Msg) {
 func (f *farm) allDead(rrs []dns.RR, qtype uint16) string {
 	owner := ""
 	for _, rr := range rrs {
-		if rr.Header().Rrtype != qtype || !reply.Addr(rr).IsValid() {
+		if rr.Header().Rrtype != qtype || !harness.Addr(rr).IsValid() {
 			continue
 		}
 		if !f.isDead(rr) {
@@ -394,9 +408,9 @@ func compared(rrs, limit []dns.RR) ([]string, bool) {
 		}
 		set := setID(rr)
 		ttl, seen := ttls[set]
-		judged := judgedType(h.Rrtype) || most == math.MaxUint32
+		judged := judgedByFilters(h.Rrtype) || most == math.MaxUint32
 		if sig, ok := rr.(*dns.RRSIG); ok {
-			judged = judgedType(sig.TypeCovered)
+			judged = judgedByFilters(sig.TypeCovered)
 		}
 		if h.Ttl > most || (h.Ttl < most && !judged) || (seen && ttl != h.Ttl && &rrs[0] != &limit[0]) {
 			ok = false
@@ -429,5 +443,5 @@ func setID(rr dns.RR) string {
 }
 
 func sameSet(a, b dns.RR) bool {
-	return a.Header().Name == b.Header().Name && a.Header().Rrtype == b.Header().Rrtype && reply.Addr(a).IsValid()
+	return a.Header().Name == b.Header().Name && a.Header().Rrtype == b.Header().Rrtype && harness.Addr(a).IsValid()
 }

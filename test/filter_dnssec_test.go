@@ -1,4 +1,4 @@
-package rrhealth
+package test
 
 import (
 	"fmt"
@@ -11,7 +11,6 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/rrhealth/rrhealth/internal/harness"
-	"github.com/rrhealth/rrhealth/plugin/reply"
 )
 
 // delv has BIND's validator look at one answer of the server at addr.
@@ -64,7 +63,7 @@ func survey(t *testing.T, resolver *harness.Asker, ask []string, f *farm) map[st
 			}
 			// A set holds dead addresses only if it holds no other ones.
 			if slices.ContainsFunc(r.Answer, f.isDead) && slices.ContainsFunc(r.Answer, func(rr dns.RR) bool {
-				return rr.Header().Rrtype == qtype && reply.Addr(rr).IsValid() && !f.isDead(rr)
+				return rr.Header().Rrtype == qtype && harness.Addr(rr).IsValid() && !f.isDead(rr)
 			}) {
 				t.Errorf("%s %s: dead addresses beside living ones: %v", name, dns.TypeToString[qtype], r.Answer)
 			}
@@ -161,7 +160,7 @@ func TestASetSignedByOthersIsOnlyReorderedForThoseWhoCheck(t *testing.T) {
 		}
 		dead := false
 		for _, rr := range got.Answer {
-			if dead && reply.Addr(rr).IsValid() && !f.isDead(rr) {
+			if dead && harness.Addr(rr).IsValid() && !f.isDead(rr) {
 				t.Errorf("%s with DO: a living address behind a dead one: %v", name, got.Answer)
 			}
 			if dead = dead || f.isDead(rr); dead {

@@ -1,4 +1,4 @@
-package rrhealth
+package test
 
 import (
 	"fmt"
@@ -26,7 +26,7 @@ type path struct {
 	prefix string
 }
 
-const farV4, farV6 = "10.98.3.1", "fd98:3::1" // of the backend
+const farV4, farV6 = "10.98.3.1", "fd98:3::1"
 
 // TestOnlyLocalErrorsKeepAnUnreachableBackend: a backend behind a router leaves
 // the answers, whatever the router reports or does not report. Where the local

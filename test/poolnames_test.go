@@ -1,4 +1,4 @@
-package rrhealth
+package test
 
 import (
 	"fmt"
@@ -10,7 +10,6 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/rrhealth/rrhealth/internal/harness"
-	"github.com/rrhealth/rrhealth/plugin/reply"
 )
 
 // aliasZone has names that lead to the pool's in every way, and for the pool's
@@ -52,8 +51,17 @@ func beside(m *dns.Msg, name string) []string {
 func hintsIn(m *dns.Msg) []string {
 	var all []string
 	for _, rr := range m.Answer {
-		for addr := range reply.Hints(rr) {
-			all = append(all, addr.String())
+		var values []dns.SVCBKeyValue
+		switch rr := rr.(type) {
+		case *dns.HTTPS:
+			values = rr.Value
+		case *dns.SVCB:
+			values = rr.Value
+		}
+		for _, v := range values {
+			if v.Key() == dns.SVCB_IPV4HINT || v.Key() == dns.SVCB_IPV6HINT {
+				all = append(all, strings.Split(v.String(), ",")...)
+			}
 		}
 	}
 	slices.Sort(all)
