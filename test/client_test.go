@@ -30,8 +30,8 @@ func subnet(t *testing.T, m *dns.Msg) string {
 	return strings.Join(found, " ")
 }
 
-// RFC 7871, section 7.2.1: whoever sends the option gets it back, with a scope
-// of 0 where the answer is the same for everybody.
+// RFC 7871, section 7.2.1: a client that sends the option gets it back, with a scope
+// of 0 where the answer is the same for all clients.
 func TestTheScopeOfAnAnswer(t *testing.T) {
 	s := harness.Start(t, harness.Corefile(`
 	metadata

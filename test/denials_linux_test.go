@@ -70,8 +70,8 @@ func (n *network) zones() string {
 	return blocks + fmt.Sprintf("child.deep.filter.:53 child.deep.serve.:53 {\nbind %s\nerrors\nfile %s\n}\n", unsigned, child) + n.signedRoot(signedZones, keys)
 }
 
-// A name whose A records are denied keeps its other types, whatever a resolver
-// makes of the proof: RFC 8198.
+// A name whose A records are denied keeps its other types with any resolver
+// that uses the proof: RFC 8198.
 func TestADenialDeniesNothingElseToResolversThatValidate(t *testing.T) {
 	if !apart(t, [2]string{"unbound", "unbound"}, [2]string{"named", "bind9"}, [2]string{"pdns_recursor", "pdns-recursor"},
 		[2]string{"kresd", "knot-resolver"}, [2]string{"ldns-signzone", "ldnsutils"}) {

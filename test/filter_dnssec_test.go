@@ -61,11 +61,11 @@ func survey(t *testing.T, resolver *harness.Asker, ask []string, f *farm) map[st
 			if f == nil {
 				continue
 			}
-			// A set holds dead addresses only if it holds no other ones.
-			if slices.ContainsFunc(r.Answer, f.isDead) && slices.ContainsFunc(r.Answer, func(rr dns.RR) bool {
-				return rr.Header().Rrtype == qtype && harness.Addr(rr).IsValid() && !f.isDead(rr)
+			// A set holds addresses that are down only if it holds no other ones.
+			if slices.ContainsFunc(r.Answer, f.isDown) && slices.ContainsFunc(r.Answer, func(rr dns.RR) bool {
+				return rr.Header().Rrtype == qtype && harness.Addr(rr).IsValid() && !f.isDown(rr)
 			}) {
-				t.Errorf("%s %s: dead addresses beside living ones: %v", name, dns.TypeToString[qtype], r.Answer)
+				t.Errorf("%s %s: addresses that are down beside others that are up: %v", name, dns.TypeToString[qtype], r.Answer)
 			}
 		}
 	}
@@ -110,10 +110,10 @@ func TestThinnedSetsValidateBehindDnssec(t *testing.T) {
 	resolver := harness.Unbound(t, s.Addr, key)
 	f.settled()
 	agree(t, "before", survey(t, resolver, ask, f), want)
-	f.kill(f.third()...)
-	agree(t, "while a third dies", survey(t, resolver, ask, nil), want)
+	f.stop(f.third()...)
+	agree(t, "while a third goes down", survey(t, resolver, ask, nil), want)
 	f.settled()
-	agree(t, "with a third dead", survey(t, resolver, ask, f), want)
+	agree(t, "with a third down", survey(t, resolver, ask, f), want)
 	for _, q := range []lookedUp{
 		{name: "h20.example.org", qtype: dns.TypeA}, {name: "h22.example.org", qtype: dns.TypeA},
 		{name: "h5.example.org", qtype: dns.TypeHTTPS}, {name: "y.h6.example.org", qtype: dns.TypeA},
@@ -122,10 +122,10 @@ func TestThinnedSetsValidateBehindDnssec(t *testing.T) {
 			t.Errorf("delv %s %s:\n%s", q.name, dns.TypeToString[q.qtype], out)
 		}
 	}
-	f.kill(f.all...)
+	f.stop(f.all...)
 	f.settled()
-	agree(t, "with all dead", survey(t, resolver, ask, nil), want)
-	f.revive(f.all...)
+	agree(t, "with all down", survey(t, resolver, ask, nil), want)
+	f.start(f.all...)
 	f.settled()
 	agree(t, "after", survey(t, resolver, ask, f), want)
 }
@@ -147,9 +147,9 @@ func TestASetSignedByOthersIsOnlyReorderedForThoseWhoCheck(t *testing.T) {
 	resolver := harness.Unbound(t, s.Addr, key)
 	f.settled()
 	agree(t, "before", survey(t, resolver, ask, nil), want)
-	f.kill(f.third()...)
+	f.stop(f.third()...)
 	f.settled()
-	agree(t, "with a third dead", survey(t, resolver, ask, nil), want)
+	agree(t, "with a third down", survey(t, resolver, ask, nil), want)
 	asker := harness.NewAsker(t, s.Addr)
 	reordered, thinned := 0, 0
 	for _, name := range ask {
@@ -158,27 +158,27 @@ func TestASetSignedByOthersIsOnlyReorderedForThoseWhoCheck(t *testing.T) {
 		if text := difference(got, whole); text != "" {
 			t.Errorf("%s with DO: %s differs:\n%v", name, text, got)
 		}
-		dead := false
+		behind := false // one that is down
 		for _, rr := range got.Answer {
-			if dead && harness.Addr(rr).IsValid() && !f.isDead(rr) {
-				t.Errorf("%s with DO: a living address behind a dead one: %v", name, got.Answer)
+			if behind && harness.Addr(rr).IsValid() && !f.isDown(rr) {
+				t.Errorf("%s with DO: an address that is up behind one that is down: %v", name, got.Answer)
 			}
-			if dead = dead || f.isDead(rr); dead {
+			if behind = behind || f.isDown(rr); behind {
 				reordered++
 			}
 		}
 		got = asker.Exchange(harness.Query(name, dns.TypeA, false))
-		if f.allDead(got.Answer, dns.TypeA) == "" && slices.ContainsFunc(got.Answer, f.isDead) {
-			t.Errorf("%s without DO: dead addresses: %v", name, got.Answer)
+		if f.allDown(got.Answer, dns.TypeA) == "" && slices.ContainsFunc(got.Answer, f.isDown) {
+			t.Errorf("%s without DO: addresses that are down: %v", name, got.Answer)
 		}
 		thinned += len(whole.Answer) - len(got.Answer)
 	}
 	if reordered == 0 || thinned == 0 {
-		t.Errorf("%d dead addresses put last, %d taken out: the zone tests nothing", reordered, thinned)
+		t.Errorf("%d addresses that are down put last, %d taken out: the zone tests nothing", reordered, thinned)
 	}
-	f.kill(f.all...)
+	f.stop(f.all...)
 	f.settled()
-	agree(t, "with all dead", survey(t, resolver, ask, nil), want)
+	agree(t, "with all down", survey(t, resolver, ask, nil), want)
 }
 
 func TestAServedPoolIsSignedByTheDnssecPlugin(t *testing.T) {
@@ -206,7 +206,7 @@ func TestAServedPoolIsSignedByTheDnssecPlugin(t *testing.T) {
 			}
 			s.Settled("www.example.org.", dns.TypeA, f.all...)
 			check("all up")
-			f.kill(f.all[1])
+			f.stop(f.all[1])
 			s.Settled("www.example.org.", dns.TypeA, f.all[0], f.all[2])
 			check("one down")
 			if r := s.Exchange(harness.Query("www.example.org.", dns.TypeA, false), "udp"); len(r.Answer) != 2 {
@@ -224,7 +224,7 @@ func TestADenialAndAFallbackValidate(t *testing.T) {
 			zone := harness.Zone(t, fmt.Sprintf("@ IN SOA ns hostmaster 1 7200 1800 86400 60\n@ IN NS ns\nns IN A 192.0.2.53\nwww IN A %s\nwww IN A %s\nalias IN CNAME www", f.all[0], f.all[1]))
 			s := harness.Start(t, harness.Corefile(f.stanza("all_down "+allDown)+fmt.Sprintf("cache\ndnssec {\nkey file %s\n}\nfile %s example.org", base, zone)))
 			resolver := harness.Unbound(t, s.Addr, key)
-			f.kill(f.all...)
+			f.stop(f.all...)
 			f.settled()
 			for _, name := range []string{"www.example.org.", "alias.example.org."} {
 				r := resolver.Exchange(harness.Query(name, dns.TypeA, true))
@@ -251,11 +251,11 @@ func TestHintsOfAServedNameAreSignedAgain(t *testing.T) {
 	zone := harness.Zone(t, harness.SOA+"www IN HTTPS 1 . ipv4hint="+strings.Join(f.all, ","))
 	s := harness.Start(t, harness.Corefile(fmt.Sprintf("rrhealth www.example.org {\nbackend %s\ncheck tcp://:%s\n%s}\ndnssec {\nkey file %s\n}\nfile %s example.org",
 		strings.Join(f.all, " "), f.port, harness.Quick, base, zone)))
-	f.kill(f.all[0])
+	f.stop(f.all[0])
 	s.Settled("www.example.org.", dns.TypeA, f.all[1])
 	m := s.Exchange(harness.Query("www.example.org.", dns.TypeHTTPS, true), "udp")
 	if text := m.Answer[0].String(); strings.Contains(text, f.all[0]) || !strings.Contains(text, f.all[1]) {
-		t.Errorf("got %s, want the living hint alone", text)
+		t.Errorf("got %s, want the hint that is up alone", text)
 	}
 	if out := delv(t, s.Addr, key, "www.example.org", dns.TypeHTTPS); !strings.Contains(out, "fully validated") {
 		t.Errorf("delv:\n%s", out)

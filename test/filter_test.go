@@ -36,18 +36,18 @@ func sorted(m *dns.Msg) []string {
 
 func TestAddressesThatAreDownVanishAndReturn(t *testing.T) {
 	f := newFarm(t, 3)
-	f.kill(f.all[0])
+	f.stop(f.all[0])
 	zone := harness.Zone(t, harness.SOA+addressRecords("www", f.all...)+"alias IN CNAME www")
 	s := harness.Start(t, harness.Corefile(f.stanza("")+"file "+zone+" example.org"))
-	// Nobody has asked yet: the zone was walked.
+	// No query has come yet: the zone was walked.
 	f.settled()
 	for _, step := range []struct {
 		change func(...string)
 		want   []string
 	}{
 		{func(...string) {}, f.all[1:]},
-		{func(...string) { f.revive(f.all[0]) }, f.all},
-		{func(...string) { f.kill(f.all[2]) }, f.all[:2]},
+		{func(...string) { f.start(f.all[0]) }, f.all},
+		{func(...string) { f.stop(f.all[2]) }, f.all[:2]},
 	} {
 		step.change()
 		f.settled()
@@ -81,7 +81,7 @@ func TestFilteredAnswersTurnByOneEachForItself(t *testing.T) {
 
 func TestPolicyFirstKeepsTheOrderAndAnswersCutsIt(t *testing.T) {
 	f := newFarm(t, 5)
-	f.kill(f.all[0])
+	f.stop(f.all[0])
 	zone := harness.Zone(t, harness.SOA+addressRecords("www", f.all...))
 	s := harness.Start(t, harness.Corefile(f.stanza("policy sequential\nmax_answers 2")+"file "+zone+" example.org"))
 	f.settled()
@@ -96,12 +96,12 @@ func TestMinUpKeepsASetWhole(t *testing.T) {
 	f := newFarm(t, 4)
 	zone := harness.Zone(t, harness.SOA+addressRecords("www", f.all...))
 	s := harness.Start(t, harness.Corefile(f.stanza("min_up 50%")+"file "+zone+" example.org"))
-	f.kill(f.all[0], f.all[1])
+	f.stop(f.all[0], f.all[1])
 	f.settled()
 	if got := sorted(s.Ask("www.example.org.", dns.TypeA)); !slices.Equal(got, f.all[2:]) {
 		t.Errorf("with half of them up: %v, want %v", got, f.all[2:])
 	}
-	f.kill(f.all[2])
+	f.stop(f.all[2])
 	f.settled()
 	if got := sorted(s.Ask("www.example.org.", dns.TypeA)); !slices.Equal(got, f.all) {
 		t.Errorf("with a quarter of them up: %v, want all", got)
@@ -119,7 +119,7 @@ func TestTTLIsCappedAndShortWhileSomethingIsWrong(t *testing.T) {
 			t.Errorf("%s: TTL %d, want %d", name, got, want)
 		}
 	}
-	f.kill(f.all[0])
+	f.stop(f.all[0])
 	f.settled()
 	if got := ttl("www.example.org."); got != 1 {
 		t.Errorf("with one down: TTL %d, want 1, the interval", got)
@@ -131,7 +131,7 @@ func TestTTLIsCappedAndShortWhileSomethingIsWrong(t *testing.T) {
 
 func TestAllDownInAFilter(t *testing.T) {
 	f := newFarm(t, 2)
-	f.kill(f.all...)
+	f.stop(f.all...)
 	zone := harness.Zone(t, harness.SOA+addressRecords("www", f.all...)+"alias IN CNAME www")
 	type reply struct {
 		rcode  int
@@ -177,7 +177,7 @@ func TestAllDownInAFilter(t *testing.T) {
 
 func TestAFilterDropsWhatIsAllDown(t *testing.T) {
 	f := newFarm(t, 1)
-	f.kill(f.all...)
+	f.stop(f.all...)
 	zone := harness.Zone(t, harness.SOA+addressRecords("www", f.all...)+addressRecords("live", "192.0.2.1"))
 	s := harness.Start(t, harness.Corefile(f.stanza("all_down drop")+"file "+zone+" example.org"))
 	f.settled()
@@ -210,7 +210,7 @@ func TestAFilterDropsWhatIsAllDown(t *testing.T) {
 }
 
 func TestAFamilyThatIsDownIsNoDataBesideOneThatIsUp(t *testing.T) {
-	f := newFarm(t, 2) // and ::1, where nobody listens
+	f := newFarm(t, 2) // and ::1, where no server listens
 	zone := harness.Zone(t, harness.SOA+addressRecords("both", f.all[0], "::1")+addressRecords("six", "::1")+"alias IN CNAME both")
 	for _, allDown := range []string{"answer", "servfail", "drop"} {
 		s := harness.Start(t, harness.Corefile(f.stanza("all_down "+allDown)+"file "+zone+" example.org"))
@@ -233,7 +233,7 @@ func TestAFamilyThatIsDownIsNoDataBesideOneThatIsUp(t *testing.T) {
 
 func TestWithoutAnSOANothingIsDenied(t *testing.T) {
 	f := newFarm(t, 1)
-	f.kill(f.all...)
+	f.stop(f.all...)
 	hosts := fmt.Sprintf("hosts {\n%s www.example.org\n}\n", f.all[0])
 	s := harness.Start(t, harness.Corefile(f.stanza("all_down nodata")+hosts))
 	s.Ask("www.example.org.", dns.TypeA) // hosts has no zone to walk
@@ -245,14 +245,14 @@ func TestWithoutAnSOANothingIsDenied(t *testing.T) {
 
 func TestAddressesAreLearnedFromAnswers(t *testing.T) {
 	f := newFarm(t, 3)
-	f.kill(f.all[1])
+	f.stop(f.all[1])
 	var hosts strings.Builder
 	for _, a := range f.all {
 		hosts.WriteString(a + " www.example.org\n")
 	}
 	s := harness.Start(t, harness.Corefile(f.stanza("")+"hosts {\n"+hosts.String()+"}\n"))
 	if n := watched(t); n != 0 {
-		t.Errorf("%v addresses watched before anybody asked, want 0: hosts cannot be walked", n)
+		t.Errorf("%v addresses watched before the first query, want 0: hosts cannot be walked", n)
 	}
 	if got := sorted(s.Ask("www.example.org.", dns.TypeA)); !slices.Equal(got, f.all) {
 		t.Errorf("the first answer is %v, want all: nothing is known yet", got)
@@ -262,7 +262,7 @@ func TestAddressesAreLearnedFromAnswers(t *testing.T) {
 
 func TestTheLongestNameWinsAndServeWinsOverFilter(t *testing.T) {
 	f := newFarm(t, 4)
-	f.kill(f.all[0])
+	f.stop(f.all[0])
 	zone := harness.Zone(t, harness.SOA+addressRecords("www", f.all...)+addressRecords("own", f.all...)+addressRecords("a.deep", f.all...)+addressRecords("deep", f.all...)+addressRecords("served", f.all...))
 	text := f.stanza("policy sequential") + // every name below the server block
 		strings.Replace(f.stanza("max_answers 1\npolicy sequential"), "rrhealth", "rrhealth own.example.org", 1) +
@@ -295,7 +295,7 @@ func TestAFilterWithoutChecksOnlyTurns(t *testing.T) {
 
 func TestVerdictsOnLearnedAddressesSurviveAReload(t *testing.T) {
 	f := newFarm(t, 3)
-	f.kill(f.all[1])
+	f.stop(f.all[1])
 	var hosts strings.Builder
 	for _, a := range f.all {
 		hosts.WriteString(a + " www.example.org\n")
@@ -321,8 +321,8 @@ func TestVerdictsOnLearnedAddressesSurviveAReload(t *testing.T) {
 	}
 }
 
-// Packets must not go where the Corefile does not send them, whatever a zone or
-// an answer says.
+// Packets must not go where the Corefile does not send them, even if a zone or an
+// answer has such addresses.
 func TestWatchKeepsItsWord(t *testing.T) {
 	f := newFarm(t, 2)
 	outside := lease.Net(t) + "1"
@@ -344,7 +344,7 @@ func TestWatchKeepsItsWord(t *testing.T) {
 		s.Ask("www.example.org.", dns.TypeA)
 		s.Ask("svc.example.org.", dns.TypeHTTPS)
 	}
-	f.kill(f.all[0]) // and wait for several rounds of probes
+	f.stop(f.all[0]) // and wait for several rounds of probes
 	s.Settled("www.example.org.", dns.TypeA, f.all[1], outside)
 	if n := watched(t); n != 1 {
 		t.Errorf("%v addresses watched, want %v alone", n, f.all[0])
@@ -358,7 +358,7 @@ func TestWatchKeepsItsWord(t *testing.T) {
 
 func TestDryRunChangesNoAnswer(t *testing.T) {
 	f := newFarm(t, 3)
-	f.kill(f.all[0])
+	f.stop(f.all[0])
 	zone := harness.Zone(t, harness.SOA+addressRecords("www", f.all...))
 	filter := harness.Start(t, harness.Corefile(f.stanza("dry_run")+"file "+zone+" example.org"))
 	f.settled()
@@ -369,10 +369,10 @@ func TestDryRunChangesNoAnswer(t *testing.T) {
 		}
 	}
 	if got := harness.Metric(t, "coredns_rrhealth_dry_run_addresses_total", "filter", "example.org."); got != 4 {
-		t.Errorf("%v addresses counted in four answers with one dead, want 4", got)
+		t.Errorf("%v addresses counted in four answers with one down, want 4", got)
 	}
 	serve := harness.Start(t, harness.Corefile(fmt.Sprintf("rrhealth pool.example.org {\nbackend %s\ncheck tcp://:%s\n%s\ndry_run\nall_down servfail\n}\n", strings.Join(f.all, " "), f.port, harness.Quick)))
-	harness.Eventually(t, "the dead backend is down in the metrics", func() bool {
+	harness.Eventually(t, "the backend is down in the metrics", func() bool {
 		return harness.Metric(t, "coredns_rrhealth_backend_state", "pool", "pool.example.org.", "backend", f.all[0], "state", "down") == 1
 	})
 	before := harness.Metric(t, "coredns_rrhealth_dry_run_addresses_total", "pool", "pool.example.org.")
@@ -382,13 +382,13 @@ func TestDryRunChangesNoAnswer(t *testing.T) {
 		}
 	}
 	if got := harness.Metric(t, "coredns_rrhealth_dry_run_addresses_total", "pool", "pool.example.org.") - before; got != 3 {
-		t.Errorf("%v addresses counted in three answers with one dead, want 3", got)
+		t.Errorf("%v addresses counted in three answers with one down, want 3", got)
 	}
 }
 
 func TestFilterMetrics(t *testing.T) {
 	f := newFarm(t, 3)
-	f.kill(f.all[0])
+	f.stop(f.all[0])
 	zone := harness.Zone(t, harness.SOA+addressRecords("www", f.all...))
 	s := harness.Start(t, harness.Corefile(f.stanza("")+"file "+zone+" example.org"))
 	f.settled()
@@ -425,7 +425,7 @@ func TestAFilterAboveCacheAndForward(t *testing.T) {
 	for range 10 {
 		s.Ask("www.example.org.", dns.TypeA)
 	}
-	f.kill(f.all[1])
+	f.stop(f.all[1])
 	f.settled()
 	// The very next query, with 300 s left on the cached records.
 	if got := sorted(s.Ask("www.example.org.", dns.TypeA)); !slices.Equal(got, []string{f.all[0], f.all[2]}) {
@@ -444,7 +444,7 @@ func TestAFilterAboveCacheAndForward(t *testing.T) {
 
 func TestTransfersPassAsTheyAre(t *testing.T) {
 	f := newFarm(t, 30)
-	f.kill(f.third()...)
+	f.stop(f.third()...)
 	file, _ := f.zone(t, 50)
 	below := "transfer {\nto *\n}\nfile " + file + " example.org"
 	plain := harness.Start(t, harness.Corefile(below))
@@ -486,7 +486,7 @@ func TestTransfersPassAsTheyAre(t *testing.T) {
 }
 
 // The file plugin hands out the records of its zone, the same ones to all. Run
-// with -race, this shows that nobody writes to them.
+// with -race, this shows that no other goroutine writes to them.
 func TestManyAskWhileVerdictsChange(t *testing.T) {
 	f := newFarm(t, 12)
 	file, ask := f.zone(t, 40)
@@ -504,9 +504,9 @@ func TestManyAskWhileVerdictsChange(t *testing.T) {
 			}
 		})
 	}
-	f.kill(f.third()...)
+	f.stop(f.third()...)
 	f.settled()
-	f.revive(f.third()...)
+	f.start(f.third()...)
 	f.settled()
 	clients.Wait()
 }

@@ -23,32 +23,32 @@ type farm struct {
 	t         *testing.T
 	port      string
 	all       []string
-	dead      map[string]bool
+	down      map[string]bool
 	listeners map[string]net.Listener
 	pace      string          // of stanza
 	pools     *harness.Server // see settled
 }
 
-// newFarm makes a farm of n addresses, all of them alive.
+// newFarm makes a farm of n addresses, all of them up.
 func newFarm(t *testing.T, n int) *farm {
 	t.Helper()
 	// Nothing listens at ::1 on the farm's port.
 	net1 := lease.Net(t)
-	f := &farm{t: t, port: lease.Port(t, net1+"1"), dead: map[string]bool{"::1": true}, listeners: make(map[string]net.Listener), pace: harness.Quick}
+	f := &farm{t: t, port: lease.Port(t, net1+"1"), down: map[string]bool{"::1": true}, listeners: make(map[string]net.Listener), pace: harness.Quick}
 	for len(f.all) < n {
 		if len(f.all) > 0 && len(f.all)%200 == 0 {
 			net1 = lease.Net(t)
 		}
 		addr := fmt.Sprintf("%s%d", net1, 1+len(f.all)%200)
 		f.all = append(f.all, addr)
-		f.revive(addr)
+		f.start(addr)
 	}
-	t.Cleanup(func() { f.kill(f.all...) })
+	t.Cleanup(func() { f.stop(f.all...) })
 	return f
 }
 
-// revive lets addresses accept connections.
-func (f *farm) revive(addrs ...string) {
+// start lets addresses accept connections.
+func (f *farm) start(addrs ...string) {
 	f.t.Helper()
 	for _, addr := range addrs {
 		l, err := net.Listen("tcp", net.JoinHostPort(addr, f.port))
@@ -56,19 +56,19 @@ func (f *farm) revive(addrs ...string) {
 			f.t.Fatal(err)
 		}
 		f.listeners[addr] = l
-		delete(f.dead, addr)
+		delete(f.down, addr)
 		go harness.Accept(l)
 	}
 }
 
-// kill lets addresses refuse connections.
-func (f *farm) kill(addrs ...string) {
+// stop lets addresses refuse connections.
+func (f *farm) stop(addrs ...string) {
 	for _, addr := range addrs {
 		if l := f.listeners[addr]; l != nil {
 			_ = l.Close()
 			delete(f.listeners, addr)
 		}
-		f.dead[addr] = true
+		f.down[addr] = true
 	}
 }
 
@@ -100,7 +100,7 @@ func (f *farm) settled() {
 		series := harness.Series(f.t)
 		return !slices.ContainsFunc(backends, func(addr string) bool {
 			state := "up"
-			if f.dead[addr] {
+			if f.down[addr] {
 				state = "down"
 			}
 			return series["backend_state{backend="+addr+",pool="+farmPool+",state="+state+"}"] != 1
@@ -193,10 +193,10 @@ func (f *farm) stanza(more string) string {
 	return fmt.Sprintf("rrhealth {\nwatch 127.0.0.0/8 ::1\ncheck tcp://:%s\n%s\n%s\n}\n", f.port, f.pace, more)
 }
 
-// isDead reports whether rr is an address record of a dead address.
-func (f *farm) isDead(rr dns.RR) bool {
+// isDown reports whether rr is an address record of a dead address.
+func (f *farm) isDown(rr dns.RR) bool {
 	addr := harness.Addr(rr)
-	return addr.IsValid() && f.dead[addr.String()]
+	return addr.IsValid() && f.down[addr.String()]
 }
 
 // zoneTypes are the types that are asked for.
@@ -207,14 +207,14 @@ var zoneTypes = []uint16{
 
 func TestNothingButWhatIsDownGoesFromAZone(t *testing.T) {
 	f := newFarm(t, 300)
-	f.kill(f.third()...)
+	f.stop(f.third()...)
 	names := 1000
 	if testing.Short() {
 		names = 100
 	}
 	file, ask := f.zone(t, names)
 	plain := harness.Start(t, harness.Corefile("file "+file+" example.org"))
-	// Nobody dies here: the probes may leave the processor to the questions.
+	// No address goes down here: the probes may leave the processor to the questions.
 	f.pace = "interval 4s fast 400ms\ntimeout 2s\n"
 	s := harness.Start(t, harness.Corefile(f.stanza("")+"file "+file+" example.org"))
 	f.settled()
@@ -247,11 +247,11 @@ func (f *farm) expected(plain *harness.Asker, q *dns.Msg) *dns.Msg {
 		return m
 	}
 	qtype := q.Question[0].Qtype
-	// All dead: the set stays, unless the other family lives.
-	if owner := f.allDead(m.Answer, qtype); owner != "" {
+	// All down: the set stays, unless the other family is up.
+	if owner := f.allDown(m.Answer, qtype); owner != "" {
 		other := dns.TypeA + dns.TypeAAAA - qtype
 		sister := plain.Exchange(harness.Query(owner, other, false))
-		if slices.ContainsFunc(sister.Answer, func(rr dns.RR) bool { return rr.Header().Rrtype == other && !f.isDead(rr) }) {
+		if slices.ContainsFunc(sister.Answer, func(rr dns.RR) bool { return rr.Header().Rrtype == other && !f.isDown(rr) }) {
 			m.Answer = slices.DeleteFunc(m.Answer, func(rr dns.RR) bool { return rr.Header().Rrtype == qtype })
 			m.Ns = plain.Exchange(harness.Query(owner, dns.TypeSOA, false)).Ns
 			m.Ns[0].Header().Ttl = math.MaxUint32 // may be lowered
@@ -259,7 +259,7 @@ func (f *farm) expected(plain *harness.Asker, q *dns.Msg) *dns.Msg {
 		}
 		return m
 	}
-	m.Answer = slices.DeleteFunc(m.Answer, f.isDead)
+	m.Answer = slices.DeleteFunc(m.Answer, f.isDown)
 	if slices.ContainsFunc(m.Answer, func(rr dns.RR) bool { return harness.Target(rr) != "" }) {
 		f.expectTargets(m)
 	}
@@ -281,36 +281,36 @@ func judgedByFilters(rrtype uint16) bool {
 }
 
 // expectTargets takes the records out of m, and what stands beside them, whose
-// targets are dead, and the dead addresses of the others.
+// targets are down, and of the others the addresses that are down.
 func (f *farm) expectTargets(m *dns.Msg) {
-	alive, beside := make(map[string]bool), make(map[string]bool)
+	up, beside := make(map[string]bool), make(map[string]bool)
 	for _, rr := range m.Extra {
 		owner := rr.Header().Name
 		beside[owner] = beside[owner] || harness.Addr(rr).IsValid()
-		alive[owner] = alive[owner] || harness.Addr(rr).IsValid() && !f.isDead(rr)
+		up[owner] = up[owner] || harness.Addr(rr).IsValid() && !f.isDown(rr)
 	}
-	dead := func(rr dns.RR) bool {
+	down := func(rr dns.RR) bool {
 		name := harness.Target(rr)
-		return byTarget(rr.Header().Rrtype) && beside[name] && !alive[name]
+		return byTarget(rr.Header().Rrtype) && beside[name] && !up[name]
 	}
-	if slices.ContainsFunc(m.Answer, func(rr dns.RR) bool { return byTarget(rr.Header().Rrtype) && !dead(rr) }) {
-		m.Answer = slices.DeleteFunc(m.Answer, dead)
+	if slices.ContainsFunc(m.Answer, func(rr dns.RR) bool { return byTarget(rr.Header().Rrtype) && !down(rr) }) {
+		m.Answer = slices.DeleteFunc(m.Answer, down)
 	}
 	m.Extra = slices.DeleteFunc(m.Extra, func(rr dns.RR) bool {
 		owner := rr.Header().Name
 		named := slices.ContainsFunc(m.Answer, func(rr dns.RR) bool { return harness.Target(rr) == owner })
-		return harness.Addr(rr).IsValid() && (!named || alive[owner] && f.isDead(rr))
+		return harness.Addr(rr).IsValid() && (!named || up[owner] && f.isDown(rr))
 	})
 }
 
-// allDead returns the owner of the addresses in rrs if all of them are dead.
-func (f *farm) allDead(rrs []dns.RR, qtype uint16) string {
+// allDown returns the owner of the addresses in rrs if all of them are dead.
+func (f *farm) allDown(rrs []dns.RR, qtype uint16) string {
 	owner := ""
 	for _, rr := range rrs {
 		if rr.Header().Rrtype != qtype || !harness.Addr(rr).IsValid() {
 			continue
 		}
-		if !f.isDead(rr) {
+		if !f.isDown(rr) {
 			return ""
 		}
 		owner = rr.Header().Name
@@ -318,7 +318,7 @@ func (f *farm) allDead(rrs []dns.RR, qtype uint16) string {
 	return owner
 }
 
-// expectHints takes the dead hints out of rr.
+// expectHints takes the hints that are down out of rr.
 func (f *farm) expectHints(rr dns.RR) {
 	var values *[]dns.SVCBKeyValue
 	switch rr := rr.(type) {
@@ -340,7 +340,7 @@ func (f *farm) expectHints(rr dns.RR) {
 			ips = &v.Hint
 		}
 		if ips != nil {
-			*ips = slices.DeleteFunc(*ips, func(ip net.IP) bool { return f.dead[ip.String()] })
+			*ips = slices.DeleteFunc(*ips, func(ip net.IP) bool { return f.down[ip.String()] })
 			if len(*ips) == 0 {
 				emptied = true
 				continue

@@ -136,7 +136,7 @@ func accept(l net.Listener, f func(net.Conn)) {
 }
 
 // overflowing listens at ip:port with a queue that is full: the kernel drops
-// the packets of whoever else connects, as a firewall would.
+// the packets of all others that connect, as a firewall would.
 func overflowing(t *testing.T, ip, port string) {
 	t.Helper()
 	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)

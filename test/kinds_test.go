@@ -104,15 +104,15 @@ func TestTheMetricsShowWhenCertificatesExpire(t *testing.T) {
 
 func TestACommandDecidesWhatIsAnswered(t *testing.T) {
 	dir, host := t.TempDir(), lease.Net(t)
-	alive := filepath.Join(dir, "alive")
+	up := filepath.Join(dir, "up")
 	script := filepath.Join(dir, "check")
 	const text = "#!/bin/sh\n[ \"$2\" = \"$RRHEALTH_ADDRESS\" ] && [ \"$TOKEN\" = 'two words' ] && [ -e \"$1.$2\" ]\n"
 	if err := os.WriteFile(script, []byte(text), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	living := func(last string) { _ = os.WriteFile(alive+"."+host+last, nil, 0o600) }
-	living("1")
-	living("2")
+	start := func(last string) { _ = os.WriteFile(up+"."+host+last, nil, 0o600) }
+	start("1")
+	start("2")
 	s := harness.Start(t, harness.Corefile(fmt.Sprintf(`rrhealth www.example.org {
 		backend %[1]s1 %[1]s2
 		check exec %s %s {
@@ -120,13 +120,13 @@ func TestACommandDecidesWhatIsAnswered(t *testing.T) {
 		}
 		interval 500ms fast 100ms
 		timeout 450ms
-	}`, host, script, alive)))
+	}`, host, script, up)))
 	s.Settled("www.example.org.", dns.TypeA, host+"1", host+"2")
-	if err := os.Remove(alive + "." + host + "2"); err != nil {
+	if err := os.Remove(up + "." + host + "2"); err != nil {
 		t.Fatal(err)
 	}
 	s.Settled("www.example.org.", dns.TypeA, host+"1")
-	living("2")
+	start("2")
 	s.Settled("www.example.org.", dns.TypeA, host+"1", host+"2")
 }
 

@@ -79,7 +79,7 @@ func TestReloadsUnderLoadLoseNothing(t *testing.T) {
 		t.Errorf("of %d queries %d were lost and %d had other answers than the two backends that are up", asked.Load(), lost.Load(), wrong.Load())
 	}
 	defer func() {
-		if t.Failed() { // who they are is all that tells why they are too many
+		if t.Failed() { // their stacks show why they are too many
 			stacks := make([]byte, 1<<20)
 			t.Logf("%s", stacks[:runtime.Stack(stacks, true)])
 		}

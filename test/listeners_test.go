@@ -26,7 +26,7 @@ import (
 	"github.com/rrhealth/rrhealth/internal/harness"
 )
 
-// CoreDNS listens in six ways. Whoever asks in whichever gets the same answer,
+// CoreDNS listens in six ways. A client gets the same answer in each,
 // from a pool and through a filter, and nothing of it goes elsewhere.
 func TestEveryKindOfListenerGivesTheSameAnswer(t *testing.T) {
 	ca := newAuthority(t)

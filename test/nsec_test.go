@@ -29,7 +29,7 @@ func long(octets int, fill, base string) string {
 	return name
 }
 
-// Nobody can read a message with a name of more than 255 octets, and nothing on
+// No program can read a message with a name of more than 255 octets, and nothing on
 // the way complains about it.
 func TestDenialsOfLongNamesCanBeRead(t *testing.T) {
 	backends, port := harness.Fleet(t, 1)

@@ -40,7 +40,7 @@ func TestStickyGivesEachNetworkItsOwn(t *testing.T) {
 	if len(seen) < 8 {
 		t.Errorf("40 networks share %d of 10 backends", len(seen))
 	}
-	// Without the option the network of whoever asks counts.
+	// Without the option the network of the client counts.
 	direct := harness.Addrs(s.Ask("www.example.org.", dns.TypeA))
 	if got := harness.Addrs(s.Exchange(harness.QueryFrom("www.example.org.", "127.0.0.0/24"), "udp")); !slices.Equal(got, direct) {
 		t.Errorf("127.0.0.0/24 gets %v by the option and %v by itself", got, direct)

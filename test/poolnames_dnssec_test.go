@@ -20,7 +20,7 @@ func TestAPoolsNameIsSignedEverywhere(t *testing.T) {
 		t.Run(cache, func(t *testing.T) {
 			f := newFarm(t, 3)
 			s := harness.Start(t, harness.Corefile(f.pool("www.example.org www.new.example.org only.sub.example.org", "")+cache+fmt.Sprintf("dnssec {\nkey file %s\n}\nfile %s example.org", base, zone)))
-			f.kill(f.all[0])
+			f.stop(f.all[0])
 			up := f.all[1:]
 			s.Settled("www.example.org.", dns.TypeA, up...)
 			resolver := harness.Unbound(t, s.Addr, key)
@@ -78,7 +78,7 @@ func ofType(rrs []dns.RR, rrtype uint16) (n int) {
 func TestAPoolsNameInASetSignedByOthers(t *testing.T) {
 	needsAddressesBesideServices(t)
 	f := newFarm(t, 3)
-	f.kill(f.all[0])
+	f.stop(f.all[0])
 	zone := harness.Zone(t, harness.SOA+addressRecords("www", f.all...)+"alias IN CNAME www\nsrv IN SRV 1 1 443 www\nsvc IN HTTPS 1 www ipv4hint="+strings.Join(f.all, ",")+"\n")
 	file, key := harness.Presigned(t, zone)
 	s := harness.Start(t, harness.Corefile(f.pool("www.example.org", "")+"onebyone\nfile "+file+" example.org"))

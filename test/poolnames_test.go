@@ -79,7 +79,7 @@ func TestAPoolsNameIsThePoolsEverywhere(t *testing.T) {
 				f := newFarm(t, 3)
 				zone := harness.Zone(t, aliasZone)
 				s := harness.Start(t, harness.Corefile(f.pool("www.example.org www.new.example.org only.sub.example.org ns.names.example.org", "ttl 20s")+filter+cache+"file "+zone+" example.org"))
-				f.kill(f.all[0])
+				f.stop(f.all[0])
 				up := f.all[1:]
 				s.Settled("www.example.org.", dns.TypeA, up...)
 				check := func(name string, qtype uint16, what string, got []string, ttl uint32, want []string) {
@@ -117,7 +117,7 @@ func TestAPoolsNameIsThePoolsEverywhere(t *testing.T) {
 				if m := s.Ask("others.example.org.", dns.TypeSRV); !slices.Equal(beside(m, "other.example.org."), []string{"192.0.2.67"}) {
 					t.Errorf("a name that is no pool's: %v", m)
 				}
-				// Glue belongs into a referral whatever becomes of it: RFC 9471.
+				// Glue belongs into a referral in any case: RFC 9471.
 				for _, name := range []string{"x.names.example.org.", "below.example.org."} {
 					if name == "below.example.org." && !harness.Since(1, 14) {
 						continue // file does not refer from behind an alias
@@ -147,7 +147,7 @@ func TestAllDownBehindAnAlias(t *testing.T) {
 	} {
 		t.Run(word, func(t *testing.T) {
 			f := newFarm(t, 2)
-			f.kill(f.all...)
+			f.stop(f.all...)
 			s := harness.Start(t, harness.Corefile(f.pool("www.example.org only.sub.example.org", "all_down "+word)+"cache\nfile "+harness.Zone(t, aliasZone)+" example.org"))
 			harness.Eventually(t, "all is down", func() bool { return allDown(t) })
 			answer, side := want.addrs, want.beside
@@ -176,7 +176,7 @@ func TestAllDownBehindAnAlias(t *testing.T) {
 
 func TestADroppedPoolIsDroppedBehindAnAlias(t *testing.T) {
 	f := newFarm(t, 1)
-	f.kill(f.all...)
+	f.stop(f.all...)
 	s := harness.Start(t, harness.Corefile(f.pool("www.example.org only.sub.example.org", "all_down drop")+"file "+harness.Zone(t, aliasZone)+" example.org"))
 	harness.Eventually(t, "all is down", func() bool { return allDown(t) })
 	conn, err := net.Dial("udp", s.Addr)

@@ -49,7 +49,7 @@ func TestRecordsWhoseTargetIsDownAreLeftOut(t *testing.T) {
 		check("all up", name, qtype, "a b", both, 20)
 	}
 	check("all up", "mail", dns.TypeMX, "a b", both, 300)
-	f.kill(a)
+	f.stop(a)
 	f.settled()
 	filtered := func(what string) float64 {
 		return harness.Metric(t, "coredns_rrhealth_filtered_"+what+"_total", "filter", "example.org.")
@@ -67,13 +67,13 @@ func TestRecordsWhoseTargetIsDownAreLeftOut(t *testing.T) {
 	}
 	check("a down", "_t._tcp", dns.TypeSRV, "a.example.net.", "", 1)
 	check("a down", "mail", dns.TypeMX, "a b", both, 300)
-	f.kill(b)
+	f.stop(b)
 	f.settled()
 	for name, qtype := range map[string]uint16{"_s._tcp": dns.TypeSRV, "web": dns.TypeHTTPS, "alias": dns.TypeSVCB} {
 		check("both down", name, qtype, "a b", both, 1)
 	}
 	check("both down", "_t._tcp", dns.TypeSRV, "a.example.net.", "", 1)
-	f.revive(a)
+	f.start(a)
 	f.settled()
 	check("b down", "_s._tcp", dns.TypeSRV, "a", a, 1)
 	if m := s.Ask("lone.example.org.", dns.TypeSRV); len(m.Answer) != 1 || m.Answer[0].Header().Ttl != 300 {
@@ -100,7 +100,7 @@ func TestAllDownDecidesAboutTargetsToo(t *testing.T) {
 	} {
 		t.Run(word, func(t *testing.T) {
 			f := newFarm(t, 2)
-			f.kill(f.all...)
+			f.stop(f.all...)
 			s := harness.Start(t, harness.Corefile(f.stanza("all_down "+word)+"file "+targetZone(t, f.all[0], f.all[1], "")+" example.org"))
 			f.settled()
 			wantBeside := map[string]string{"all": strings.Join(f.all, " "), "none": ""}
@@ -135,7 +135,7 @@ func TestAllDownDecidesAboutTargetsToo(t *testing.T) {
 // Under a filter, the pool knows whether the target is up.
 func TestATargetThatIsAPool(t *testing.T) {
 	f := newFarm(t, 2)
-	f.kill(f.all[0])
+	f.stop(f.all[0])
 	zone := targetZone(t, "192.0.2.66", f.all[1], "")
 	s := harness.Start(t, harness.Corefile(strings.Replace(f.pool("a.example.org", ""), strings.Join(f.all, " "), f.all[0], 1)+f.stanza("")+"file "+zone+" example.org"))
 	harness.Eventually(t, "the pool is down", func() bool { return allDown(t) })
@@ -150,7 +150,7 @@ func TestATargetThatIsAPool(t *testing.T) {
 	if harness.Targets(m) != "a b" || !slices.Equal(beside(m, "a.example.org."), f.all[:1]) {
 		t.Errorf("MX: want both, beside it what the pool answers, got\n%v", m)
 	}
-	f.revive(f.all[0])
+	f.start(f.all[0])
 	harness.Eventually(t, "the pool is up", func() bool { return !allDown(t) })
 	if m := s.Ask("_s._tcp.example.org.", dns.TypeSRV); harness.Targets(m) != "a b" || !slices.Equal(beside(m, "a.example.org."), f.all[:1]) {
 		t.Errorf("with the pool up: %v", m)
@@ -159,7 +159,7 @@ func TestATargetThatIsAPool(t *testing.T) {
 
 func TestDryRunLeavesTargetsAlone(t *testing.T) {
 	f := newFarm(t, 2)
-	f.kill(f.all[0])
+	f.stop(f.all[0])
 	s := harness.Start(t, harness.Corefile(f.stanza("dry_run")+"file "+targetZone(t, f.all[0], f.all[1], "")+" example.org"))
 	f.settled()
 	before := harness.Metric(t, "coredns_rrhealth_dry_run_targets_total", "filter", "example.org.")
@@ -180,7 +180,7 @@ func TestThinnedServicesAreSignedAgain(t *testing.T) {
 	s := harness.Start(t, harness.Corefile(f.stanza("")+fmt.Sprintf("cache\ndnssec {\nkey file %s\n}\nfile %s example.org", base, zone)))
 	file, otherKey := harness.Presigned(t, zone)
 	others := harness.Start(t, harness.Corefile(f.stanza("")+"onebyone\nfile "+file+" example.org"))
-	f.kill(f.all[0])
+	f.stop(f.all[0])
 	f.settled()
 	resolver := harness.Unbound(t, s.Addr, key)
 	for name, qtype := range map[string]uint16{"_s._tcp.example.org.": dns.TypeSRV, "web.example.org.": dns.TypeHTTPS, "alias.example.org.": dns.TypeSVCB} {
