@@ -9,6 +9,7 @@ import (
 	"github.com/rrhealth/rrhealth/plugin/pool"
 )
 
+// parseMaxAnswers reads the most addresses in an answer.
 func (p *parser) parseMaxAnswers(l Line) error {
 	text, err := l.arg("a number of addresses, 0 for all")
 	if err != nil {
@@ -28,6 +29,8 @@ var actions = map[string]pool.Action{
 
 const allDownForm = "answer, servfail, refused, nodata, drop or the addresses to answer instead"
 
+// parseAllDown reads what is answered when every backend is down: one action, or
+// addresses.
 func (p *parser) parseAllDown(l Line) error {
 	if len(l.args()) == 0 {
 		return l.Errorf("all_down: got nothing, want %s", allDownForm)
@@ -62,6 +65,8 @@ func (p *parser) parseFallback(l Line) error {
 	return nil
 }
 
+// parseMinUp reads a number or a percentage. checkPool and completeFilter compare a
+// number with the backends, which may be on later lines.
 func (p *parser) parseMinUp(l Line) error {
 	text, err := l.arg("a number or a percentage of members")
 	if err != nil {

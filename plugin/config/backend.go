@@ -49,7 +49,8 @@ func (p *parser) parseBackend(l Line) error {
 	return nil
 }
 
-// parseBackendAddrs reads the addresses, and returns the words behind them.
+// parseBackendAddrs reads the addresses, and returns the words behind them. The
+// first word that is not an address ends them.
 func (p *parser) parseBackendAddrs(l Line) (addrs []netip.Addr, rest []string, err error) {
 	rest = l.args()
 	for len(rest) > 0 {
@@ -105,6 +106,7 @@ func (p *parser) parseBackendWord(l Line, words []string, b *pool.Backend) (used
 	return used, nil
 }
 
+// parseCheckAddr reads the address that is probed instead of the one answered.
 func parseCheckAddr(text string) (netip.Addr, error) {
 	addr, err := netip.ParseAddr(text)
 	if err != nil {

@@ -71,6 +71,7 @@ func (l Line) at(word string) Line {
 	return l
 }
 
+// index returns the index of the first line of l's block for the option word, or -1.
 func (l Line) index(word string) int {
 	return slices.IndexFunc(l.Block, func(inner Line) bool { return inner.word() == word })
 }

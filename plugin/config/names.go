@@ -32,7 +32,9 @@ func (p *parser) parseNames() {
 	}
 }
 
-// parseName reads one name.
+// parseName reads one name and returns it in lower case with the final dot. A name
+// that is not complete is not completed: with several zones in a server block that
+// would be a guess.
 func (p *parser) parseName(arg string) (string, error) {
 	name := strings.ToLower(dns.Fqdn(arg))
 	base := strings.TrimPrefix(name, "*.")
@@ -51,6 +53,7 @@ func (p *parser) parseName(arg string) (string, error) {
 	return name, nil
 }
 
+// isASCII reports whether text has only ASCII characters.
 func isASCII(text string) bool {
 	return !strings.ContainsFunc(text, func(r rune) bool { return r > unicode.MaxASCII })
 }

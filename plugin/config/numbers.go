@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// duration reads text, a Go duration on the line l, from least to most.
+// duration reads text, a Go duration on the line l, from least to most. A number
+// without a unit is an error of its own: people write "interval 10".
 func duration(l Line, text string, least, most time.Duration) (time.Duration, error) {
 	d, err := time.ParseDuration(text)
 	if err != nil {
@@ -45,6 +46,7 @@ func number(text string, least, most int) (int, error) {
 	return n, nil
 }
 
+// orNothing quotes a word for an error, or returns "nothing".
 func orNothing(text string) string {
 	if text == "" {
 		return "nothing"

@@ -12,6 +12,9 @@ type Option struct {
 	InCheck bool   // may also be given in the block of a check
 }
 
+// An option is an Option and how it is read. To add one, add a line to options, a
+// reader beside those of its kind, a section in docs/configuration.md, and its
+// errors in testdata/corefile_errors.txt.
 type option struct {
 	Option
 	read  func(*parser, Line) error

@@ -15,6 +15,7 @@ type pace struct {
 	unsure bool // an option could not be read, or an error was reported
 }
 
+// newPace returns a pace of which only the rule is given.
 func newPace(rule verdict.Rule) pace { return pace{Check: monitor.Check{Rule: rule}} }
 
 // parsePace reads one of the options interval, timeout, rise, fall and
@@ -53,6 +54,8 @@ func streak(l Line) (int, error) {
 	return n, nil
 }
 
+// parseInterval reads the interval and, behind it, fast: the interval after a
+// result that contradicts the state.
 func (p *pace) parseInterval(l Line) error {
 	args := l.args()
 	if len(args) != 1 && (len(args) != 3 || args[1] != "fast") {

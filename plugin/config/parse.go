@@ -54,6 +54,7 @@ func Parse(lines []Line, in Block) ([]Stanza, error) {
 	return stanzas, nil
 }
 
+// newParser returns a parser of l with the defaults of a pool.
 func newParser(l Line, in Block) *parser {
 	return &parser{
 		in: in, at: l,

@@ -13,6 +13,7 @@ import (
 // household is given.
 var defaultNetworks = pool.Networks{pool.V4: 24, pool.V6: 56}
 
+// parsePolicy reads the policy and, for sticky, the lengths of client networks.
 func (p *parser) parsePolicy(l Line) error {
 	names := strings.Join(pool.PolicyNames(), ", ")
 	args := l.args()
@@ -32,7 +33,8 @@ func (p *parser) parsePolicy(l Line) error {
 	return nil
 }
 
-// parseNetworks reads what stands behind policy sticky.
+// parseNetworks reads the two lengths behind policy sticky, IPv4 first. A slash
+// before a length is allowed.
 func (p *parser) parseNetworks(l Line, args []string) error {
 	p.Pool.Networks = defaultNetworks
 	if len(args) == 0 {
@@ -64,7 +66,9 @@ func (p *parser) checkPolicy() {
 	}
 }
 
-// checkEffect returns an error if the option on l has no effect in the pool.
+// checkEffect returns an error if the option on l has no effect in the pool. It is
+// an error rather than a warning, since the user expects an effect; a weight that
+// the policy does not use is a warning, so that the policy can be changed alone.
 func (p *parser) checkEffect(l Line) error {
 	named := !p.broken["policy"]
 	switch policy := p.Pool.Policy; {

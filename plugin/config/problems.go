@@ -65,6 +65,7 @@ func (ps *problems) add(l Line, err error) {
 	}
 }
 
+// sorted returns ps as Join does.
 func (ps problems) sorted() problems {
 	rank := make(map[string]int)
 	seen := make(map[problem]bool)

@@ -3,6 +3,7 @@ package config
 import "github.com/rrhealth/rrhealth/plugin/pool"
 
 // parseRecovery reads one of the options slow_start, hold_down and failback.
+// hold_down is at most pool.FlapWindow, after which a failure is forgotten.
 func (p *parser) parseRecovery(l Line) error {
 	recovery := &p.Pool.Recovery
 	var err error
@@ -17,6 +18,7 @@ func (p *parser) parseRecovery(l Line) error {
 	return err
 }
 
+// parseFailback reads when the first tier is answered again after a failover.
 func parseFailback(l Line, recovery *pool.Recovery) error {
 	const want = "auto, manual or a duration such as 5m"
 	text, err := l.arg(want)

@@ -19,6 +19,8 @@ const (
 	tooLong = 2
 )
 
+// parseTTL reads the TTL while all backends are up. 0s is allowed: resolvers
+// do not keep such answers.
 func (p *parser) parseTTL(l Line) error {
 	d, err := oneDuration(l, "a duration such as 30s", 0, math.MaxInt32*time.Second)
 	if err != nil {

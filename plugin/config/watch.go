@@ -38,7 +38,8 @@ func (n Networks) String() string {
 
 const watchForm = "watch CIDR... such as 192.0.2.0/24, or watch any"
 
-// parseWatch reads which addresses a filter may probe.
+// parseWatch reads which addresses a filter may probe. It refuses networks in which
+// no address can be probed: the user would wait for results in vain.
 func (p *parser) parseWatch(l Line) error {
 	if len(l.args()) == 0 {
 		return l.Errorf("watch: got nothing, want %s", watchForm)
