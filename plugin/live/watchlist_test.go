@@ -3,11 +3,13 @@ package live
 import (
 	"errors"
 	"net/netip"
+	"strings"
 	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/rrhealth/rrhealth/plugin/pool"
 	"github.com/rrhealth/rrhealth/plugin/verdict"
 )
 
@@ -123,6 +125,104 @@ func TestAWatchlistIsInherited(t *testing.T) {
 		b.registry.Sweep(old)
 		if len(old.States()) != 2 {
 			t.Errorf("a list that is stopped was swept: %v", old.States())
+		}
+	})
+}
+
+// Without a check nothing is probed, so nothing is learned: all are taken for up.
+func TestAWatchlistWithoutACheckLearnsNothing(t *testing.T) {
+	inBubble(t, "rrhealth example.org {\nwatch any\n}", func(b *bubble) {
+		addr := addrs("192.0.2.1")[0]
+		b.list().Learn = func(netip.Addr) { t.Error("an address is learned") }
+		if h, known, inScope := b.list().Health(addr); h.State != verdict.Unknown || known || !inScope || b.list().Wants(addr) {
+			t.Errorf("%v, known %t, in scope %t, wanted %t; want unknown, false, true, false", h.State, known, inScope, b.list().Wants(addr))
+		}
+	})
+}
+
+// While the next result may change the state, queries see that.
+func TestTheHealthOfASuspectIsChanging(t *testing.T) {
+	inBubble(t, watching, func(b *bubble) {
+		w := b.list()
+		health := func() pool.Health {
+			synctest.Wait()
+			h, _, _ := w.Health(addrs("192.0.2.1")[0])
+			return h
+		}
+		b.registry.Watch(w, addrs("192.0.2.1"))
+		b.until("up", func() bool { return health() == pool.Health{State: verdict.Up} })
+		b.fails(1, syscall.ECONNREFUSED)
+		b.until("a first failure", func() bool { return health() == pool.Health{State: verdict.Up, Changing: true} })
+		b.until("down", func() bool { return health() == pool.Health{State: verdict.Down} })
+	})
+}
+
+// The limit is that of the registry. An address in two lists counts once, and
+// makes room when both have forgotten it.
+func TestTheLimitIsOfAllLists(t *testing.T) {
+	inBubble(t, watching+"\n"+strings.Replace(watching, "example", "other.example", 1), func(b *bubble) {
+		b.registry.WatchLimit = 2
+		r, one, two := b.registry, b.list(), b.block.Watchlists[1]
+		if !r.Watch(one, addrs("192.0.2.1")) || !r.Watch(two, addrs("192.0.2.1", "192.0.2.2")) {
+			t.Error("no room for two addresses")
+		}
+		if r.Watch(one, addrs("192.0.2.2", "192.0.2.3")) {
+			t.Error("there is room for a third address")
+		}
+		if s := r.Status(100); s.Watched != 2 || r.Targets() != 2 {
+			t.Errorf("%d addresses and %d targets, want 2", s.Watched, r.Targets())
+		}
+		for range 11 {
+			time.Sleep(time.Minute)
+			r.Watch(two, addrs("192.0.2.1", "192.0.2.2"))
+			r.Sweep(one)
+			r.Sweep(two)
+		}
+		if len(one.States()) != 0 || r.Watch(one, addrs("192.0.2.3")) {
+			t.Errorf("there is room although the other list has two addresses; this one has %v", one.States())
+		}
+		time.Sleep(forgetAfter + time.Minute)
+		r.Sweep(two)
+		if !r.Watch(one, addrs("192.0.2.3")) {
+			t.Error("no room after both lists have forgotten their addresses")
+		}
+	})
+}
+
+// A reload does not make addresses young: the new list forgets those that were
+// last seen before it, in time.
+func TestAnInheritedAddressIsAsOldAsItWas(t *testing.T) {
+	inBubble(t, watching, func(b *bubble) {
+		b.registry.Watch(b.list(), addrs("192.0.2.1"))
+		time.Sleep(forgetAfter - time.Minute)
+		b.load(watching)
+		b.registry.Sweep(b.list())
+		if len(b.list().States()) != 1 {
+			t.Error("forgotten after nine minutes")
+		}
+		time.Sleep(2 * time.Minute)
+		b.registry.Sweep(b.list())
+		if len(b.list().States()) != 0 || b.registry.Targets() != 0 {
+			t.Errorf("%v and %d targets after eleven minutes, want none", b.list().States(), b.registry.Targets())
+		}
+	})
+}
+
+// In a failed reload the new block is stopped, and the old list goes on.
+func TestAWatchlistGoesOnAfterAFailedReload(t *testing.T) {
+	inBubble(t, watching, func(b *bubble) {
+		state := func(n string) verdict.State { synctest.Wait(); return b.list().States()[addrs(n)[0]] }
+		b.registry.Watch(b.list(), addrs("192.0.2.1"))
+		b.until("up", func() bool { return state("192.0.2.1") == verdict.Up })
+		failed := newBlock(t, watching, b.probe)
+		b.registry.Start(failed)
+		b.registry.Watch(failed.Watchlists[0], addrs("192.0.2.2"))
+		b.registry.Stop(failed)
+		b.fails(1, syscall.ECONNREFUSED)
+		b.until("down", func() bool { return state("192.0.2.1") == verdict.Down })
+		b.load(watching)
+		if got := b.list().States(); len(got) != 1 || got[addrs("192.0.2.1")[0]] != verdict.Down {
+			t.Errorf("after the next reload %v are watched, want 192.0.2.1, down", got)
 		}
 	})
 }
