@@ -122,23 +122,19 @@ func (w *aboveWriter) Write(b []byte) (int, error) {
 // A filterWriter judges the answers that plugins below write.
 type filterWriter struct {
 	dns.ResponseWriter
-	handler  *RRHealth
-	ctx      context.Context
-	query    filter.Query
-	watching watchedContext // room for ctx
+	query filter.Query
+	ctx   watchedContext // in which the plugins below answer
 }
 
-var (
-	_ filter.Below  = (*filterWriter)(nil)
-	_ filter.Signer = (*filterWriter)(nil)
-)
+var _ filter.Server = (*filterWriter)(nil)
 
 // judging returns a writer that judges the answer of plugins below to r, which is
 // for a name of the pool own, if that is not nil, or under the filter f, if that is
 // not.
 func (h *RRHealth) judging(ctx context.Context, w dns.ResponseWriter, r *dns.Msg, own *live.Pool, f *filter.Filter) *filterWriter {
-	j := &filterWriter{ResponseWriter: w, handler: h, ctx: ctx}
-	j.query = filter.Query{Rules: &h.rules, Below: j, Signer: j, Request: r, Filter: f, Own: own, DNSSEC: reply.WantsDNSSEC(r)}
+	j := &filterWriter{ResponseWriter: w}
+	j.ctx.Context, j.ctx.handler, j.ctx.filter = ctx, h, f != nil
+	j.query = filter.Query{Rules: &h.rules, Server: j, Request: r, Filter: f, Own: own, DNSSEC: reply.WantsDNSSEC(r)}
 	if len(h.rules.Pools) > 0 {
 		j.query.Nested = h.nested(ctx)
 	}
@@ -154,12 +150,13 @@ func (w *filterWriter) WriteMsg(m *dns.Msg) error {
 		return w.ResponseWriter.WriteMsg(m)
 	}
 	fast := takesBytes(w.ResponseWriter, w.query.Request)
+	var limits reply.Limits
 	if fast {
-		w.query.Limits, fast = limitsOf(w.RemoteAddr(), w.query.Request)
+		limits, fast = limitsOf(w.RemoteAddr(), w.query.Request)
 	}
 	j := w.query.Judge()
-	result := j.Message(m)
-	done := result.Dropped() || fast && writeResult(w.ResponseWriter, w.query.Request, result)
+	result := j.Message(m, limits)
+	done := result.Dropped() || fast && writeResult(w.ResponseWriter, w.query.Request, result, limits)
 	if !done {
 		m = result.Message()
 	}
@@ -167,30 +164,30 @@ func (w *filterWriter) WriteMsg(m *dns.Msg) error {
 		return nil
 	}
 	if result.Ordered {
-		tellOrdered(w.watching.Context)
+		tellOrdered(w.ctx.Context)
 	}
 	return w.ResponseWriter.WriteMsg(m)
 }
 
 // writeResult writes result, a reply to r, as bytes, and reports whether it could.
-func writeResult(w dns.ResponseWriter, r *dns.Msg, result filter.Result) bool {
+func writeResult(w dns.ResponseWriter, r *dns.Msg, result filter.Result, limits reply.Limits) bool {
 	if handsBack(r) {
 		return false
 	}
 	p := reply.Get()
 	defer p.Put()
-	return result.Pack(p) && send(w, p)
+	return result.Pack(p, limits) && send(w, p)
 }
 
-// Client implements Below.
+// Client implements filter.Below.
 func (w *filterWriter) Client(p *live.Pool, ecs *dns.EDNS0_SUBNET) pool.Client {
-	return clientOf(w.ctx, p, w.ResponseWriter, ecs)
+	return clientOf(&w.ctx, p, w.ResponseWriter, ecs)
 }
 
-// Ordered implements Below.
-func (w *filterWriter) Ordered() bool { return w.watching.ordered.Load() }
+// Ordered implements filter.Below.
+func (w *filterWriter) Ordered() bool { return w.ctx.ordered.Load() }
 
-// Lookup implements Below.
+// Lookup implements filter.Below.
 func (w *filterWriter) Lookup(name string, qtype uint16) *dns.Msg {
 	asked := w.query.Request
 	r := &dns.Msg{
@@ -201,29 +198,29 @@ func (w *filterWriter) Lookup(name string, qtype uint16) *dns.Msg {
 		r.Extra = []dns.RR{dns.Copy(o)}
 	}
 	c := &capture{ResponseWriter: w.ResponseWriter}
-	_, _ = plugin.NextOrFailure(w.handler.Name(), w.handler.Next, w.ctx, c, r)
+	_, _ = plugin.NextOrFailure(w.ctx.handler.Name(), w.ctx.handler.Next, &w.ctx, c, r)
 	return c.msg
 }
 
-// Sign implements Signer.
+// Sign implements filter.Signer.
 func (w *filterWriter) Sign(set []dns.RR) []dns.RR {
-	return w.handler.signer.set(set, serverOf(w.ctx))
+	return w.ctx.handler.signer.set(set, serverOf(&w.ctx))
 }
 
-// Deny implements Signer.
+// Deny implements filter.Signer.
 func (w *filterWriter) Deny(name string, qtype uint16, soa *dns.SOA) []dns.RR {
-	return w.handler.signer.denial(name, qtype, soa, true, serverOf(w.ctx))
+	return w.ctx.handler.signer.denial(name, qtype, soa, true, serverOf(&w.ctx))
 }
 
-// NoData implements Signer.
+// NoData implements filter.Signer.
 func (w *filterWriter) NoData(r *dns.Msg, zone string, ttl uint32) *dns.Msg {
 	if zone == "" {
-		zone = w.handler.zoneOf(strings.ToLower(r.Question[0].Name))
+		zone = w.ctx.handler.zoneOf(strings.ToLower(r.Question[0].Name))
 	}
 	if zone == "" {
 		zone = r.Question[0].Name // a plugin below answers another question
 	}
-	return w.handler.noDataFor(w.ctx, r, zone, ttl)
+	return w.ctx.handler.noDataFor(&w.ctx, r, zone, ttl)
 }
 
 // A capture keeps the message that is written.

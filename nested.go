@@ -70,13 +70,6 @@ func (h *RRHealth) filteredAround(ctx context.Context, r *dns.Msg) bool {
 	return ok && ctx.Value(filterKey{h}) != nil
 }
 
-// watch returns the context in which plugins below are to answer.
-func (w *filterWriter) watch() context.Context {
-	w.watching.Context, w.watching.handler, w.watching.filter = w.ctx, w.handler, w.query.Filter != nil
-	w.ctx = &w.watching
-	return w.ctx
-}
-
 // tellOrdered tells the handler that waits for the answer to the query of ctx, if
 // there is one, that the addresses are in the order in which they are to leave.
 func tellOrdered(ctx context.Context) {

@@ -121,16 +121,16 @@ func bothPaths(t *testing.T, h *RRHealth, m, r *dns.Msg) (fast bool) {
 		want := &packer{addr: addr}
 		w := h.judging(t.Context(), request.NewScrubWriter(r, want), r, h.match(r), h.rules.Filters[0])
 		j := w.query.Judge()
-		result := j.Message(m)
+		result := j.Message(m, reply.Limits{})
 		if result.Dropped() {
 			return false
 		}
-		var ok bool // known only now, so that all of m was judged
-		if w.query.Limits, ok = limitsOf(w.RemoteAddr(), r); !ok {
+		limits, ok := limitsOf(w.RemoteAddr(), r)
+		if !ok {
 			t.Fatalf("no bounds for %T", addr)
 		}
 		got := new(reply.Packet)
-		fast = !handsBack(r) && result.Pack(got)
+		fast = !handsBack(r) && result.Pack(got, limits)
 		out := *result.Message()
 		j.Put()
 		out.Extra = slices.Clone(out.Extra)

@@ -114,7 +114,7 @@ func (h *RRHealth) passOn(ctx context.Context, w dns.ResponseWriter, r *dns.Msg)
 func (h *RRHealth) below(ctx context.Context, w dns.ResponseWriter, r *dns.Msg, own *live.Pool, f *filter.Filter) (int, error) {
 	if f != nil || len(h.rules.Pools) > 0 && ordinary(r) {
 		judging := h.judging(ctx, w, r, own, f)
-		w, ctx = judging, judging.watch()
+		w, ctx = judging, &judging.ctx
 	}
 	return plugin.NextOrFailure(h.Name(), h.Next, ctx, w, r)
 }

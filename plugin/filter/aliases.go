@@ -127,7 +127,7 @@ func (j *Judge) answerOf(m *dns.Msg, name string, p *live.Pool, f pool.Family) *
 	case pool.NoData:
 		if out = j.keepSigned(m, name, p, f); out == nil {
 			out = j.behindAliases(m, name, nil)
-			out.Ns = j.Signer.NoData(j.questionFor(name), p.Zone, NegativeTTL(p, s, f)).Ns
+			out.Ns = j.Server.NoData(j.questionFor(name), p.Zone, NegativeTTL(p, s, f)).Ns
 		}
 	default:
 		if out = j.keepSigned(m, name, p, f); out == nil {
@@ -144,7 +144,7 @@ func (j *Judge) answerOf(m *dns.Msg, name string, p *live.Pool, f pool.Family) *
 // order orders what s has chosen of one family, for the client whose query is
 // answered with it.
 func (j *Judge) order(p *live.Pool, s *pool.Snapshot, f pool.Family, ecs *dns.EDNS0_SUBNET) []int {
-	client := j.Below.Client(p, ecs)
+	client := j.Server.Client(p, ecs)
 	if j.Nested {
 		return p.Aside(nil, s, f, client, NestedTurn(p.Name, j.Request.Question[0].Qtype))
 	}

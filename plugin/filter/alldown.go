@@ -48,7 +48,7 @@ func (j *Judge) replace(m *dns.Msg, i int) (*dns.Msg, bool) {
 // other family that are not down. Only the plugins below know them.
 func (j *Judge) otherFamilyUp(i int) bool {
 	by, other := j.answer.findings[i].by, dns.TypeA+dns.TypeAAAA-j.answer.Sets[i].Type
-	m := j.Below.Lookup(j.answer.Owner(i), other)
+	m := j.Server.Lookup(j.answer.Owner(i), other)
 	if m == nil || m.Rcode != dns.RcodeSuccess {
 		return false
 	}
@@ -71,7 +71,7 @@ func (j *Judge) empty(m *dns.Msg, i int) *dns.Msg {
 	out := *m
 	out.Ns = []dns.RR{start}
 	if set.Signed() && j.DNSSEC {
-		out.Ns = j.Signer.Deny(owner, set.Type, start)
+		out.Ns = j.Server.Deny(owner, set.Type, start)
 		if !j.answer.SignedBy(i, out.Ns) {
 			return nil
 		}
@@ -82,7 +82,7 @@ func (j *Judge) empty(m *dns.Msg, i int) *dns.Msg {
 // startOfAuthority returns a copy of the SOA of the zone that name is in, as
 // the plugins below tell it, or nil.
 func (j *Judge) startOfAuthority(name string) *dns.SOA {
-	m := j.Below.Lookup(name, dns.TypeSOA)
+	m := j.Server.Lookup(name, dns.TypeSOA)
 	if m == nil {
 		return nil
 	}

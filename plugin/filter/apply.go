@@ -87,7 +87,7 @@ func (j *Judge) applyAllDown(s *part, i int) {
 // that of another handler, and no more than max_answers of them.
 func (j *Judge) arrange(s *part, i int, kept reply.List) reply.List {
 	f := s.findings[i].by
-	if kept.Len() > 1 && f.Policy != pool.Sequential && !j.Below.Ordered() {
+	if kept.Len() > 1 && f.Policy != pool.Sequential && !j.Server.Ordered() {
 		var step uint64
 		switch {
 		case f.Policy != pool.Rotate:
@@ -129,7 +129,7 @@ func (j *Judge) resign(s *reply.Section, i int, records []dns.RR) (sigs []dns.RR
 	if !j.DNSSEC || !s.Sets[i].Signed() {
 		return nil, true
 	}
-	sigs = j.Signer.Sign(records)
+	sigs = j.Server.Sign(records)
 	return sigs, s.SignedBy(i, sigs)
 }
 

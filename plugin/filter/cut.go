@@ -35,8 +35,8 @@ func (j *Judge) judgePart(m *dns.Msg) (part *dns.Msg, ok bool) {
 	if j.Filter == nil || len(m.Answer) <= dns.MinMsgSize/shortestRecord || qtype != dns.TypeA && qtype != dns.TypeAAAA {
 		return nil, false
 	}
-	full := j.Limits.Most/shortestRecord + 1
-	if j.Limits.Most == 0 || len(m.Answer) <= full {
+	full := j.limits.Most/shortestRecord + 1
+	if j.limits.Most == 0 || len(m.Answer) <= full {
 		return nil, false
 	}
 	part = new(dns.Msg)
@@ -85,7 +85,7 @@ func (j *Judge) judgeWindow(m *dns.Msg, rrs []dns.RR, start, end, full int) bool
 		return false
 	}
 	first := 0
-	rotates := f.Policy == pool.Rotate && !f.DryRun && !j.Below.Ordered()
+	rotates := f.Policy == pool.Rotate && !f.DryRun && !j.Server.Ordered()
 	if h := rrs[start].Header(); rotates {
 		j.first = turned{turns.next(h.Name, h.Rrtype), true}
 		first = int(j.first.step % uint64(len(set))) // #nosec G115 -- less than the length

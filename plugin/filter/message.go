@@ -14,6 +14,7 @@ import (
 // the next message; it is no part of what leaves.
 type Judge struct {
 	*Query
+	limits             reply.Limits // of the reply, or none
 	answer, additional part
 	marks              []mark // of the sets in the additional section, if records of the answer are left out
 	first              turned // where the first set of the answer begins
@@ -45,8 +46,10 @@ func (j *Judge) Put() {
 	judges.Put(j)
 }
 
-// Message judges m, and returns what leaves instead of it.
-func (j *Judge) Message(m *dns.Msg) Result {
+// Message judges m, and returns what leaves instead of it. If limits are given, by
+// which the server decides, it judges no more of m than is sent.
+func (j *Judge) Message(m *dns.Msg, limits reply.Limits) Result {
+	j.limits = limits
 	if out, ok := j.ledToPool(m); ok {
 		return Result{msg: out, Ordered: true}
 	}

@@ -88,7 +88,7 @@ func (j *Judge) signed(records []dns.RR) []dns.RR {
 	if !j.DNSSEC {
 		return records
 	}
-	return append(records, j.Signer.Sign(records)...)
+	return append(records, j.Server.Sign(records)...)
 }
 
 // applyPool makes the ith set of s, whose owner is a pool's name, what the pool
@@ -115,7 +115,7 @@ func (j *Judge) applyPool(s *part, i int) {
 // resolver names, since what comes along is for all networks (RFC 7871, section
 // 7.3.1).
 func (j *Judge) bystander(p *live.Pool) pool.Client {
-	return j.Below.Client(p, nil)
+	return j.Server.Client(p, nil)
 }
 
 // unemptied returns out, which was made of m, or a denial where out has lost all
@@ -124,5 +124,5 @@ func (j *Judge) unemptied(out, m *dns.Msg) *dns.Msg {
 	if len(out.Answer) > 0 || len(m.Answer) == 0 {
 		return out
 	}
-	return j.Signer.NoData(j.questionFor(m.Question[0].Name), "", reply.NegativeTTL)
+	return j.Server.NoData(j.questionFor(m.Question[0].Name), "", reply.NegativeTTL)
 }

@@ -5,15 +5,12 @@ import (
 
 	"github.com/rrhealth/rrhealth/plugin/live"
 	"github.com/rrhealth/rrhealth/plugin/pool"
-	"github.com/rrhealth/rrhealth/plugin/reply"
 )
 
 // A Query is a query, the answer to which from below is judged.
 type Query struct {
 	Rules   *Rules
-	Below   Below
-	Signer  Signer
-	Limits  reply.Limits // of the reply, or none if the server does not decide by them
+	Server  Server
 	Request *dns.Msg
 	Filter  *Filter    // for the name that was asked, or nil
 	Own     *live.Pool // the pool of the name that was asked, or nil
@@ -22,7 +19,13 @@ type Query struct {
 	Nested  bool       // a judge of the same server block judges what becomes of the answer
 }
 
-// Below is what surrounds a judge.
+// A Server is what surrounds a judge: the plugins below, and the keys.
+type Server interface {
+	Below
+	Signer
+}
+
+// Below is what a judge asks about the query and the plugins below.
 type Below interface {
 	// Lookup asks the plugins below for name and qtype, as the client would. It
 	// returns nil if there is no answer.

@@ -29,10 +29,10 @@ func (r Result) Message() *dns.Msg {
 	return r.judge.unemptied(r.judge.assemble(r.msg), r.msg)
 }
 
-// Pack encodes into p the bytes that the server would send for Message. It reports
-// false if only the message will do.
-func (r Result) Pack(p *reply.Packet) bool {
-	return r.judge != nil && !r.judge.answer.Empty() && r.judge.pack(p, r.msg, r.judge.Limits)
+// Pack encodes into p the bytes that a server with these limits would send for
+// Message. It reports false if only the message will do.
+func (r Result) Pack(p *reply.Packet, limits reply.Limits) bool {
+	return r.judge != nil && !r.judge.answer.Empty() && r.judge.pack(p, r.msg, limits)
 }
 
 // usual is how many records a changed answer has room for without allocating.

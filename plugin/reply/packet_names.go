@@ -25,23 +25,34 @@ func (p *Packet) name(b []byte, name string) []byte {
 	}
 	start := len(b)
 	p.pointer = 0
-	n := strings.IndexByte(name, '.')
-	plain := n > 0 && strings.IndexByte(name[:n], '\\') < 0
-	if plain && !p.compressed && n < 64 && name[n:] == p.parent {
-		// Names in a row usually differ in their first label.
+	// Names in a row usually differ in their first label.
+	if n := len(name) - len(p.parent); p.parent != "" && !p.compressed && isLabel(name, n) && name[n:] == p.parent {
 		from := p.end - p.room
-		b = append(b, byte(n))
+		b = append(b, byte(n)) // #nosec G115 -- at most 63
 		b = append(b, name[:n]...)
 		b = append(b, b[from:p.end]...)
 	} else {
 		b = p.labels(b, name)
 		p.parent, p.room = "", 0
-		if plain {
+		if n := strings.IndexByte(name, '.'); isLabel(name, n) {
 			p.parent, p.room = name[n:], len(b)-start-1-n
 		}
 	}
 	p.owner, p.start, p.end = name, start, len(b)
 	return b
+}
+
+// isLabel reports whether the first n bytes of name are a label without escapes.
+func isLabel(name string, n int) bool {
+	if n <= 0 || n > 63 {
+		return false
+	}
+	for i := range n { // faster than two searches: most labels are short
+		if name[i] == '.' || name[i] == '\\' {
+			return false
+		}
+	}
+	return true
 }
 
 // labels appends a name, compressed if p is, by the rules of dns.Msg's Pack.
