@@ -84,7 +84,11 @@ func FuzzParse(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, block string) {
-		stanzas, err := Parse(text(block), exampleOrg)
+		lines := text(block)
+		for i := range lines {
+			lines[i].Words[0] = "rrhealth"
+		}
+		stanzas, err := Parse(lines, exampleOrg)
 		if err != nil {
 			checkErrorText(t, err)
 			return

@@ -25,8 +25,9 @@ type parser struct {
 	unknown bool            // some options are unknown
 }
 
-// Parse reads the stanzas of one server block, one for each of lines. Its error
-// joins all that are found; see Join.
+// Parse reads the stanzas of one server block, one for each of lines. The first
+// word of each line is the name of the plugin. The error joins all that are found;
+// see Join.
 func Parse(lines []Line, in Block) ([]Stanza, error) {
 	var (
 		stanzas []Stanza
