@@ -164,7 +164,7 @@ func (w *filterWriter) WriteMsg(m *dns.Msg) error {
 		return nil
 	}
 	if result.Ordered {
-		tellOrdered(w.ctx.Context)
+		markOrdered(w.ctx.Context)
 	}
 	return w.ResponseWriter.WriteMsg(m)
 }

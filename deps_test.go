@@ -33,6 +33,35 @@ var foreignInTests = map[string][]string{
 	"plugin/reply": {"github.com/coredns/coredns/request"},
 }
 
+// rootFiles are the files of the root: the plugin's contracts with CoreDNS, one
+// file each. What needs no CoreDNS has a package below plugin/.
+var rootFiles = []string{
+	"below.go",    // the plugins below, and writers of their answers
+	"context.go",  // metadata, clients, nested queries
+	"denial.go",   // NSEC records beside those of the dnssec plugin
+	"fastpath.go", // writers that bytes may pass by
+	"health.go",   // instances of caddy, orphans, readiness
+	"log.go",
+	"metrics.go",
+	"rrhealth.go", // ServeDNS
+	"setup.go",
+	"sign.go",  // the dnssec plugin
+	"stack.go", // the server's goroutines
+	"warn.go",
+}
+
+// A file more in the root is the beginning of a package that has no room yet.
+func TestTheRootHasTheFilesListed(t *testing.T) {
+	files, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	files = slices.DeleteFunc(files, func(file string) bool { return strings.HasSuffix(file, "_test.go") })
+	if !slices.Equal(files, rootFiles) {
+		t.Errorf("files of the root: %v\nwant %v: a new one needs a reason in this test, or a package below plugin/", files, rootFiles)
+	}
+}
+
 // forTests is what the tests of any part may import, and nothing else may.
 const forTests = "internal/lease"
 
@@ -100,8 +129,8 @@ func TestEndToEndTestsKnowNoPackageOfOurs(t *testing.T) {
 	}
 }
 
-// Whoever embeds rrhealth selects plugins; those must not import coremain,
-// which brings the command line of CoreDNS along (see core/dnsserver's doc).
+// A program that embeds rrhealth selects its plugins. They must not import coremain,
+// which would add the command line of CoreDNS to it (see core/dnsserver's doc).
 func TestThePluginDoesNotBringTheCommandLineAlong(t *testing.T) {
 	files, err := filepath.Glob("*.go")
 	if err != nil {

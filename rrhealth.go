@@ -185,7 +185,7 @@ func (h *RRHealth) serve(ctx context.Context, w dns.ResponseWriter, r *dns.Msg, 
 	case pool.Refused:
 		m = reply.Failure(r, dns.RcodeRefused)
 	default:
-		tellOrdered(ctx)
+		markOrdered(ctx)
 		m = reply.Answer(r, s.TTL, choice.Members, order, f)
 		if signing {
 			m.Answer = append(m.Answer, h.signer.set(m.Answer, serverOf(ctx))...)

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"strconv"
+	"sync/atomic"
 
 	"github.com/coredns/coredns/plugin/metadata"
 	"github.com/coredns/coredns/request"
@@ -15,8 +16,9 @@ import (
 	"github.com/rrhealth/rrhealth/plugin/reply"
 )
 
-// What rrhealth publishes for other plugins, and what it reads about the client:
-// the metadata of geoip, the address, and the client subnet option.
+// The context of a query: what rrhealth publishes there for other plugins, what it
+// reads there and elsewhere about the client (metadata of geoip, address, client
+// subnet), and how a handler recognizes a query that plugins below make on its own.
 
 // The labels under which other plugins find what rrhealth publishes.
 const (
@@ -134,4 +136,73 @@ func degrees(text string) (float64, bool) {
 	}
 	d, err := strconv.ParseFloat(text, 64)
 	return d, err == nil
+}
+
+// Nested queries. A plugin below that meets an alias may ask the server for the
+// name at its end, with the context of the query (CoreDNS's upstream package
+// does). If a pool has that name, the handler gets a second query while it waits
+// for the first answer, in which it replaces the addresses of pools in any case.
+// So the second answer neither moves the pool's cursor nor counts: moved twice by
+// each query, a pool of two would give every client the same first address.
+//
+// For the same reason a filter leaves the addresses in the second answer alone and
+// judges them in the first. A cache below keeps what the plugin made of both, and
+// would leave out what is down now for as long as the TTL.
+//
+// If another server block answers the second query, its pool or filter orders the
+// addresses and marks the context: a filter around keeps that order.
+
+// A watchedContext is the context of a query whose answer from below handler
+// is going to look through.
+type watchedContext struct {
+	context.Context
+	handler *RRHealth
+	filter  bool        // set if a filter judges the answer
+	ordered atomic.Bool // by another handler; a cache below may ask in the background
+}
+
+// A watcherKey finds out whether handler looks through the answer.
+type watcherKey struct{ handler *RRHealth }
+
+// A filterKey finds out whether a filter of handler judges the answer.
+type filterKey struct{ handler *RRHealth }
+
+// A watchedKey finds the innermost watchedContext.
+type watchedKey struct{}
+
+// Value implements context.Context.
+func (c *watchedContext) Value(key any) any {
+	switch k := key.(type) {
+	case watcherKey:
+		if k.handler == c.handler {
+			return true
+		}
+	case filterKey:
+		if k.handler == c.handler && c.filter {
+			return true
+		}
+	case watchedKey:
+		return c
+	}
+	return c.Context.Value(key)
+}
+
+// nested reports whether the query of ctx comes from a plugin below h, and h
+// looks through what is made of the answer.
+func (h *RRHealth) nested(ctx context.Context) bool { return ctx.Value(watcherKey{h}) != nil }
+
+// filteredAround reports whether the query r of ctx asks for addresses that a
+// filter of h judges in the answer around. With other types, the additional
+// section of the nested answer is not part of the answer around.
+func (h *RRHealth) filteredAround(ctx context.Context, r *dns.Msg) bool {
+	_, ok := reply.FamilyOf(r.Question[0].Qtype)
+	return ok && ctx.Value(filterKey{h}) != nil
+}
+
+// markOrdered marks the addresses in the answer to the query of ctx as being in
+// the order in which they are to leave, for a handler that waits for that answer.
+func markOrdered(ctx context.Context) {
+	if around, ok := ctx.Value(watchedKey{}).(*watchedContext); ok {
+		around.ordered.Store(true)
+	}
 }
