@@ -208,8 +208,8 @@ func (l *ledger) forgetAggregates() {
 	}
 	there := make(map[Labels]bool)
 	for _, b := range l.blocks {
-		for _, g := range b.Stanzas {
-			there[b.labels(g.Pools[0].Name)] = true
+		for _, s := range b.Stanzas {
+			there[b.labels(s.Pools[0].Name)] = true
 		}
 	}
 	gone := func(labels Labels) bool { return !there[labels] }

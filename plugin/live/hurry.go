@@ -22,15 +22,15 @@ const (
 func (r *Registry) hurry(failed *monitor.Target, members []*member) {
 	hurried, looks := 0, hurryLooks
 	for _, m := range members {
-		b := m.stanza
-		for range b.members {
+		s := m.stanza
+		for range s.members {
 			if hurried == hurriedAtOnce || looks == 0 {
 				return
 			}
 			looks--
 			// Continue where the last failure stopped, so that others are probed.
-			b.hurried = (b.hurried + 1) % len(b.members)
-			if r.hurryMember(&b.members[b.hurried], failed) {
+			s.hurried = (s.hurried + 1) % len(s.members)
+			if r.hurryMember(&s.members[s.hurried], failed) {
 				hurried++
 			}
 		}

@@ -90,8 +90,8 @@ func (r *Registry) Start(b *Block) {
 		w.registry = r
 	}
 	m.Do(func() {
-		for _, g := range b.Stanzas {
-			r.join(g)
+		for _, s := range b.Stanzas {
+			r.join(s)
 		}
 		for i, w := range b.Watchlists {
 			if from := replaced[i]; from != nil {
@@ -162,67 +162,67 @@ func (r *Registry) release(t *monitor.Target, c config.Check) {
 	r.monitor.Load().Release(t)
 }
 
-// join has the backends of b probed. It runs on the monitor's loop.
-func (r *Registry) join(b *Stanza) {
-	b.joined = true
-	for i := range b.members {
-		m := &b.members[i]
+// join has the backends of s probed. It runs on the monitor's loop.
+func (r *Registry) join(s *Stanza) {
+	s.joined = true
+	for i := range s.members {
+		m := &s.members[i]
 		m.targets, m.expires = nil, nil
-		for _, c := range b.Checks {
-			t, u := r.acquire(b.config.Backends[i].CheckAddr, c)
+		for _, c := range s.Checks {
+			t, u := r.acquire(s.config.Backends[i].CheckAddr, c)
 			m.targets = append(m.targets, t)
 			m.expires = append(m.expires, u.expires)
 			u.members = append(u.members, m)
 		}
 		m.begin()
 	}
-	for _, p := range b.Pools {
-		p.counters.remember(&b.config)
+	for _, p := range s.Pools {
+		p.counters.remember(&s.config)
 	}
-	r.rebuild(b)
+	r.rebuild(s)
 }
 
 // leave undoes join for all stanzas. It runs on the monitor's loop. It looks
 // through the members of a target once: all stanzas may use each target.
 func (r *Registry) leave(stanzas []*Stanza) {
-	for _, b := range stanzas {
-		b.joined = false
-		for _, p := range b.Pools {
+	for _, s := range stanzas {
+		s.joined = false
+		for _, p := range s.Pools {
 			if p.wake != nil {
 				p.wake.Stop()
 			}
 		}
 	}
 	done := make(map[*use]bool)
-	for _, b := range stanzas {
-		for i := range b.members {
-			for j, t := range b.members[i].targets {
+	for _, s := range stanzas {
+		for i := range s.members {
+			for j, t := range s.members[i].targets {
 				if u := r.uses[t]; u != nil && !done[u] {
 					done[u] = true
 					u.members = slices.DeleteFunc(u.members, func(o *member) bool { return !o.stanza.joined })
 				}
-				r.release(t, b.Checks[j])
+				r.release(t, s.Checks[j])
 			}
 		}
 	}
 }
 
-// rebuild builds the snapshot of b's pools from the latest verdicts: one for all
+// rebuild builds the snapshot of s's pools from the latest verdicts: one for all
 // of them, unless they have histories. It runs on the monitor's loop.
-func (r *Registry) rebuild(b *Stanza) {
+func (r *Registry) rebuild(s *Stanza) {
 	var room [16]pool.Health
-	health := b.health(room[:0])
-	if b.patient() {
-		for _, p := range b.Pools {
+	health := s.health(room[:0])
+	if s.patient() {
+		for _, p := range s.Pools {
 			r.settle(p, slices.Clone(health))
 		}
 		return
 	}
-	if slices.Equal(health, b.Pools[0].state().Health) {
+	if slices.Equal(health, s.Pools[0].state().Health) {
 		return // as for most at the start: nothing is known yet
 	}
-	s := b.build(health)
-	for _, p := range b.Pools {
-		p.Store(s)
+	next := s.build(health)
+	for _, p := range s.Pools {
+		p.Store(next)
 	}
 }

@@ -22,8 +22,8 @@ func (s sink) Changed(changes []monitor.Change) {
 	if len(moved) > 0 {
 		s.observer.Changed(moved)
 	}
-	for b := range concerned {
-		s.rebuild(b)
+	for stanza := range concerned {
+		s.rebuild(stanza)
 	}
 }
 

@@ -46,8 +46,8 @@ func NewBlock(stanzas []config.Stanza) *Block {
 // Checks yields the checks of all stanzas: those of pools, then those of filters.
 func (b *Block) Checks() iter.Seq[config.Check] {
 	return func(yield func(config.Check) bool) {
-		for _, g := range b.Stanzas {
-			for _, c := range g.Checks {
+		for _, s := range b.Stanzas {
+			for _, c := range s.Checks {
 				if !yield(c) {
 					return
 				}
@@ -90,44 +90,44 @@ type member struct {
 	expires []*expiry // of the certificates that the targets show, nil for those without TLS; written by join
 }
 
-// newStanza makes pools those of s, one for each NAME.
-func newStanza(s *config.Stanza, pools []Pool) *Stanza {
-	g := &Stanza{Pools: make([]*Pool, len(pools)), config: s.Pool, Checks: s.Checks, dryRun: s.DryRun, members: make([]member, len(s.Pool.Backends))}
-	for i := range g.members {
-		g.members[i].stanza, g.members[i].index = g, i
+// newStanza makes pools those of conf, one for each NAME.
+func newStanza(conf *config.Stanza, pools []Pool) *Stanza {
+	s := &Stanza{Pools: make([]*Pool, len(pools)), config: conf.Pool, Checks: conf.Checks, dryRun: conf.DryRun, members: make([]member, len(conf.Pool.Backends))}
+	for i := range s.members {
+		s.members[i].stanza, s.members[i].index = s, i
 	}
-	first := g.build(make([]pool.Health, len(g.members)))
+	first := s.build(make([]pool.Health, len(s.members)))
 	for i := range pools {
 		p := &pools[i]
-		p.stanza, p.Name = g, s.Names[i]
-		p.Init(&g.config, first)
+		p.stanza, p.Name = s, conf.Names[i]
+		p.Init(&s.config, first)
 		p.adopt(p.counters)
-		g.Pools[i] = p
+		s.Pools[i] = p
 	}
-	return g
+	return s
 }
 
 // patient reports whether the snapshots depend on time as well: each pool has a
 // history then, and a snapshot of its own.
-func (b *Stanza) patient() bool { return b.config.Recovery != (pool.Recovery{}) }
+func (s *Stanza) patient() bool { return s.config.Recovery != (pool.Recovery{}) }
 
 // health appends the health of each backend to dst.
-func (b *Stanza) health(dst []pool.Health) []pool.Health {
-	for i := range b.members {
-		dst = append(dst, b.members[i].health())
+func (s *Stanza) health(dst []pool.Health) []pool.Health {
+	for i := range s.members {
+		dst = append(dst, s.members[i].health())
 	}
 	return dst
 }
 
 // build makes the snapshot that follows from health. Under dry_run it takes
 // every backend for up, and what would be answered is in Judged.
-func (b *Stanza) build(health []pool.Health) *pool.Snapshot {
-	s := pool.Build(&b.config, health)
-	if !b.dryRun {
-		return s
+func (s *Stanza) build(health []pool.Health) *pool.Snapshot {
+	next := pool.Build(&s.config, health)
+	if !s.dryRun {
+		return next
 	}
-	served := pool.Build(&b.config, make([]pool.Health, len(health)))
-	served.Judged = s
+	served := pool.Build(&s.config, make([]pool.Health, len(health)))
+	served.Judged = next
 	return served
 }
 
@@ -146,9 +146,9 @@ func (m *member) update() bool {
 // transition returns the transition of m that c has brought about, in the first
 // pool of its stanza.
 func (m *member) transition(c monitor.Change) Transition {
-	b := m.stanza
+	s := m.stanza
 	return Transition{
-		Name: b.Pools[0].Name, Addr: b.config.Backends[m.index].Addr, More: -1,
-		To: m.state, Err: c.Err, Streak: inARow(c), DryRun: b.dryRun,
+		Name: s.Pools[0].Name, Addr: s.config.Backends[m.index].Addr, More: -1,
+		To: m.state, Err: c.Err, Streak: inARow(c), DryRun: s.dryRun,
 	}
 }

@@ -64,18 +64,18 @@ type backendStatus struct {
 func (l *ledger) stanzas() []*stanzaStatus {
 	byLabels := make(map[Labels]*stanzaStatus)
 	for _, b := range l.blocks {
-		for _, g := range b.Stanzas {
-			first := g.Pools[0]
+		for _, stanza := range b.Stanzas {
+			first := stanza.Pools[0]
 			if first.counters.latest != first {
 				continue // a later block continues with its counters
 			}
 			labels := b.labels(first.Name)
 			s := byLabels[labels]
 			if s == nil {
-				s = &stanzaStatus{labels: labels, backends: make(map[netip.Addr]*backendStatus, len(g.members))}
+				s = &stanzaStatus{labels: labels, backends: make(map[netip.Addr]*backendStatus, len(stanza.members))}
 				byLabels[labels] = s
 			}
-			s.add(g, l.left[labels])
+			s.add(stanza, l.left[labels])
 		}
 	}
 	all := make([]*stanzaStatus, 0, len(byLabels))
@@ -88,26 +88,26 @@ func (l *ledger) stanzas() []*stanzaStatus {
 	return all
 }
 
-// add adds a stanza. The totals of its pools are added up later, but not their
+// add adds stanza. The totals of its pools are added up later, but not their
 // first answers. Those of pools that have left the stanza are among them.
-func (s *stanzaStatus) add(b *Stanza, left *leavings) {
+func (s *stanzaStatus) add(stanza *Stanza, left *leavings) {
 	from := len(s.pools)
-	for _, p := range b.Pools {
+	for _, p := range stanza.Pools {
 		if p.counters.latest == p {
 			s.pools = append(s.pools, p)
 		}
 	}
-	for _, c := range b.Checks {
+	for _, c := range stanza.Checks {
 		if s.insecure == nil {
 			s.insecure = make(map[string]bool)
 		}
 		s.insecure[c.Probe.Label] = s.insecure[c.Probe.Label] || c.Probe.Insecure
 	}
-	for i, backend := range b.config.Backends {
-		s.backend(backend.Addr, left).add(b, i, s.pools[from:])
+	for i, backend := range stanza.config.Backends {
+		s.backend(backend.Addr, left).add(stanza, i, s.pools[from:])
 	}
 	for _, p := range s.pools[from:] {
-		if s.allDown = s.allDown || p.state().AllDown; !b.patient() {
+		if s.allDown = s.allDown || p.state().AllDown; !stanza.patient() {
 			break // they share it
 		}
 	}
@@ -126,13 +126,13 @@ func (s *stanzaStatus) backend(addr netip.Addr, left *leavings) *backendStatus {
 	return b
 }
 
-// add adds the ith backend of b, as pools have it.
-func (s *backendStatus) add(b *Stanza, i int, pools []*Pool) {
-	s.patient = s.patient || b.patient()
+// add adds the ith backend of stanza, as pools have it.
+func (s *backendStatus) add(stanza *Stanza, i int, pools []*Pool) {
+	s.patient = s.patient || stanza.patient()
 	for n, p := range pools {
 		counted := p.tally(i)
 		s.first += counted.first.Load()
-		if n > 0 && !b.patient() {
+		if n > 0 && !stanza.patient() {
 			continue // they share the rest
 		}
 		health := p.state().Health[i]
@@ -145,10 +145,10 @@ func (s *backendStatus) add(b *Stanza, i int, pools []*Pool) {
 			s.transitions[to] += uint64(counted.changes[to].Load())
 		}
 	}
-	m := &b.members[i]
+	m := &stanza.members[i]
 	for j, t := range m.targets {
 		s.expires = earlier(s.expires, m.expires[j])
-		label := b.Checks[j].Probe.Label
+		label := stanza.Checks[j].Probe.Label
 		if s.checks == nil {
 			s.checks = make(map[string][]*monitor.Target)
 		}
