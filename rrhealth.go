@@ -3,12 +3,20 @@
 // the list by one with each query.
 //
 // A query looks its name up in a table that was fixed when the Corefile was
-// parsed, loads the pool's latest snapshot (one atomic load), takes the list of
-// the address family, orders and cuts it, and writes. It takes no lock and does
-// no I/O: everything that takes thought was decided when the snapshot was built
-// (plugin/pool). Snapshots are built when verdicts change (health.go), verdicts
-// change when results come in (plugin/monitor, plugin/verdict), and results
-// come from probes (plugin/probe) that no query ever waits for.
+// parsed (plugin/names), loads the pool's latest snapshot (one atomic load), takes
+// the list of the address family, orders and cuts it (plugin/pool), and writes it
+// (plugin/reply). It takes no lock and does no I/O: tiers, min_up, all_down and TTL
+// were decided when the snapshot was built. Snapshots are built when verdicts
+// change (plugin/live), verdicts change when results come in (plugin/monitor,
+// plugin/verdict), and results come from probes (plugin/probe). No query waits for
+// a probe.
+//
+// A query for another name goes to the plugins below. If it is under a filter, or
+// has a pool's name in its answer, plugin/filter judges that answer (below.go).
+//
+// This package has what is about CoreDNS: the Corefile (setup.go), the life cycle
+// of handlers (health.go), writers, metrics, log and DNSSEC. The packages in plugin
+// know nothing of it; plugin/config has the settings they share.
 package rrhealth
 
 import (
@@ -57,10 +65,10 @@ func newHandler(zones []string, stanzas []config.Stanza) *RRHealth {
 	return h
 }
 
-// zoneOf returns the zone whose SOA stands in our negative answers for name:
-// the server block's, or, in a server block for the root, the name itself. An
-// owner above the real zone cut would be thrown away by resolvers; the name
-// itself is always below it.
+// zoneOf returns the zone whose SOA is in negative answers for name: that of the
+// server block, or, in a server block for the root, the name itself. Resolvers
+// reject an SOA above the zone cut, which rrhealth does not know; the name itself
+// is never above it.
 func (h *RRHealth) zoneOf(name string) string {
 	zone := plugin.Zones(h.zones).Matches(strings.TrimPrefix(name, "*."))
 	if zone == "." {
@@ -119,7 +127,7 @@ func (h *RRHealth) below(ctx context.Context, w dns.ResponseWriter, r *dns.Msg, 
 	return plugin.NextOrFailure(h.Name(), h.Next, ctx, w, r)
 }
 
-// match returns the pool that answers r, or nil when r is none of ours.
+// match returns the pool that answers r, or nil.
 func (h *RRHealth) match(r *dns.Msg) *live.Pool {
 	if !ordinary(r) {
 		return nil
@@ -135,8 +143,8 @@ func (h *RRHealth) filterFor(r *dns.Msg) *filter.Filter {
 	return h.rules.Filter(r.Question[0].Name)
 }
 
-// ordinary reports whether r may be our business at all: transfers, updates,
-// notifications and classes other than IN never are.
+// ordinary reports whether a pool or a filter may be concerned with r. None is with
+// transfers, updates, notifications and classes other than IN.
 func ordinary(r *dns.Msg) bool {
 	if r.Opcode != dns.OpcodeQuery || len(r.Question) != 1 {
 		return false

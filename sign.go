@@ -16,15 +16,15 @@ import (
 	"github.com/rrhealth/rrhealth/plugin/reply"
 )
 
-// A signer signs what we made or changed with the keys of the dnssec plugin,
-// which stands below us and has seen neither. Without that plugin it is nil,
-// and signs nothing.
+// A signer signs what rrhealth has made or changed, with the keys of the dnssec
+// plugin. That plugin is below rrhealth and sees neither. Without it, the signer
+// is nil and signs nothing.
 type signer struct {
 	dnssec signs
-	zones  []string // the plugin's, or nil where it is not known where it keeps them
+	zones  []string // the plugin's, or nil if its handler has no field that is known
 }
 
-// signs is what the dnssec plugin's handler does.
+// signs is the handler of the dnssec plugin.
 type signs interface {
 	Sign(state request.Request, now time.Time, server string) *dns.Msg
 }
@@ -37,9 +37,9 @@ func findSigner(config *dnsserver.Config) *signer {
 	return nil
 }
 
-// zonesOfSigner returns the zones of the dnssec plugin, which keeps them to
-// itself. It finds the zone of a record there, but before CoreDNS 1.14 it went
-// by the zone that it was given.
+// zonesOfSigner returns the zones of the dnssec plugin, from a field that it does
+// not export. Since CoreDNS 1.14 the plugin finds the zone of a record itself;
+// before, it used the zone that the caller passed.
 func zonesOfSigner(d signs) (zones []string) {
 	v := reflect.Indirect(reflect.ValueOf(d))
 	if v.Kind() != reflect.Struct {
@@ -53,13 +53,13 @@ func zonesOfSigner(d signs) (zones []string) {
 	return zones
 }
 
-// signedTTL is the TTL that records have while they are signed. The plugin's
-// signatures do not depend on it (they carry a fixed original TTL), but its
-// cache of signatures does: with the TTLs that leave, which count down in the
-// cache below us, there would be a new signature every second.
+// signedTTL is the TTL, in seconds, that records have while they are signed. The
+// plugin's signatures do not depend on it (they have a fixed original TTL), but
+// its cache of signatures does. With the TTLs that leave, which count down in a
+// cache below, there would be a new signature every second.
 const signedTTL = 3600
 
-// serverOf names the server that handles a query, for the plugin's metrics.
+// serverOf returns the server that handles a query, for the plugin's metrics.
 func serverOf(ctx context.Context) string {
 	if s, ok := ctx.Value(dnsserver.Key{}).(*dnsserver.Server); ok {
 		return s.Addr
@@ -67,12 +67,12 @@ func serverOf(ctx context.Context) string {
 	return ""
 }
 
-// set returns the signatures for an RRset, with its owner and TTL, or none
-// when the set is in no zone of the plugin's. The set is not changed.
+// set returns the signatures for an RRset, with its owner and TTL, or none if the
+// set is in no zone of the plugin's. It does not change the set.
 //
-// It is signed in canonical order and in lower case, whatever order and case
-// it leaves in: a signature is good for all of them, and the cache of
-// signatures is keyed by the records as they come.
+// The set is signed in canonical order and in lower case. The signature is valid
+// for every order and case in which it leaves, and the plugin's cache of
+// signatures, which is keyed by the records, needs one entry.
 func (s *signer) set(rrs []dns.RR, server string) []dns.RR {
 	if s == nil || len(rrs) == 0 {
 		return nil

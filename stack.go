@@ -8,22 +8,21 @@ import (
 	"github.com/miekg/dns"
 )
 
-// The server starts a goroutine for each packet. Its stack is of 2 KiB at
-// first, and most queries need more than 4: the runtime makes it larger twice,
-// and the second time copies a dozen frames, each of which it has to look up.
-// Where prometheus, errors or cache stand in the chain, that is a tenth to a
-// fifth of what a query costs the whole server. Asked for in the goroutine's
-// first frames, all the room that is needed comes at once, for next to nothing.
+// The server starts a goroutine for each packet. Its stack has 2 KiB at first, and
+// most queries need more than 4: the runtime makes it larger twice, and the second
+// time copies a dozen frames, each of which it has to look up. With prometheus,
+// errors or cache in the chain, that is a tenth to a fifth of what a query costs
+// the whole server. A large frame at the start of the goroutine makes the runtime
+// reserve all the room at once, while there is almost nothing to copy.
 
-// reserveStack has the goroutines of a server block's UDP listener start with
-// room enough. The place for that is where a plugin may decorate the writer,
-// which is called once for each packet, before anything else. We decorate
-// nothing. CoreDNS has that place since 1.14; with an older one nothing is
-// reserved.
+// reserveStack reserves the stacks of the goroutines of a server block's UDP
+// listener. It does so in a decorator of the writer, which the server calls for
+// each packet before anything else, and which decorates nothing. CoreDNS has
+// decorators since 1.14; with an older one nothing is reserved.
 //
 // A listener has one decorator: that of the last of its server blocks which has
-// any. So where another plugin decorates (shed does), in this block or in one
-// before it, we leave it alone; who comes behind us has its way anyhow.
+// one. If another plugin decorates (shed does), in this block or in one before it,
+// reserveStack leaves its decorator. A plugin that comes later replaces ours.
 func reserveStack(c *caddy.Controller) {
 	for block := *c; block.ServerBlockIndex >= 0; block.ServerBlockIndex-- {
 		at := decoratorOf(dnsserver.GetConfig(&block))
@@ -34,11 +33,11 @@ func reserveStack(c *caddy.Controller) {
 	*decoratorOf(dnsserver.GetConfig(c)) = reserving
 }
 
-// decorator is what a server calls for the decorator of its packets' writers.
+// decorator returns what decorates the writer of each packet of a server.
 type decorator = func(*dnsserver.Server) dns.DecorateWriter
 
-// decoratorOf returns where a server block keeps its decorator, its field
-// UDPDecorateWriterFunc, or nil: it is not there in CoreDNS before 1.14.
+// decoratorOf returns a pointer to the field UDPDecorateWriterFunc of a server
+// block, or nil: CoreDNS before 1.14 does not have it.
 func decoratorOf(config *dnsserver.Config) *decorator {
 	field := reflect.ValueOf(config).Elem().FieldByName("UDPDecorateWriterFunc")
 	if !field.IsValid() {
@@ -61,13 +60,13 @@ func isReserving(decorate decorator) bool {
 	return reflect.ValueOf(decorate).Pointer() == reflect.ValueOf(reserving).Pointer()
 }
 
-// stackRoom is how much reserve reserves, with what there must be beside it: the
-// runtime doubles, so that stacks become 8 KiB.
+// stackRoom is the size of reserve's frame, in bytes. The runtime doubles stacks
+// until it fits, so they become 8 KiB.
 const stackRoom = 4 << 10
 
-// reserve makes the goroutine's stack large enough for stackRoom bytes. To be
-// called is enough: the runtime looks at the size of the frame, whatever of it
-// is used. With 0 nothing is.
+// reserve makes the goroutine's stack large enough for stackRoom bytes. The call
+// is enough, with any n: the runtime goes by the size of the frame, not by how
+// much of it is used.
 //
 //go:noinline
 func reserve(n int) (last byte) {
