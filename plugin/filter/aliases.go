@@ -16,8 +16,8 @@ import (
 const maxAliases = 16
 
 // leadsTo returns the first pool's name to which the aliases in m lead, and the
-// pool. It reports false where they lead to none, or m is about other types than
-// addresses: for these, all that a pool knows is that the name exists.
+// pool. It reports false if they lead to none, or if m is about other types
+// than addresses: of these, a pool only knows that the name exists.
 func (q *Query) leadsTo(m *dns.Msg) (name string, p *live.Pool, ok bool) {
 	if len(q.Rules.Pools) == 0 || m == nil || !m.Response || m.Truncated || len(m.Question) != 1 || len(m.Answer) == 0 {
 		return "", nil, false
@@ -90,9 +90,9 @@ func aliases(m *dns.Msg, end string) []dns.RR {
 	return all
 }
 
-// ledToPool returns what is answered instead of m, whose aliases lead to the name
-// of a pool: what the pool answers, behind the aliases. It returns false where
-// they do not, and nil for no answer at all.
+// ledToPool returns the reply instead of m, whose aliases lead to the name of a
+// pool: the pool's answer behind the aliases, or nil for no reply. It reports
+// false if they lead to no pool.
 func (j *Judge) ledToPool(m *dns.Msg) (out *dns.Msg, ok bool) {
 	name, p, ok := j.leadsTo(m)
 	if !ok {
@@ -104,8 +104,8 @@ func (j *Judge) ledToPool(m *dns.Msg) (out *dns.Msg, ok bool) {
 	return reply.Exists(m, p.Zone), true
 }
 
-// answerOf returns m with what p answers for its addresses of one family, as the
-// owner of which it knows name.
+// answerOf returns m with p's answer for one family. name is the owner of its
+// addresses in m.
 func (j *Judge) answerOf(m *dns.Msg, name string, p *live.Pool, f pool.Family) *dns.Msg {
 	s := p.Snapshot()
 	choice := &s.Choices[f]
@@ -141,8 +141,8 @@ func (j *Judge) answerOf(m *dns.Msg, name string, p *live.Pool, f pool.Family) *
 	return out
 }
 
-// order orders what s has chosen of one family, for the client whose query is
-// answered with it.
+// order orders the members that s has chosen of one family, for the client of
+// the query.
 func (j *Judge) order(p *live.Pool, s *pool.Snapshot, f pool.Family, ecs *dns.EDNS0_SUBNET) []int {
 	client := j.Server.Client(p, ecs)
 	if j.Nested {
@@ -151,7 +151,7 @@ func (j *Judge) order(p *live.Pool, s *pool.Snapshot, f pool.Family, ecs *dns.ED
 	return p.Order(nil, s, f, client)
 }
 
-// subnet returns the client subnet option of the query, or nil where it has none
+// subnet returns the client subnet option of the query, or nil if it has none
 // that is well-formed.
 func (j *Judge) subnet() *dns.EDNS0_SUBNET {
 	if ecs, ok := reply.Subnet(j.Request); ok {
@@ -160,7 +160,7 @@ func (j *Judge) subnet() *dns.EDNS0_SUBNET {
 	return nil
 }
 
-// questionFor returns the query with name in the place of the one asked for.
+// questionFor returns the query with name instead of the name asked for.
 func (j *Judge) questionFor(name string) *dns.Msg {
 	r := *j.Request
 	r.Question = slices.Clone(r.Question)
@@ -174,9 +174,9 @@ func (j *Judge) questionFor(name string) *dns.Msg {
 }
 
 // behindAliases returns m with the aliases that lead to end, and records behind
-// them. The authority section stays where m has answered end as well, since it
-// may prove that an alias is a wildcard's: else it denies end, or refers to
-// others who know nothing of the pool.
+// them. The authority section stays if m has answered end as well, since it may
+// prove that an alias is a wildcard's. Otherwise it denies end, or refers to
+// servers that do not know the pool.
 func (j *Judge) behindAliases(m *dns.Msg, end string, records []dns.RR) *dns.Msg {
 	out := *m
 	out.Rcode = dns.RcodeSuccess
@@ -196,9 +196,9 @@ func answered(m *dns.Msg, name string) bool {
 	})
 }
 
-// keepSigned returns m as it is, but for the order of the addresses of name and
-// their TTL, where the client asks for signatures and another key has made those
-// of the set: it would believe no other. Else it returns nil.
+// keepSigned returns m with the addresses of name in another order and with
+// another TTL, if the client asks for signatures and another key has signed the
+// set: it would believe no other set. Else it returns nil.
 func (j *Judge) keepSigned(m *dns.Msg, name string, p *live.Pool, f pool.Family) *dns.Msg {
 	if !j.DNSSEC || !j.answer.group(m.Answer, addressType) {
 		return nil

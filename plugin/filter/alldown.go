@@ -9,10 +9,9 @@ import (
 	"github.com/rrhealth/rrhealth/plugin/reply"
 )
 
-// replace returns what is answered instead of m, whose i-th set is asked for
-// and is all down: nil for no answer at all. It reports false where the set is
-// to be answered all the same, because the filter says so or because what it
-// says cannot be had.
+// replace returns the reply to a question for the i-th set of m, which is all
+// down, or nil for no reply. It reports false if the set is answered all the
+// same: all_down says so, or what all_down asks for cannot be had.
 func (j *Judge) replace(m *dns.Msg, i int) (*dns.Msg, bool) {
 	f, rrtype := &j.answer.findings[i], j.answer.Sets[i].Type
 	outcome := f.outcome
@@ -79,8 +78,8 @@ func (j *Judge) empty(m *dns.Msg, i int) *dns.Msg {
 	return j.without(&out, i, nil)
 }
 
-// startOfAuthority returns a copy of the SOA of the zone that name is in, as
-// the plugins below tell it, or nil.
+// startOfAuthority returns a copy of the SOA of the zone that name is in, by
+// the answer of the plugins below, or nil.
 func (j *Judge) startOfAuthority(name string) *dns.SOA {
 	m := j.Server.Lookup(name, dns.TypeSOA)
 	if m == nil {
@@ -96,8 +95,8 @@ func (j *Judge) startOfAuthority(name string) *dns.SOA {
 	return nil
 }
 
-// fallback returns m with the filter's own addresses instead of the i-th set,
-// or nil where that cannot be had.
+// fallback returns m with the filter's fallback addresses instead of the i-th
+// set, or nil if another key has signed the set.
 func (j *Judge) fallback(m *dns.Msg, i int) *dns.Msg {
 	f := &j.answer.findings[i]
 	records := fallbackRecords(f.by, j.answer.Owner(i), j.answer.Sets[i].Type, f.ttl)
@@ -112,8 +111,8 @@ func (j *Judge) fallback(m *dns.Msg, i int) *dns.Msg {
 	return j.explained(j.without(&out, i, append(records, sigs...)), "all addresses of this name and type are down: answered the fallback")
 }
 
-// fallbackRecords returns f's own addresses as records of owner and type, or nil
-// where there is none of the type.
+// fallbackRecords returns f's fallback addresses as records of owner and type,
+// or nil if none is of the type.
 func fallbackRecords(f *Filter, owner string, rrtype uint16, ttl uint32) (records []dns.RR) {
 	for _, addr := range f.Fallback {
 		if family, ok := reply.FamilyOf(rrtype); ok && family == pool.FamilyOf(addr) {
@@ -123,8 +122,8 @@ func fallbackRecords(f *Filter, owner string, rrtype uint16, ttl uint32) (record
 	return records
 }
 
-// without makes the answer section of m the one it was, without the i-th set
-// and with records in its place. What stood beside it is about that set.
+// without makes the answer section of m the one that was judged, with records
+// instead of the i-th set. The additional section goes: it is about that set.
 func (j *Judge) without(m *dns.Msg, i int, records []dns.RR) *dns.Msg {
 	j.answer.Replace(i, reply.Edit{Then: j.answer.Hold(records)})
 	m.Answer = j.answer.Append(make([]dns.RR, 0, j.answer.Size()))

@@ -9,8 +9,8 @@ import (
 	"github.com/rrhealth/rrhealth/plugin/reply"
 )
 
-// apply makes of a set what was found. In the additional section no order is
-// dealt and no list is cut.
+// apply edits a set by its finding. In the additional section the order stays,
+// and max_answers does not count.
 func (j *Judge) apply(s *part, i int, answering bool) {
 	set, f := &s.Sets[i], &s.findings[i]
 	if !answering && j.unwanted(i) {
@@ -54,9 +54,9 @@ func (j *Judge) leaveOut(s *part, i int) {
 	}
 }
 
-// applyAllDown makes of a set in the additional section that is all down what
-// the answer to a question for it would be: clients that read only this section
-// get what those get who ask. Where that is no address, the set goes.
+// applyAllDown replaces a set in the additional section that is all down with
+// the answer to a question for it: some clients read only this section. If the
+// answer has no address, the set is left out.
 func (j *Judge) applyAllDown(s *part, i int) {
 	set, f := &s.Sets[i], &s.findings[i]
 	other := j.beside(s.Owner(i), dns.TypeA+dns.TypeAAAA-set.Type)
@@ -83,8 +83,8 @@ func (j *Judge) applyAllDown(s *part, i int) {
 	j.leaveOut(s, i)
 }
 
-// arrange returns records of a set in the order of the policy, unless they are in
-// that of another handler, and no more than max_answers of them.
+// arrange returns records of a set in the order of the policy, unless another
+// server block has put them in order, and no more than max_answers of them.
 func (j *Judge) arrange(s *part, i int, kept reply.List) reply.List {
 	f := s.findings[i].by
 	if kept.Len() > 1 && f.Policy != pool.Sequential && !j.Server.Ordered() {
@@ -121,10 +121,10 @@ func (j *Judge) keep(s *part, i int, places reply.List, ttl uint32) {
 	s.Replace(i, reply.Edit{Keep: places, TTL: ttl, Then: s.Hold(sigs)})
 }
 
-// resign returns signatures of records, which are to leave instead of a set: none
-// where the set has none, or the client does not check them. It returns false
-// where they would be by another key than that of the set, since clients that
-// check would take the records for bogus.
+// resign returns signatures of records that are to leave instead of a set: none
+// if the set has none, or if the client does not ask for them. It reports false
+// if another key has signed the set: clients that check signatures would take
+// the records for bogus.
 func (j *Judge) resign(s *reply.Section, i int, records []dns.RR) (sigs []dns.RR, ok bool) {
 	if !j.DNSSEC || !s.Sets[i].Signed() {
 		return nil, true
@@ -133,8 +133,9 @@ func (j *Judge) resign(s *reply.Section, i int, records []dns.RR) (sigs []dns.RR
 	return sigs, s.SignedBy(i, sigs)
 }
 
-// withdraw makes a set the records kept only. A set that another key has signed
-// is left whole for clients that check: those that are up come first in it.
+// withdraw reduces a set to the records kept. If another key has signed it, it
+// stays whole for clients that check signatures, with the records that are up
+// in front.
 func (j *Judge) withdraw(s *part, i int, kept reply.List) {
 	f := &s.findings[i]
 	var sigs []dns.RR
@@ -168,7 +169,8 @@ func (s *part) upFirst(i int, first reply.List) reply.List {
 	return s.Store(all...)
 }
 
-// countSigned counts what stays of a set because another key has signed it.
+// countSigned counts the addresses of a set that stay because another key has
+// signed it.
 func (f *finding) countSigned() {
 	if f.by != nil && !f.by.DryRun {
 		f.by.Counts.Signed.Add(f.leftOut())

@@ -10,10 +10,10 @@ import (
 )
 
 // A name with ten thousand addresses does not fit a reply over UDP: the server
-// cuts it, sets TC, and the client asks again over TCP. To judge all of them for
-// the fifty that leave would be a cheap way to load the server. So as many are
-// judged as surely fill the reply, and TC is set all the same. What leaves is up,
-// as ever: if the part has too few that are, more are judged, and in the end all.
+// cuts it and sets TC, and the client asks again over TCP. If all of them were
+// judged for the fifty that leave, small packets could load the server. So no
+// more are judged than surely fill the reply, and TC is set. All that leaves is
+// up: if too few of the part are, more are judged, and in the end all.
 
 const (
 	// shortestRecord is an address of the root, or one behind a pointer but for
@@ -28,8 +28,8 @@ const (
 )
 
 // judgePart judges as much of m as fills the reply, and returns a message with
-// only that in it. It reports false, with nothing judged, where the reply may
-// hold all of m or where the part does not tell what is to leave.
+// only that in it. It reports false, with nothing judged, if the reply may hold
+// all of m or if the rest of m decides about the part.
 func (j *Judge) judgePart(m *dns.Msg) (part *dns.Msg, ok bool) {
 	qtype := m.Question[0].Qtype
 	if j.Filter == nil || len(m.Answer) <= dns.MinMsgSize/shortestRecord || qtype != dns.TypeA && qtype != dns.TypeAAAA {
@@ -53,8 +53,8 @@ func (j *Judge) judgePart(m *dns.Msg) (part *dns.Msg, ok bool) {
 	return part, j.judgeStart(part, m.Answer, full)
 }
 
-// oneSet returns where the addresses stand in an answer that has one set of them
-// in one piece. It reports false for any other.
+// oneSet returns the places of the addresses in an answer that has one set of
+// them in one piece. It reports false for any other.
 func oneSet(rrs []dns.RR) (start, end int, ok bool) {
 	start = slices.IndexFunc(rrs, func(rr dns.RR) bool { return rr != nil && judgedType(rr.Header().Rrtype) })
 	if start < 0 || start > longestStart {
@@ -77,8 +77,8 @@ func oneSet(rrs []dns.RR) (start, end int, ok bool) {
 	return start, end, rrtype == dns.TypeA || rrtype == dns.TypeAAAA
 }
 
-// judgeWindow judges a part of the set that stands from start to end in rrs,
-// and makes it the answer of m. Its first record is the one whose turn it is.
+// judgeWindow judges a part of the set from start to end in rrs, and makes it
+// the answer of m. The part begins with the record whose turn it is.
 func (j *Judge) judgeWindow(m *dns.Msg, rrs []dns.RR, start, end, full int) bool {
 	set, f := rrs[start:end], j.filterOf(rrs[start].Header().Name)
 	if f.MaxAnswers > 0 || j.poolOf(rrs[start].Header().Name) != nil {
@@ -125,8 +125,8 @@ func (j *Judge) judgeStart(m *dns.Msg, rrs []dns.RR, full int) bool {
 	return false
 }
 
-// leaving returns how many records of the answer leave. It reports false where
-// the rest, which has not been judged, has a say in that.
+// leaving returns how many records of the answer leave. It reports false if
+// that depends on the rest, which has not been judged.
 func (j *Judge) leaving(rest []dns.RR) (n int, ok bool) {
 	down := make([]int, 0, fewDown)
 	for i := range j.answer.Sets {

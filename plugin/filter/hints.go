@@ -12,7 +12,7 @@ import (
 	"github.com/rrhealth/rrhealth/plugin/reply"
 )
 
-// judgeHints does it for a set of HTTPS or SVCB records.
+// judgeHints finds out which hints in a set of HTTPS or SVCB records are down.
 func (j *Judge) judgeHints(s *part, i int, f *finding) {
 	for _, place := range s.At(i) {
 		rr := s.RRs[place]
@@ -41,9 +41,9 @@ func (f *finding) notePoolHint(p *live.Pool, addr netip.Addr) {
 	}
 }
 
-// poolHints returns a copy of rr, a record with hints, of which the target is p's,
-// with the addresses that p answers in their place, or nil where it has those.
-// Those that p answers though they are down are no hints.
+// poolHints returns a copy of rr, whose target is p's name, with the addresses
+// that p answers as hints, or nil if it has those. Addresses that p answers
+// although they are down are no hints.
 func (j *Judge) poolHints(rr dns.RR, p *live.Pool, step uint64, signed bool) dns.RR {
 	s := p.Snapshot()
 	same := true
@@ -67,8 +67,8 @@ func (j *Judge) poolHints(rr dns.RR, p *live.Pool, step uint64, signed bool) dns
 	return mended
 }
 
-// applyHints makes of an SVCB or HTTPS set the records kept, without hints that
-// are down, and with those of pools' names that the pools answer.
+// applyHints reduces an SVCB or HTTPS set to the records kept, without hints
+// that are down, and with a pool's addresses as the hints of its name.
 func (j *Judge) applyHints(s *part, i int, kept reply.List) {
 	set, f := &s.Sets[i], &s.findings[i]
 	same := kept.Len() == set.At.Len()
@@ -101,8 +101,8 @@ func (j *Judge) applyHints(s *part, i int, kept reply.List) {
 	}
 }
 
-// hinter returns what makes a copy of a record of a set with the hints that it is
-// to have, or nil where it has those.
+// hinter returns a function that returns a copy of a record of a set with the
+// hints that it is to have, or nil if it has those.
 func (j *Judge) hinter(s *part, i int) func(dns.RR) dns.RR {
 	set, f := &s.Sets[i], &s.findings[i]
 	down := func(addr netip.Addr) bool {

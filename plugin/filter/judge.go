@@ -70,8 +70,8 @@ func (j *Judge) judge(s *part, i int) *finding {
 	return f
 }
 
-// filterOf returns the filter for owner, or nil. A target may be the business of
-// another filter than the name that was asked.
+// filterOf returns the filter for owner, or nil. Another filter than that of
+// the name asked for may judge a target.
 func (j *Judge) filterOf(owner string) *Filter {
 	if j.Filter != nil && len(j.Rules.Filters) > 1 {
 		if own := j.Rules.Filter(owner); own != nil {
@@ -104,7 +104,7 @@ func (f *finding) note(c condition) {
 	}
 }
 
-// judged reports whether the filter has a say in what leaves of the set.
+// judged reports whether the filter decides what leaves of the set.
 func (f *finding) judged() bool { return f.by != nil && !f.overlooked && !f.by.DryRun }
 
 // kept returns those records of the set that stay.
@@ -116,7 +116,7 @@ func (f *finding) kept(t *reply.Set) reply.List {
 }
 
 // leftOut returns how many addresses of a set, and records with a target, are
-// left out where what is down in it is.
+// left out.
 func (f *finding) leftOut() (addresses, targets uint64) {
 	if f.outcome == pool.Served {
 		return uint64(f.down), uint64(f.downTargets)
@@ -124,8 +124,8 @@ func (f *finding) leftOut() (addresses, targets uint64) {
 	return uint64(f.down), 0 // hints of records that stay
 }
 
-// allDown returns the set that the question is about when all of it is down,
-// else none.
+// allDown returns the set that the question is about if all of it is down, else
+// reply.None.
 func (j *Judge) allDown(qtype uint16) int {
 	asked := reply.None
 	if !judgedType(qtype) {
@@ -143,7 +143,8 @@ func (j *Judge) allDown(qtype uint16) int {
 	return asked
 }
 
-// whyAllDown words that all records of the type are down.
+// whyAllDown returns the text for a reply in which all records of the type are
+// down.
 func whyAllDown(rrtype uint16) string {
 	if targetType(rrtype) {
 		return "the targets of all records of this name and type are down"

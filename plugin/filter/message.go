@@ -21,7 +21,7 @@ type Judge struct {
 	arranged           bool   // addresses of the answer are in the order of a policy
 }
 
-// turned is how far the first set of the answer is to be turned, where that is
+// turned is how far the first set of the answer is to be turned, if that is
 // known before it is judged.
 type turned struct {
 	step  uint64
@@ -68,8 +68,8 @@ func (j *Judge) Message(m *dns.Msg, limits reply.Limits) Result {
 	return Result{judge: j, msg: m, Ordered: j.arranged}
 }
 
-// judgeAnswer finds out about each set in m that is to be judged, and returns m
-// or, where the server cuts the reply, a part of it that is enough.
+// judgeAnswer judges the sets in m, and returns m or, if the server cuts the
+// reply, a part of it that is enough.
 func (j *Judge) judgeAnswer(m *dns.Msg) *dns.Msg {
 	if part, ok := j.judgePart(m); ok {
 		return part
@@ -84,8 +84,8 @@ func (j *Judge) judgeAnswer(m *dns.Msg) *dns.Msg {
 	return m
 }
 
-// judgeSets finds out about each set in the answer section of m but those that
-// have targets, of which the additional section may know.
+// judgeSets judges the sets in the answer section of m, but for those with
+// targets, which may be in the additional section.
 func (j *Judge) judgeSets(m *dns.Msg) {
 	j.answer.group(m.Answer, judgedType)
 	for i := range j.answer.Sets {
@@ -95,8 +95,8 @@ func (j *Judge) judgeSets(m *dns.Msg) {
 	}
 }
 
-// judgeAdditional finds out about the sets in the additional section of m that
-// clients are to use.
+// judgeAdditional judges the sets in the additional section of m that clients
+// are to use.
 func (j *Judge) judgeAdditional(m *dns.Msg) {
 	if !slices.ContainsFunc(m.Extra, hasAddresses) {
 		return
@@ -131,7 +131,7 @@ func refers(m *dns.Msg) bool {
 	})
 }
 
-// applyTo makes of each set in m what was found.
+// applyTo edits each set in m by its finding.
 func (j *Judge) applyTo(m *dns.Msg) {
 	for i := range j.answer.Sets {
 		j.apply(&j.answer, i, true)
@@ -142,8 +142,8 @@ func (j *Judge) applyTo(m *dns.Msg) {
 	}
 }
 
-// pointsElsewhere reports whether rr is of a type whose target's addresses
-// stand in the additional section for clients to use.
+// pointsElsewhere reports whether rr is of a type whose target's addresses are
+// in the additional section for clients to use.
 func pointsElsewhere(rr dns.RR) bool {
 	if rr == nil {
 		return false

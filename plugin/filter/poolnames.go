@@ -8,10 +8,10 @@ import (
 	"github.com/rrhealth/rrhealth/plugin/reply"
 )
 
-// A pool's name is the pool's everywhere in an answer from below: at the
-// end of a chain of aliases, in the additional section, as the target of hints.
-// What a zone file or a cache has for it there may be down, and resolvers keep
-// what they are given beside an answer.
+// A pool's name has the pool's addresses everywhere in an answer from below: at
+// the end of a chain of aliases, in the additional section, as the target of
+// hints. The addresses that a zone file or a cache has for it may be down, and
+// resolvers keep the addresses beside an answer.
 
 // poolOf returns the pool to which name belongs, or nil.
 func (q *Query) poolOf(name string) *live.Pool {
@@ -52,8 +52,8 @@ func (q *Query) concerned(rrs []dns.RR) bool {
 	return false
 }
 
-// turn returns where the rotation stands of addresses that come along with the
-// answer, as owner's of the type given, and moves it on.
+// turn returns the step of the rotation for owner and type, addresses of which
+// come along with the answer, and moves the rotation on.
 func (j *Judge) turn(owner string, rrtype uint16) uint64 {
 	if j.Nested {
 		return NestedTurn(owner, rrtype)
@@ -61,9 +61,9 @@ func (j *Judge) turn(owner string, rrtype uint16) uint64 {
 	return turns.next(owner, rrtype)
 }
 
-// keepIfSigned keeps the records of the ith set of s, the addresses that p answers
-// first, where the signatures of records, which would be answered instead, would
-// not be by the key that signed the set. Else it returns those signatures.
+// keepIfSigned keeps the records of the ith set of s, those that p answers
+// first, if the signatures of records, which would leave instead, are not by
+// the key that signed the set. Else it returns those signatures.
 func (j *Judge) keepIfSigned(s *part, i int, p *live.Pool, f pool.Family, records []dns.RR) (sigs []dns.RR, kept bool) {
 	sigs, ok := j.resign(&s.Section, i, records)
 	if ok {
@@ -91,8 +91,9 @@ func (j *Judge) signed(records []dns.RR) []dns.RR {
 	return append(records, j.Server.Sign(records)...)
 }
 
-// applyPool makes the ith set of s, whose owner is a pool's name, what the pool
-// answers. Where that is no address, the set is left out: clients that need it ask.
+// applyPool replaces the ith set of s, whose owner is a pool's name, with what
+// the pool answers. If that is no address, the set is left out: clients that
+// need it ask.
 func (j *Judge) applyPool(s *part, i int) {
 	p, owner, rrtype := s.findings[i].pool, s.Owner(i), s.Sets[i].Type
 	snapshot := p.Snapshot()
@@ -112,14 +113,14 @@ func (j *Judge) applyPool(s *part, i int) {
 
 // bystander returns the client for whom the addresses of p come along with an
 // answer about something else: the sender of the query, not the network that a
-// resolver names, since what comes along is for all networks (RFC 7871, section
+// resolver names, since these addresses are for all networks (RFC 7871, section
 // 7.3.1).
 func (j *Judge) bystander(p *live.Pool) pool.Client {
 	return j.Server.Client(p, nil)
 }
 
-// unemptied returns out, which was made of m, or a denial where out has lost all
-// that it answered.
+// unemptied returns out, which was made of m, or a denial if out has lost all
+// its answers.
 func (j *Judge) unemptied(out, m *dns.Msg) *dns.Msg {
 	if len(out.Answer) > 0 || len(m.Answer) == 0 {
 		return out

@@ -5,7 +5,7 @@ import (
 	"sync/atomic"
 )
 
-// turns says where the rotation of names stands that other plugins answer.
+// turns is the rotation of the names that other plugins answer.
 var turns = newRotation()
 
 // A rotation counts the answers for each name and type, without knowing which
@@ -19,9 +19,9 @@ type rotation struct {
 
 func newRotation() *rotation { return &rotation{seed: rand.Uint64()} }
 
-// next returns where the rotation of owner stands, and moves it on. Each name
-// starts somewhere else, and elsewhere in each process: replicas that start
-// together would otherwise all favour the same address.
+// next returns the step of the rotation for owner and type, and moves it on.
+// Each name starts at a step of its own, and at another one in each process:
+// replicas that start together would otherwise all favor the same address.
 func (r *rotation) next(owner string, rrtype uint16) uint64 {
 	h := r.hash(owner, rrtype)
 	counter := &r.counters[h%uint64(len(r.counters))]

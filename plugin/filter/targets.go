@@ -24,8 +24,8 @@ func hintType(t uint16) bool { return t == dns.TypeHTTPS || t == dns.TypeSVCB }
 // Those of MX are not: senders try the next, and come again later.
 func targetType(t uint16) bool { return t == dns.TypeSRV || hintType(t) }
 
-// targetOf returns the name at which the addresses for rr stand, or "" where rr
-// names none.
+// targetOf returns the name that has the addresses for rr, or "" if rr names
+// none.
 func targetOf(rr dns.RR) string {
 	switch rr := rr.(type) {
 	case *dns.SRV:
@@ -42,8 +42,9 @@ func targetOf(rr dns.RR) string {
 	return ""
 }
 
-// svcbTarget returns the target of rr, which may be its owner (RFC 9460, section
-// 2.5.2). As an alias, "." says that there is no such service (section 2.5.1).
+// svcbTarget returns the target of rr, which may be its owner (RFC 9460,
+// section 2.5.2). The target "." of an alias means that there is no such
+// service (section 2.5.1).
 func svcbTarget(rr *dns.SVCB) string {
 	switch {
 	case rr.Target != ".":
@@ -54,7 +55,7 @@ func svcbTarget(rr *dns.SVCB) string {
 	return rr.Hdr.Name
 }
 
-// judgeTargets finds out which records of the set, of SRV, HTTPS or SVCB, have a
+// judgeTargets finds out which records of a set of SRV, HTTPS or SVCB have a
 // target that is down.
 func (j *Judge) judgeTargets(s *part, i int, f *finding) {
 	from := s.Begin()
@@ -73,17 +74,17 @@ func (j *Judge) judgeTargets(s *part, i int, f *finding) {
 	f.outcome = outcomeOf(&f.by.Settings, s.Sets[i].At.Len(), f.up.Len())
 }
 
-// An outlook is how the target of a record is.
+// An outlook is the health of a record's target.
 type outlook struct {
 	watched bool // all that follows is known
 	down    bool // there is no address that is not down
 	ttl     uint32
 }
 
-// target returns how name is, for a record that is f's business. A pool knows. Of
-// other names the additional section has the addresses, or it has not: then
-// nothing is known, and nothing is asked, since that would cost every query as
-// many lookups as there are targets.
+// target returns the outlook for name, the target of a record that f judges. A
+// pool knows its own. The addresses of other names are in the additional
+// section, or the outlook is unknown: a lookup for each target would be paid by
+// every query.
 func (j *Judge) target(f *Filter, name string) (o outlook) {
 	if name == "" {
 		return o
@@ -119,8 +120,8 @@ func (j *Judge) beside(name string, rrtype uint16) *finding {
 	return &j.additional.findings[i]
 }
 
-// A mark says of an address set in the additional section whether a record that
-// stays, and one that was left out, names its owner as its target.
+// A mark is about an address set in the additional section: whether its owner
+// is the target of a record that stays, and of one that is left out.
 type mark struct{ wanted, unwanted bool }
 
 // markTargets notes which addresses in the additional section belong to targets
