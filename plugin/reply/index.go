@@ -3,6 +3,7 @@ package reply
 import (
 	"math/bits"
 	"math/rand/v2"
+	"slices"
 )
 
 // fewSets is how many sets are found by comparing with each.
@@ -63,6 +64,7 @@ func (x *setIndex) add(s *Section, slot int, hash uint32) {
 	if len(s.Sets) <= fewSets {
 		return
 	}
+	s.Sets = slices.Grow(s.Sets, len(s.RRs)-len(s.Sets)) // at once: there are many
 	if cap(x.slots) < x.size {
 		x.slots = make([]setSlot, x.size)
 	}
