@@ -127,3 +127,49 @@ func BenchmarkGroup(b *testing.B) {
 		}
 	}
 }
+
+// A set is signed by the plugin at hand if one of its signatures is by the same key:
+// tag, algorithm and zone, in any case. Signatures of another type or owner are not
+// the set's.
+func TestSetsSignedByAKey(t *testing.T) {
+	const sig = " 30 IN RRSIG A 13 3 3600 20301231000000 20200101000000 "
+	var s Section
+	s.Group([]dns.RR{
+		rr(t, "a.example.org. 30 IN A 192.0.2.1"),
+		rr(t, "A.example.org."+sig+"1 example.org. AAAA"),
+		rr(t, "a.example.org."+sig+"2 Example.Org. AAAA"),
+		rr(t, "b.example.org."+sig+"3 example.org. AAAA"),
+		rr(t, "a.example.org. 30 IN RRSIG AAAA 13 3 3600 20301231000000 20200101000000 4 example.org. AAAA"),
+		rr(t, "c.example.org. 30 IN A 192.0.2.1"),
+	}, wanted)
+	set := s.Find("a.example.org.", dns.TypeA)
+	if s.SetOf(0) != set || s.SetOf(1) != set || s.SetOf(2) != set || s.SetOf(3) != None || s.SetOf(4) != None {
+		t.Errorf("records are in the sets %v", s.setOf)
+	}
+	var tags []uint16
+	for have := range s.Signatures(set) {
+		tags = append(tags, have.KeyTag)
+	}
+	if !slices.Equal(tags, []uint16{1, 2}) {
+		t.Errorf("signatures by %v, want 1 and 2", tags)
+	}
+	for _, tc := range []struct {
+		name, sig string
+		want      bool
+	}{
+		{"its key", sig + "2 example.org. BBBB", true},
+		{"a key of another tag", sig + "3 example.org. BBBB", false},
+		{"a key of another zone", sig + "2 org. BBBB", false},
+		{"a key of another algorithm", strings.Replace(sig, "13", "8", 1) + "2 example.org. BBBB", false},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			sigs := []dns.RR{rr(t, "a.example.org. 30 IN A 192.0.2.1"), rr(t, "a.example.org."+tc.sig)}
+			if got := s.SignedBy(set, sigs); got != tc.want {
+				t.Errorf("signed by %s: %t, want %t", sigs[1], got, tc.want)
+			}
+			if s.SignedBy(s.Find("c.example.org.", dns.TypeA), sigs) {
+				t.Error("a set without signatures is signed")
+			}
+		})
+	}
+}
