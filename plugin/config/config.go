@@ -68,6 +68,6 @@ type Check struct {
 
 // A Block is what stanzas need of their server block.
 type Block struct {
-	Zones []string // in lower case, with the final dot; names must be inside one
+	Zones []string // at least one; in lower case, with the final dot; names must be inside one
 	Root  string   // directory that relative file names start from; "" for the working directory
 }
