@@ -136,6 +136,9 @@ func (b *bubble) fails(n int, err error) {
 // answered returns the addresses that are answered now, each by its last number.
 func (b *bubble) answered() string {
 	synctest.Wait()
+	if b.pool == nil {
+		return "by no pool"
+	}
 	var all []string
 	for _, m := range b.pool.Snapshot().Choices[pool.V4].Members {
 		all = append(all, strings.TrimPrefix(m.Addr.String(), "192.0.2."))
