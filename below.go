@@ -8,40 +8,11 @@ import (
 	"github.com/coredns/coredns/plugin"
 	"github.com/miekg/dns"
 
-	"github.com/rrhealth/rrhealth/plugin/discover"
 	"github.com/rrhealth/rrhealth/plugin/filter"
 	"github.com/rrhealth/rrhealth/plugin/live"
 	"github.com/rrhealth/rrhealth/plugin/pool"
 	"github.com/rrhealth/rrhealth/plugin/reply"
 )
-
-// serveOther lets the plugins below answer types other than A and AAAA for a name
-// of p. The name exists in what leaves, and its hints are those that p answers.
-func (h *RRHealth) serveOther(ctx context.Context, w dns.ResponseWriter, r *dns.Msg, p *live.Pool) (int, error) {
-	if discover.OwnQuestion(r) {
-		return write(w, reply.Failure(r, dns.RcodeRefused))
-	}
-	if h.Next != nil {
-		other := &otherWriter{ResponseWriter: w, handler: h, pool: p, ctx: ctx, dnssec: reply.WantsDNSSEC(r)}
-		rcode, err := h.below(ctx, other, r, p, nil)
-		if other.wrote || !nothingBelow(rcode, err) {
-			return rcode, err
-		}
-	}
-	p.CountAnswer(pool.NoData)
-	if q := r.Question[0]; q.Qtype == dns.TypeSOA && strings.EqualFold(q.Name, p.Zone) {
-		m := reply.NoData(r, p.Zone, reply.NegativeTTL)
-		m.Answer, m.Ns = m.Ns, nil
-		if h.signer != nil && reply.WantsDNSSEC(r) {
-			m.Answer = append(m.Answer, h.signer.set(m.Answer, serverOf(ctx))...)
-		}
-		return write(w, m)
-	}
-	m := h.noData(ctx, r, p.Zone)
-	ecs, _ := reply.Subnet(r)
-	reply.EchoSubnet(m, r, ecs, 0)
-	return write(w, m)
-}
 
 // nothingBelow reports whether rcode and err, with nothing written, mean that no
 // plugin below answers for the name. Plugins such as cache and dnssec only pass

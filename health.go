@@ -2,7 +2,6 @@ package rrhealth
 
 import (
 	"fmt"
-	"iter"
 	"net/netip"
 	"slices"
 	"sync"
@@ -10,11 +9,9 @@ import (
 	"time"
 
 	"github.com/coredns/caddy"
-	"github.com/miekg/dns"
 
 	"github.com/rrhealth/rrhealth/plugin/discover"
 	"github.com/rrhealth/rrhealth/plugin/live"
-	"github.com/rrhealth/rrhealth/plugin/reply"
 )
 
 // readyWithin is how long Ready waits for first results.
@@ -140,17 +137,6 @@ func (l *lifecycle) stopLocked(h *RRHealth) {
 	l.observer.durations.keep(l.checkLabels())
 }
 
-// inspect starts the inspection of the zones below each handler that has had none.
-func (l *lifecycle) inspect() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for h := range l.handlers {
-		if h.inspection == nil && len(h.rules.Pools) > 0 && h.Next != nil {
-			h.inspection = h.inspect()
-		}
-	}
-}
-
 // cancelInspections cancels the inspections of all handlers of i, so that they
 // end together: they are stopped one by one, and each may wait for a silent
 // upstream. l.mu is held.
@@ -160,27 +146,6 @@ func (l *lifecycle) cancelInspections(i *instance) {
 			h.inspection.Cancel()
 		}
 	}
-}
-
-// inspect starts to ask the plugins below whether they sign the zones of h's
-// pools.
-func (h *RRHealth) inspect() *discover.Inspection {
-	pools := make([]iter.Seq[string], len(h.block.Stanzas))
-	for i, s := range h.block.Stanzas {
-		pools[i] = func(yield func(string) bool) {
-			for _, p := range s.Pools {
-				if !yield(p.Name) {
-					return
-				}
-			}
-		}
-	}
-	return discover.Inspect(discover.InspectConfig{
-		Pools: pools, Below: h.ask, Foreign: h.warnForeign, Warn: log.Warningf,
-		Ours: func(name string, sig *dns.RRSIG) bool {
-			return reply.SameKey(sig, h.signer.set([]dns.RR{reply.SOA(name, reply.NegativeTTL)}, ""))
-		},
-	})
 }
 
 // checkLabels returns the labels of all checks in use. l.mu is held.

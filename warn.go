@@ -2,14 +2,18 @@ package rrhealth
 
 import (
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 
 	"github.com/coredns/coredns/core/dnsserver"
+	"github.com/miekg/dns"
 
 	"github.com/rrhealth/rrhealth/plugin/config"
+	"github.com/rrhealth/rrhealth/plugin/discover"
 	"github.com/rrhealth/rrhealth/plugin/live"
 	"github.com/rrhealth/rrhealth/plugin/pool"
+	"github.com/rrhealth/rrhealth/plugin/reply"
 )
 
 // warn logs what in the server block cannot work as it was probably meant.
@@ -79,4 +83,36 @@ func (h *RRHealth) warnForeign(zone string, names []string) {
 		first = fmt.Sprintf("%s and %d more", first, more)
 	}
 	log.Warningf("answers of pool %s will be bogus for validating resolvers: zone %s is signed below rrhealth and %s", first, zone, why)
+}
+
+// inspect starts the inspection of the zones below each handler that has had none.
+func (l *lifecycle) inspect() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for h := range l.handlers {
+		if h.inspection == nil && len(h.rules.Pools) > 0 && h.Next != nil {
+			h.inspection = h.inspect()
+		}
+	}
+}
+
+// inspect starts to ask the plugins below whether they sign the zones of h's
+// pools.
+func (h *RRHealth) inspect() *discover.Inspection {
+	pools := make([]iter.Seq[string], len(h.block.Stanzas))
+	for i, s := range h.block.Stanzas {
+		pools[i] = func(yield func(string) bool) {
+			for _, p := range s.Pools {
+				if !yield(p.Name) {
+					return
+				}
+			}
+		}
+	}
+	return discover.Inspect(discover.InspectConfig{
+		Pools: pools, Below: h.ask, Foreign: h.warnForeign, Warn: log.Warningf,
+		Ours: func(name string, sig *dns.RRSIG) bool {
+			return reply.SameKey(sig, h.signer.set([]dns.RR{reply.SOA(name, reply.NegativeTTL)}, ""))
+		},
+	})
 }
