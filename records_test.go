@@ -31,33 +31,8 @@ func refers(m *dns.Msg) bool {
 	})
 }
 
-// pointsElsewhere reports whether rr is of a type whose target's addresses
-// stand in the additional section for clients to use.
-func pointsElsewhere(rr dns.RR) bool {
-	if rr == nil {
-		return false
-	}
-	switch rr.Header().Rrtype {
-	case dns.TypeSRV, dns.TypeMX, dns.TypeSVCB, dns.TypeHTTPS:
-		return true
-	}
-	return false
-}
-
-// judgedType reports whether sets of type t are judged in an answer section.
-func judgedType(t uint16) bool { return addressType(t) || t == dns.TypeSRV }
-
-// addressType reports whether records of type t have addresses, or hints.
-func addressType(t uint16) bool {
-	return t == dns.TypeA || t == dns.TypeAAAA || hintType(t)
-}
-
 // hintType reports whether the addresses in records of type t are hints.
 func hintType(t uint16) bool { return t == dns.TypeHTTPS || t == dns.TypeSVCB }
-
-// targetType reports whether records of type t are judged by their targets.
-// Those of MX are not: senders try the next, and come again later.
-func targetType(t uint16) bool { return t == dns.TypeSRV || hintType(t) }
 
 // targetOf returns the name at which the addresses for rr stand, or "" where rr
 // names none.

@@ -109,7 +109,7 @@ func TestOneBackendOfThreeFails(t *testing.T) {
 		b.Handler = http.HandlerFunc(harness.Healthy)
 		b.Start()
 	}
-	t.Run("all come back", func(t *testing.T) {
+	t.Run("all come back", func(*testing.T) {
 		s.Settled("www.example.org.", dns.TypeA, all...)
 	})
 }

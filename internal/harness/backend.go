@@ -34,7 +34,7 @@ func Fleet(t testing.TB, n int) ([]*Backend, string) {
 	t.Helper()
 	host := lease.Net(t)
 	port := lease.Port(t, host+"1")
-	var all []*Backend
+	all := make([]*Backend, 0, n)
 	for i := range n {
 		b := &Backend{t: t, Addr: fmt.Sprintf("%s%d:%s", host, i+1, port), Handler: http.HandlerFunc(Healthy)}
 		b.Start()
@@ -79,7 +79,7 @@ func (b *Backend) Stop() {
 
 // IPs lists the addresses of backends, without the port.
 func IPs(backends ...*Backend) []string {
-	var all []string
+	all := make([]string, 0, len(backends))
 	for _, b := range backends {
 		all = append(all, b.IP())
 	}

@@ -40,7 +40,7 @@ func QueryFrom(name, network string) *dns.Msg {
 		family = 2
 	}
 	m.IsEdns0().Option = append(m.IsEdns0().Option, &dns.EDNS0_SUBNET{
-		Code: dns.EDNS0SUBNET, Family: family, SourceNetmask: uint8(prefix.Bits()), Address: prefix.Addr().AsSlice(),
+		Code: dns.EDNS0SUBNET, Family: family, SourceNetmask: uint8(prefix.Bits()), Address: prefix.Addr().AsSlice(), // #nosec G115 -- at most 128
 	})
 	return m
 }

@@ -29,10 +29,8 @@ type parser struct {
 // word of each line is the name of the plugin. The error joins all that are found;
 // see Join.
 func Parse(lines []Line, in Block) ([]Stanza, error) {
-	var (
-		stanzas []Stanza
-		found   problems
-	)
+	var found problems
+	stanzas := make([]Stanza, 0, len(lines))
 	// A filter and a pool may have the same name.
 	claimed := map[bool]map[string]Line{false: {}, true: {}}
 	for _, l := range lines {

@@ -119,7 +119,7 @@ func (r *recorder) count() int { return len(r.has()) }
 // example.org.
 func discovering(t *testing.T, s *source, r *recorder, f func(d *Discovery)) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
+	synctest.Test(t, func(*testing.T) {
 		r.watched, s.stuck = make(map[string]bool), make(chan struct{})
 		if r.owners == nil {
 			r.owners = []string{"example.org."}

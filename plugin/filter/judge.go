@@ -34,14 +34,14 @@ type part struct {
 // group sorts rrs into sets, about which nothing is known yet.
 func (s *part) group(rrs []dns.RR, wanted func(uint16) bool) bool {
 	s.clear()
-	found := s.Section.Group(rrs, wanted)
+	found := s.Group(rrs, wanted)
 	s.findings = slices.Grow(s.findings, len(s.Sets))[:len(s.Sets)]
 	return found
 }
 
 // clear makes s an empty part. It keeps the room that its section keeps.
 func (s *part) clear() {
-	if s.Section.Clear(); s.Sets == nil {
+	if s.Clear(); s.Sets == nil {
 		s.findings = nil
 	}
 	clear(s.findings)

@@ -127,41 +127,41 @@ func (s *stanzaStatus) backend(addr netip.Addr, left *leavings) *backendStatus {
 }
 
 // add adds the ith backend of stanza, as pools have it.
-func (s *backendStatus) add(stanza *Stanza, i int, pools []*Pool) {
-	s.patient = s.patient || stanza.patient()
+func (b *backendStatus) add(stanza *Stanza, i int, pools []*Pool) {
+	b.patient = b.patient || stanza.patient()
 	for n, p := range pools {
 		counted := p.tally(i)
-		s.first += counted.first.Load()
+		b.first += counted.first.Load()
 		if n > 0 && !stanza.patient() {
 			continue // they share the rest
 		}
 		health := p.state().Health[i]
-		s.state = verdict.All(s.state, health.State)
-		s.heldDown = s.heldDown || health.HeldDown
+		b.state = verdict.All(b.state, health.State)
+		b.heldDown = b.heldDown || health.HeldDown
 		if n > 0 {
 			continue
 		}
 		for to := range counted.changes {
-			s.transitions[to] += uint64(counted.changes[to].Load())
+			b.transitions[to] += uint64(counted.changes[to].Load())
 		}
 	}
 	m := &stanza.members[i]
 	for j, t := range m.targets {
-		s.expires = earlier(s.expires, m.expires[j])
+		b.expires = earlier(b.expires, m.expires[j])
 		label := stanza.Checks[j].Probe.Label
-		if s.checks == nil {
-			s.checks = make(map[string][]*monitor.Target)
+		if b.checks == nil {
+			b.checks = make(map[string][]*monitor.Target)
 		}
-		if !slices.Contains(s.checks[label], t) {
-			s.checks[label] = append(s.checks[label], t)
+		if !slices.Contains(b.checks[label], t) {
+			b.checks[label] = append(b.checks[label], t)
 		}
 	}
 }
 
 // probes returns how many probes by the check with that label had results of
 // class c.
-func (s *backendStatus) probes(label string, c monitor.Class) (n uint64) {
-	for _, t := range s.checks[label] {
+func (b *backendStatus) probes(label string, c monitor.Class) (n uint64) {
+	for _, t := range b.checks[label] {
 		n += t.Count(c)
 	}
 	return n

@@ -72,7 +72,8 @@ func (x *setIndex) add(s *Section, slot int, hash uint32) {
 	clear(x.slots)
 	for i := range s.Sets {
 		slot, hash := x.hash(s.Owner(i), s.Sets[i].Type)
-		for ; x.slots[slot].set != 0; slot = (slot + 1) & (len(x.slots) - 1) {
+		for x.slots[slot].set != 0 {
+			slot = (slot + 1) & (len(x.slots) - 1)
 		}
 		x.slots[slot] = setSlot{hash, int32(i + 1)} // #nosec G115 -- fewer than records
 	}

@@ -1,5 +1,0 @@
-//go:build !race
-
-package rrhealth
-
-const raceEnabled = false
