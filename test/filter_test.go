@@ -141,14 +141,14 @@ func TestAllDownInAFilter(t *testing.T) {
 		cnames int
 	}
 	for allDown, want := range map[string]reply{
-		"answer":                 {dns.RcodeSuccess, f.all, "all addresses of this name and type are down: answered all the same", dns.TypeNS, 1},
+		"answer":                 {dns.RcodeSuccess, f.all, "all addresses of this name and type are down: all are answered", dns.TypeNS, 1},
 		"servfail":               {dns.RcodeServerFailure, nil, "all addresses of this name and type are down", 0, 0},
 		"refused":                {dns.RcodeRefused, nil, "all addresses of this name and type are down", 0, 0},
 		"nodata":                 {dns.RcodeSuccess, nil, "", dns.TypeSOA, 1},
-		"192.0.2.1":              {dns.RcodeSuccess, []string{"192.0.2.1"}, "all addresses of this name and type are down: answered the fallback", dns.TypeNS, 1},
-		"192.0.2.1 ::2":          {dns.RcodeSuccess, []string{"192.0.2.1"}, "all addresses of this name and type are down: answered the fallback", dns.TypeNS, 1},
+		"192.0.2.1":              {dns.RcodeSuccess, []string{"192.0.2.1"}, "all addresses of this name and type are down: the fallback is answered", dns.TypeNS, 1},
+		"192.0.2.1 ::2":          {dns.RcodeSuccess, []string{"192.0.2.1"}, "all addresses of this name and type are down: the fallback is answered", dns.TypeNS, 1},
 		"2001:db8::1":            {dns.RcodeSuccess, nil, "", dns.TypeSOA, 1},
-		"answer\nmax_answers 1 ": {dns.RcodeSuccess, f.all[:1], "all addresses of this name and type are down: answered all the same", dns.TypeNS, 1},
+		"answer\nmax_answers 1 ": {dns.RcodeSuccess, f.all[:1], "all addresses of this name and type are down: all are answered", dns.TypeNS, 1},
 	} {
 		t.Run(allDown, func(t *testing.T) {
 			s := harness.Start(t, harness.Corefile(f.stanza("policy sequential\nall_down "+allDown)+"file "+zone+" example.org"))

@@ -94,9 +94,9 @@ func TestWhyAnAnswerIsOutOfTheOrdinary(t *testing.T) {
 		qtype uint16
 		want  string
 	}{
-		{"few", dns.TypeA, "fewer backends of few.example.org. are up than it takes: answered all"},
+		{"few", dns.TypeA, "fewer backends of few.example.org. are up than min_up: all are answered"},
 		{"few", dns.TypeAAAA, ""}, // it never had one
-		{"six", dns.TypeA, "all backends of six.example.org. are down: answered the fallback"},
+		{"six", dns.TypeA, "all backends of six.example.org. are down: the fallback is answered"},
 		{"six", dns.TypeAAAA, "all backends of six.example.org. are down"},
 		{"half", dns.TypeA, ""},
 		{"half", dns.TypeAAAA, "all backends of half.example.org. with an IPv6 address are down"},

@@ -374,12 +374,12 @@ func TestAllDown(t *testing.T) {
 		soa     bool
 		ede     string
 	}{
-		{"", dns.RcodeSuccess, []string{"127.0.63.1", "127.0.63.2"}, []string{"::1"}, false, "all backends of www.example.org. are down: answered all the same"},
-		{"all_down answer", dns.RcodeSuccess, []string{"127.0.63.1", "127.0.63.2"}, []string{"::1"}, false, "all backends of www.example.org. are down: answered all the same"},
+		{"", dns.RcodeSuccess, []string{"127.0.63.1", "127.0.63.2"}, []string{"::1"}, false, "all backends of www.example.org. are down: all are answered"},
+		{"all_down answer", dns.RcodeSuccess, []string{"127.0.63.1", "127.0.63.2"}, []string{"::1"}, false, "all backends of www.example.org. are down: all are answered"},
 		{"all_down servfail", dns.RcodeServerFailure, nil, nil, false, "all backends of www.example.org. are down"},
 		{"all_down refused", dns.RcodeRefused, nil, nil, false, "all backends of www.example.org. are down"},
 		{"all_down nodata", dns.RcodeSuccess, nil, nil, true, "all backends of www.example.org. are down"},
-		{"all_down 198.51.100.1 198.51.100.2", dns.RcodeSuccess, []string{"198.51.100.1", "198.51.100.2"}, nil, false, "all backends of www.example.org. are down: answered the fallback"},
+		{"all_down 198.51.100.1 198.51.100.2", dns.RcodeSuccess, []string{"198.51.100.1", "198.51.100.2"}, nil, false, "all backends of www.example.org. are down: the fallback is answered"},
 	}
 	for _, tc := range tests {
 		t.Run(tc.allDown, func(t *testing.T) {

@@ -139,11 +139,11 @@ func TestAllDownBehindAnAlias(t *testing.T) {
 		beside []string
 		ede    string
 	}{
-		"answer":     {addrs: nil, ede: "all backends of www.example.org. are down: answered all the same"},
+		"answer":     {addrs: nil, ede: "all backends of www.example.org. are down: all are answered"},
 		"servfail":   {rcode: dns.RcodeServerFailure, addrs: []string{}, ede: "all backends of www.example.org. are down"},
 		"refused":    {rcode: dns.RcodeRefused, addrs: []string{}, ede: "all backends of www.example.org. are down"},
 		"nodata":     {addrs: []string{}, ede: "all backends of www.example.org. are down"},
-		"192.0.2.99": {addrs: []string{"192.0.2.99"}, beside: []string{"192.0.2.99"}, ede: "all backends of www.example.org. are down: answered the fallback"},
+		"192.0.2.99": {addrs: []string{"192.0.2.99"}, beside: []string{"192.0.2.99"}, ede: "all backends of www.example.org. are down: the fallback is answered"},
 	} {
 		t.Run(word, func(t *testing.T) {
 			f := newFarm(t, 2)

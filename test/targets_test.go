@@ -91,12 +91,12 @@ func TestAllDownDecidesAboutTargetsToo(t *testing.T) {
 		beside  string // "all", "none", or addresses
 		ede     string
 	}{
-		"answer":      {targets: "a b", beside: "all", ede: "the targets of all records of this name and type are down: answered all the same"},
+		"answer":      {targets: "a b", beside: "all", ede: "the targets of all records of this name and type are down: all are answered"},
 		"servfail":    {rcode: dns.RcodeServerFailure, beside: "none", ede: "the targets of all records of this name and type are down"},
 		"refused":     {rcode: dns.RcodeRefused, beside: "none", ede: "the targets of all records of this name and type are down"},
 		"nodata":      {beside: "none"},
-		"192.0.2.99":  {targets: "a b", beside: "192.0.2.99 192.0.2.99", ede: "the targets of all records of this name and type are down: answered all the same"},
-		"2001:db8::9": {targets: "a b", beside: "none", ede: "the targets of all records of this name and type are down: answered all the same"},
+		"192.0.2.99":  {targets: "a b", beside: "192.0.2.99 192.0.2.99", ede: "the targets of all records of this name and type are down: all are answered"},
+		"2001:db8::9": {targets: "a b", beside: "none", ede: "the targets of all records of this name and type are down: all are answered"},
 	} {
 		t.Run(word, func(t *testing.T) {
 			f := newFarm(t, 2)

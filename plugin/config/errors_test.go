@@ -41,7 +41,7 @@ func TestBadStanzasGetErrorsThatHelp(t *testing.T) {
 				got = err.Error()
 			}
 			if got != want {
-				t.Errorf("got:  %s\nwant: %s", got, want)
+				t.Errorf("got:  %s\nwant: %s\n(go test -run Errors -update . at the top writes what is got)", got, want)
 			}
 		})
 	}

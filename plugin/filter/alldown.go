@@ -108,7 +108,7 @@ func (j *Judge) fallback(m *dns.Msg, i int) *dns.Msg {
 		return nil
 	}
 	out := *m
-	return j.explained(j.without(&out, i, append(records, sigs...)), "all addresses of this name and type are down: answered the fallback")
+	return j.explained(j.without(&out, i, append(records, sigs...)), "all addresses of this name and type are down: the fallback is answered")
 }
 
 // fallbackRecords returns f's fallback addresses as records of owner and type,

@@ -76,7 +76,7 @@ func TestAllDownIsExplained(t *testing.T) {
 	r := query("www.example.org.", dns.TypeA, true)
 	m := answerTo(r, records(t, "www.example.org. 300 IN A 192.0.2.1")...)
 	got := judged(t, filtering(plainSettings, nil), r, m)
-	if o := got.IsEdns0(); o == nil || len(o.Option) != 1 || !strings.Contains(o.Option[0].String(), "answered all the same") {
+	if o := got.IsEdns0(); o == nil || len(o.Option) != 1 || !strings.Contains(o.Option[0].String(), "all are answered") {
 		t.Errorf("got\n%v\nwant an extended error", got)
 	}
 	if m.IsEdns0() != nil {

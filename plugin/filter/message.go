@@ -62,7 +62,7 @@ func (j *Judge) Message(m *dns.Msg, limits reply.Limits) Result {
 	}
 	j.applyTo(m)
 	if allDown != reply.None {
-		out := j.explained(j.assemble(m), whyAllDown(j.answer.Sets[allDown].Type)+": answered all the same")
+		out := j.explained(j.assemble(m), whyAllDown(j.answer.Sets[allDown].Type)+": all are answered")
 		return Result{msg: out, Ordered: j.arranged}
 	}
 	return Result{judge: j, msg: m, Ordered: j.arranged}

@@ -26,11 +26,11 @@ func why(p *live.Pool, o pool.Outcome, f pool.Family) string {
 	down := "all backends of " + p.Name + " are down"
 	switch o {
 	case pool.ServedMinUp:
-		return "fewer backends of " + p.Name + " are up than it takes: answered all"
+		return "fewer backends of " + p.Name + " are up than min_up: all are answered"
 	case pool.ServedAllDown:
-		return down + ": answered all the same"
+		return down + ": all are answered"
 	case pool.ServedFallback:
-		return down + ": answered the fallback"
+		return down + ": the fallback is answered"
 	case pool.Servfail, pool.Refused:
 		return down
 	}

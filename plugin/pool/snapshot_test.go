@@ -273,7 +273,11 @@ func TestDownReportsBackendsThatClientsMustNotGet(t *testing.T) {
 }
 
 func TestOutcomesAndPoliciesHaveTheNamesOfTheDocumentation(t *testing.T) {
-	for p, want := range []string{"rotate", "shuffle", "weighted", "sticky", "nearest", "sequential"} {
+	policies := []string{"rotate", "shuffle", "weighted", "sticky", "nearest", "sequential"}
+	if got := PolicyNames(); !slices.Equal(got, policies) {
+		t.Errorf("policies %v, want %v", got, policies)
+	}
+	for p, want := range policies {
 		if got, ok := ParsePolicy(want); !ok || got != Policy(p) || got.String() != want {
 			t.Errorf("ParsePolicy(%q) = %v, %t", want, got, ok)
 		}
