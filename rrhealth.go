@@ -182,26 +182,33 @@ func (h *RRHealth) serve(ctx context.Context, w dns.ResponseWriter, r *dns.Msg, 
 	if fast && writeBytes(w, r, s.TTL, choice.Members, order) {
 		return dns.RcodeSuccess, nil
 	}
-	var m *dns.Msg
-	switch choice.Outcome {
-	case pool.Dropped:
+	if choice.Outcome == pool.Dropped {
 		return dns.RcodeSuccess, nil // nothing written, and nothing to be written
-	case pool.NoData:
-		m = h.noAddress(ctx, r, p, s, f)
-	case pool.Servfail:
-		m = reply.Failure(r, dns.RcodeServerFailure)
-	case pool.Refused:
-		m = reply.Failure(r, dns.RcodeRefused)
-	default:
-		markOrdered(ctx)
-		m = reply.Answer(r, s.TTL, choice.Members, order, f)
-		if signing {
-			m.Answer = append(m.Answer, h.signer.set(m.Answer, serverOf(ctx))...)
-		}
 	}
+	m := h.message(ctx, r, p, s, f, order)
 	filter.Explain(p, m, r, choice.Outcome, f)
 	reply.EchoSubnet(m, r, ecs, filter.Scope(p, choice, ecs))
 	return write(w, m)
+}
+
+// message returns the message for the outcome in s for one family: the members at
+// the indices in order, signed for clients that ask for it, a denial or a failure.
+func (h *RRHealth) message(ctx context.Context, r *dns.Msg, p *live.Pool, s *pool.Snapshot, f pool.Family, order []int) *dns.Msg {
+	choice := &s.Choices[f]
+	switch choice.Outcome {
+	case pool.NoData:
+		return h.noAddress(ctx, r, p, s, f)
+	case pool.Servfail:
+		return reply.Failure(r, dns.RcodeServerFailure)
+	case pool.Refused:
+		return reply.Failure(r, dns.RcodeRefused)
+	}
+	markOrdered(ctx)
+	m := reply.Answer(r, s.TTL, choice.Members, order, f)
+	if h.signer != nil && reply.WantsDNSSEC(r) {
+		m.Answer = append(m.Answer, h.signer.set(m.Answer, serverOf(ctx))...)
+	}
+	return m
 }
 
 // serveOther lets the plugins below answer types other than A and AAAA for a name

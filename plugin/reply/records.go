@@ -3,8 +3,6 @@ package reply
 import (
 	"net"
 	"net/netip"
-	"slices"
-	"strings"
 
 	"github.com/miekg/dns"
 
@@ -71,14 +69,6 @@ func Copy(rr dns.RR, owner string, ttl uint32) dns.RR {
 	h := rr.Header()
 	h.Name, h.Ttl = owner, ttl
 	return rr
-}
-
-// SameKey reports whether one of sigs is by the key that has made have.
-func SameKey(have *dns.RRSIG, sigs []dns.RR) bool {
-	return slices.ContainsFunc(sigs, func(rr dns.RR) bool {
-		sig, ok := rr.(*dns.RRSIG)
-		return ok && sig.KeyTag == have.KeyTag && sig.Algorithm == have.Algorithm && strings.EqualFold(sig.SignerName, have.SignerName)
-	})
 }
 
 // FamilyOf returns the family whose records qtype asks for.

@@ -1,7 +1,6 @@
 package reply
 
 import (
-	"iter"
 	"math"
 	"slices"
 
@@ -196,16 +195,6 @@ func (s *Section) Find(owner string, rrtype uint16) int {
 	return i
 }
 
-// coverSignatures assigns signatures to the sets that they cover.
-func (s *Section) coverSignatures(wanted func(uint16) bool) {
-	for i, rr := range s.RRs {
-		if sig, ok := rr.(*dns.RRSIG); ok && wanted(sig.TypeCovered) {
-			s.setOf[i] = int32(s.Find(sig.Hdr.Name, sig.TypeCovered)) // #nosec G115 -- fewer than records
-		}
-	}
-	s.gather(true, func(t *Set) *List { return &t.Sigs })
-}
-
 // gather lists anew where the records of all sets stand, or the signatures that
 // cover them, whose list of a set is the one that of returns.
 func (s *Section) gather(signatures bool, of func(*Set) *List) {
@@ -227,27 +216,4 @@ func (s *Section) gather(signatures bool, of func(*Set) *List) {
 		l.from, l.n = int32(from), 0 // #nosec G115 -- as above
 	}
 	each(func(l *List, place int32) { s.places[l.from+l.n] = place; l.n++ })
-}
-
-// Signatures yields the signatures that cover a set.
-func (s *Section) Signatures(i int) iter.Seq[*dns.RRSIG] {
-	return func(yield func(*dns.RRSIG) bool) {
-		for _, place := range s.Places(s.Sets[i].Sigs) {
-			if sig, ok := s.RRs[place].(*dns.RRSIG); ok && !yield(sig) {
-				return
-			}
-		}
-	}
-}
-
-// SignedBy reports whether one of sigs is by a key that has signed the set. If
-// not, the plugin that made them is not the one that answers for the set, even
-// if its zone seems to hold it: a zone below it may be signed already.
-func (s *Section) SignedBy(i int, sigs []dns.RR) bool {
-	for have := range s.Signatures(i) {
-		if SameKey(have, sigs) {
-			return true
-		}
-	}
-	return false
 }
