@@ -110,7 +110,7 @@ func manyNames(stanzas, names, from, backends int) string {
 	return b.String()
 }
 
-// Where there is no room for a series of each pool, the log says so, once.
+// Where there is no room for a series of each pool, one log line reports it.
 func TestTheLogSaysOnceThatPoolsAreCountedTogether(t *testing.T) {
 	logged := harness.CaptureLog(t)
 	g := newGallery(t)

@@ -35,7 +35,7 @@ func TestRemoteAddr(t *testing.T) {
 			t.Errorf("%v: got %s, want %s", tc.addr, got, tc.want)
 		}
 	}
-	// Whoever has no address is answered all the same.
+	// A client without an address is answered, too.
 	h := handler(t, "rrhealth www.example.org {\nbackend 192.0.2.1 192.0.2.2 192.0.2.3 192.0.2.4 192.0.2.5 192.0.2.6 192.0.2.7 192.0.2.8 192.0.2.9 192.0.2.10\npolicy sticky\n}")
 	if _, err := h.ServeDNS(context.Background(), writerFrom{}, query("www.example.org.")); err != nil {
 		t.Error(err)

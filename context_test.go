@@ -17,7 +17,7 @@ import (
 func TestWhatIsToldToOtherPlugins(t *testing.T) {
 	h := handler(t, "rrhealth www.example.org {\nbackend 192.0.2.1 192.0.2.2\npolicy sequential\n}")
 	h.metadata = true
-	told := func(name string, qtype uint16) (before, after map[string]string) {
+	labels := func(name string, qtype uint16) (before, after map[string]string) {
 		r := query(name)
 		r.Question[0].Qtype = qtype
 		values := func(ctx context.Context) map[string]string {
@@ -46,7 +46,7 @@ func TestWhatIsToldToOtherPlugins(t *testing.T) {
 		{"www.example.org.", dns.TypeTXT, "map[policy:sequential pool:www.example.org.]", "map[policy:sequential pool:www.example.org.]"},
 		{"other.example.org.", dns.TypeA, "map[]", "map[]"},
 	} {
-		before, after := told(tc.name, tc.qtype)
+		before, after := labels(tc.name, tc.qtype)
 		if got := fmt.Sprint(before); got != tc.before {
 			t.Errorf("%s %d, before the chain: %s, want %s", tc.name, tc.qtype, got, tc.before)
 		}

@@ -65,7 +65,7 @@ func (c *crowd) judged() int { return c.rules.Filters[0].Seen() }
 
 const fitting = 74 // addresses of www.example.org in 1,232 bytes
 
-// Whoever may ask for a name with ten thousand addresses must not be able to
+// A client that asks for a name with ten thousand addresses must not be able to
 // have all of them judged with each small packet.
 func TestNoMoreIsJudgedThanFillsTheReply(t *testing.T) {
 	for what, tc := range map[string]struct {
@@ -128,7 +128,7 @@ func TestWhereAPartDoesNotDoAllAreJudged(t *testing.T) {
 		"less than min_up":             {"udp", 10_000, minUp, func(i int) bool { return i%3 == 0 }, fitting, true, true},
 		"min_up":                       {"udp", 10_000, minUp, func(i int) bool { return i%2 == 0 }, fitting, true, false},
 		"answers":                      {"udp", 10_000, eight, func(i int) bool { return i%2 == 0 }, 8, false, false},
-		"none is up, and that is said": {"udp", 10_000, all, func(int) bool { return false }, fitting - 5, true, true},
+		"none is up, and an extended error has the reason": {"udp", 10_000, all, func(int) bool { return false }, fitting - 5, true, true},
 		"over TCP":                     {"tcp", 4000, all, func(i int) bool { return i%2 == 0 }, 2000, false, false},
 		"over TCP, all":                {"tcp", 4000, all, func(int) bool { return true }, 4000, false, false},
 		"more than TCP can take":       {"tcp", 10_000, all, func(i int) bool { return i != 17 }, 4093, true, false},

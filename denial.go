@@ -125,16 +125,16 @@ func (s *signer) corrected(m *dns.Msg, server string) *dns.Msg {
 		return m
 	}
 	q := m.Question[0]
-	mended := *m
+	corrected := *m
 	switch {
 	case q.Qtype == dns.TypeNSEC && len(m.Answer) > 0:
-		mended.Answer = s.correctedSection(m.Answer, q, server)
+		corrected.Answer = s.correctedSection(m.Answer, q, server)
 	case q.Qtype != dns.TypeDS && len(m.Answer) == 0: // with DS denied, the name may be a delegation
-		mended.Ns = s.correctedSection(m.Ns, q, server)
+		corrected.Ns = s.correctedSection(m.Ns, q, server)
 	default:
 		return m
 	}
-	return &mended
+	return &corrected
 }
 
 // correctedSection returns rrs, the section that may hold the record, corrected.
@@ -144,20 +144,20 @@ func (s *signer) correctedSection(rrs []dns.RR, q dns.Question, server string) [
 		return rrs
 	}
 	proof, _ := s.nsec(q.Name, q.Qtype, rrs[at].Header().Ttl, server)
-	mended := make([]dns.RR, 0, len(rrs)+len(proof))
+	corrected := make([]dns.RR, 0, len(rrs)+len(proof))
 	theirs := false // the record is signed by the plugin's key
 	for i, rr := range rrs {
 		sig, ok := rr.(*dns.RRSIG)
 		if ok && sig.TypeCovered == dns.TypeNSEC && strings.EqualFold(sig.Hdr.Name, q.Name) {
 			theirs = theirs || reply.SameKey(sig, proof)
 		} else if i != at {
-			mended = append(mended, rr)
+			corrected = append(corrected, rr)
 		}
 	}
 	if !theirs {
 		return rrs
 	}
-	return append(mended, proof...)
+	return append(corrected, proof...)
 }
 
 // madeUp reports whether rr is an NSEC record that was made for name alone.

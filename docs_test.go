@@ -215,7 +215,7 @@ func TestTheDocumentsHaveTheTimesToDetect(t *testing.T) {
 
 var source = regexp.MustCompile(`(?s)<!-- from (\S+) -->\n\n(.*?)\n\n`)
 
-// Each row of a table that is said to be from a file has its cells from one row
+// Each row of a table that is from a file, as its comment has it, has its cells from one row
 // of that file, in their order.
 func TestTheFiguresAreThoseMeasured(t *testing.T) {
 	if _, err := os.Stat("bench"); err != nil {

@@ -176,7 +176,7 @@ func TestOptionsThatTheServerHandsBackTakeTheSlowPath(t *testing.T) {
 	r := request1("www.example.org.", dns.TypeA, 1232, 0, "")
 	r.IsEdns0().Option = []dns.EDNS0{&dns.EDNS0_LOCAL{Code: code, Data: []byte("x")}}
 	if handsBack(r) {
-		t.Error("an option that nobody supports took the slow path")
+		t.Error("an option without support took the slow path")
 	}
 	edns.SetSupportedOption(code)
 	if !handsBack(r) {
@@ -184,9 +184,9 @@ func TestOptionsThatTheServerHandsBackTakeTheSlowPath(t *testing.T) {
 	}
 }
 
-// Whatever stands above us, the client gets the same bytes. Which way they
-// went is asserted too: a fast path that is never taken would be none, and one
-// that passes by whoever needs the message would be worse.
+// The client gets the same bytes, whichever plugins stand above. The test also
+// checks which path they took: a fast path that is never taken would be useless,
+// and one that bypasses a plugin that needs the message would be worse.
 func TestEveryPluginAboveGetsWhatItNeeds(t *testing.T) {
 	stanza := "rrhealth www.example.org {\nbackend 192.0.2.1 192.0.2.2 192.0.2.3 2001:db8::1\npolicy sequential\n}"
 	for _, tc := range []struct {
@@ -239,12 +239,12 @@ func TestEveryPluginAboveGetsWhatItNeeds(t *testing.T) {
 	}
 }
 
-// Two servers are asked the same; the one also logs, so that all its answers go
-// the slow path. Whatever else stands above us, and whoever answers below, what
-// the client gets is the same to the last bit.
-func TestBothPathsSendTheSameBytesWhateverStandsAbove(t *testing.T) {
+// Two servers get the same queries. One of them logs, so that all its answers take
+// the slow path. With any other plugin above, and any below, the client gets the
+// same to the last bit.
+func TestBothPathsSendTheSameBytes(t *testing.T) {
 	backends, port := harness.Fleet(t, 3)
-	living := harness.IPs(backends[1:]...)
+	up := harness.IPs(backends[1:]...)
 	backends[0].Stop()
 	zone := harness.Zone(t, strings.Join(numbered("web IN A "+strings.TrimSuffix(backends[0].IP(), "1")+"%d", 1, 4), "\n")+`
 @ IN SOA ns1 hostmaster 1 7200 3600 1209600 60
@@ -292,8 +292,8 @@ many IN A 192.0.2.10
 			block := "example.org:0 {\nbind 127.0.0.1\n" + tc.above + "\n" + ours + "file " + zone + "\n%s}\n"
 			s := harness.Start(t, fmt.Sprintf(block, ""))
 			slow := harness.Start(t, fmt.Sprintf(block, "log\n"))
-			s.Settled("web.example.org.", dns.TypeA, slices.Clone(living)...)
-			slow.Settled("web.example.org.", dns.TypeA, slices.Clone(living)...)
+			s.Settled("web.example.org.", dns.TypeA, slices.Clone(up)...)
+			slow.Settled("web.example.org.", dns.TypeA, slices.Clone(up)...)
 			before := fastAnswers(t)
 			for _, q := range questions() {
 				r, want := q(), q()

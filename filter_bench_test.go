@@ -20,8 +20,8 @@ type discard struct{ test.ResponseWriter }
 func (*discard) WriteMsg(*dns.Msg) error { return nil }
 
 // benchFilter returns a handler that filters an answer of n addresses, with
-// the given TTL and policy, dead of which are down.
-func benchFilter(tb testing.TB, n, dead int, ttl int, policy pool.Policy) (plugin.Handler, *dns.Msg) {
+// the given TTL and policy, down of which are down.
+func benchFilter(tb testing.TB, n, down int, ttl int, policy pool.Policy) (plugin.Handler, *dns.Msg) {
 	tb.Helper()
 	r := harness.Query("www.example.org.", dns.TypeA, false)
 	m := answerTo(r)
@@ -30,7 +30,7 @@ func benchFilter(tb testing.TB, n, dead int, ttl int, policy pool.Policy) (plugi
 		addr := fmt.Sprintf("192.0.2.%d", i+1)
 		m.Answer = append(m.Answer, rrs(tb, fmt.Sprintf("www.example.org. %d IN A %s", ttl, addr))...)
 		states[addr] = verdict.Up
-		if i < dead {
+		if i < down {
 			states[addr] = verdict.Down
 		}
 	}
@@ -43,17 +43,17 @@ func BenchmarkFilter(b *testing.B) {
 	for _, n := range []int{3, 30} {
 		for _, bc := range []struct {
 			name   string
-			dead   int
+			down   int
 			ttl    int
 			policy pool.Policy
 		}{
 			{"nothing to do", 0, 30, pool.Sequential},
 			{"rotated", 0, 30, pool.Rotate},
 			{"rotated, TTL capped", 0, 300, pool.Rotate},
-			{"one dead", 1, 300, pool.Rotate},
+			{"one down", 1, 300, pool.Rotate},
 		} {
 			b.Run(fmt.Sprintf("%d records/%s", n, bc.name), func(b *testing.B) {
-				h, r := benchFilter(b, n, bc.dead, bc.ttl, bc.policy)
+				h, r := benchFilter(b, n, bc.down, bc.ttl, bc.policy)
 				w, ctx := new(discard), context.Background()
 				b.ReportAllocs()
 				for b.Loop() {
@@ -76,18 +76,18 @@ func BenchmarkFilter(b *testing.B) {
 func TestJudgingAnAnswerHardlyAllocates(t *testing.T) {
 	for _, tc := range []struct {
 		name         string
-		n, dead, ttl int
+		n, down, ttl int
 		policy       pool.Policy
 		want         float64 // with the two that a wrapped writer costs
 	}{
 		{"nothing to do", 3, 0, 30, pool.Sequential, 2},
 		{"rotated", 3, 0, 30, pool.Rotate, 4},
-		{"one dead, TTL capped", 3, 1, 300, pool.Rotate, 5},
-		{"30 records, one dead", 30, 1, 300, pool.Rotate, 6},
+		{"one down, TTL capped", 3, 1, 300, pool.Rotate, 5},
+		{"30 records, one down", 30, 1, 300, pool.Rotate, 6},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			w := new(discard)
-			h, r := benchFilter(t, tc.n, tc.dead, tc.ttl, tc.policy)
+			h, r := benchFilter(t, tc.n, tc.down, tc.ttl, tc.policy)
 			got := leastAllocs(func() { _, _ = h.ServeDNS(context.Background(), w, r) })
 			if got > tc.want {
 				t.Errorf("%v allocations, want at most %v", got, tc.want)
@@ -117,7 +117,7 @@ func passing(tb testing.TB, n int, srv bool) (*RRHealth, *dns.Msg) {
 	return h, r
 }
 
-// A server block with pools looks through whatever the plugins below answer for
+// A server block with pools looks through all that the plugins below answer for
 // their names. Where there are none, that is to cost next to nothing.
 func BenchmarkPassingOn(b *testing.B) {
 	for _, n := range []int{3, 30} {

@@ -19,7 +19,7 @@ func targets() int {
 	return process.live.Targets()
 }
 
-// The new instance has started its plugins when listening fails. Nobody tells
+// The new instance has started its plugins when listening fails. Nothing tells
 // it to stop.
 func TestAReloadThatFailsAtListenLeaksNothing(t *testing.T) {
 	backends, port := harness.Fleet(t, 2)
@@ -40,7 +40,7 @@ func TestAReloadThatFailsAtListenLeaksNothing(t *testing.T) {
 			t.Fatal("a reload onto a port that is taken succeeded")
 		}
 		if n := targets(); n != 2 {
-			t.Errorf("%d targets after the failed reload, want the 2 of the instance that lives on", n)
+			t.Errorf("%d targets after the failed reload, want the 2 of the instance that stays", n)
 		}
 	}
 	harness.Eventually(t, fmt.Sprintf("no more than %d goroutines", goroutines), func() bool { return runtime.NumGoroutine() <= goroutines })
@@ -130,7 +130,7 @@ func TestAfterShutdownTheLastAnswersStand(t *testing.T) {
 	}
 }
 
-// handlerOf returns the one handler that lives.
+// handlerOf returns the one handler that runs.
 func handlerOf(t *testing.T, _ *harness.Server) *RRHealth {
 	t.Helper()
 	process.mu.Lock()

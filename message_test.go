@@ -95,7 +95,7 @@ func TestOnlyQueriesForInternetNamesAreJudged(t *testing.T) {
 	}
 }
 
-// Whatever is written from below, it leaves with records taken out, reordered
+// Every message from below leaves with records taken out, reordered
 // and lowered in TTL, and with hints taken out, and with the addresses of pools
 // at their names. Nothing else.
 func FuzzFilter(f *testing.F) {
@@ -225,7 +225,7 @@ func storeHealth(h *RRHealth, bits uint8) {
 }
 
 // poolsWord fails the test if an address, or a hint, of a pool's name leaves that
-// the pool does not answer, but for sets that somebody else has signed, in an
+// the pool does not answer, but for sets that another key has signed, in an
 // answer for a client that checks.
 func poolsWord(t *testing.T, h *RRHealth, got, m *dns.Msg, do bool) {
 	t.Helper()

@@ -26,7 +26,7 @@ func TestLargeAnswersAreByteEqual(t *testing.T) {
 		m.Ns = randomRecords(random, random.IntN(4))
 		m.Extra = randomRecords(random, random.IntN(4))
 		if random.IntN(10) == 0 {
-			m.SetEdns0(1232, false) // of an upstream: the server keeps it, whatever it cuts
+			m.SetEdns0(1232, false) // of an upstream: the server keeps it, however much it cuts
 		}
 		size := []int{-1, 512, 700 + random.IntN(60), 1232, 1400 + random.IntN(100), 4096, 65535}[random.IntN(7)]
 		r := request1(m.Question[0].Name, dns.TypeA, size, random.IntN(16), "")

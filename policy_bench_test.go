@@ -41,7 +41,7 @@ func policyQueries(n int) []*dns.Msg {
 	return all
 }
 
-// located returns a context in which the geoip plugin has told a place.
+// located returns a context in which the geoip plugin has set a place.
 func located() context.Context {
 	ctx := metadata.ContextWithMetadata(context.Background())
 	for label, value := range map[string]string{
@@ -103,7 +103,7 @@ func BenchmarkPolicy(b *testing.B) {
 }
 
 // What a policy adds to the one allocation of an answer is pinned: nothing,
-// but for what it is told to tell.
+// but for the labels that it sets.
 func TestPoliciesHardlyAllocate(t *testing.T) {
 	for _, tc := range []struct {
 		policy, with string

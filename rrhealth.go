@@ -239,7 +239,7 @@ func (h *RRHealth) serveOther(ctx context.Context, w dns.ResponseWriter, r *dns.
 	return write(w, m)
 }
 
-// write sends m. What was written is the answer, whatever its rcode: to return
+// write sends m. What was written is the answer, of any rcode: to return
 // that one would make the server write a second.
 func write(w dns.ResponseWriter, m *dns.Msg) (int, error) {
 	if err := w.WriteMsg(m); err != nil {

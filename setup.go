@@ -52,7 +52,7 @@ func setup(c *caddy.Controller) error {
 		for i := range stanzas {
 			warnStanza(&stanzas[i], block)
 		}
-		stanzas = nil // the closure lives as long as the instance
+		stanzas = nil // the closure stays as long as the instance
 		h.signer = findSigner(block)
 		h.sources = sourcesOf(block)
 		h.block.Identity = identity(block, c.ServerBlockKeys)

@@ -56,12 +56,12 @@ func warnNearest(s *config.Stanza, block *dnsserver.Config) {
 	}
 }
 
-// caches are the plugins that answer again what they were answered once, to
-// whoever asks. A build that has CoreDNS's own above us is refused; a cache in
-// another server block that forwards to ours cannot be seen from here.
+// caches are the plugins that repeat an answer to other clients. A build that has
+// CoreDNS's own above rrhealth is refused; a cache in another server block that
+// forwards to ours cannot be seen from here.
 var caches = []string{"cache", "redisc"}
 
-// warnCached names a cache that gives answers meant for one client to all.
+// warnCached names a cache that repeats answers for one client to all clients.
 func warnCached(s *config.Stanza, block *dnsserver.Config) {
 	us := slices.Index(dnsserver.Directives, pluginName)
 	for _, name := range caches {

@@ -193,7 +193,7 @@ func (f *farm) stanza(more string) string {
 	return fmt.Sprintf("rrhealth {\nwatch 127.0.0.0/8 ::1\ncheck tcp://:%s\n%s\n%s\n}\n", f.port, f.pace, more)
 }
 
-// isDown reports whether rr is an address record of a dead address.
+// isDown reports whether rr is an address record of an address that is down.
 func (f *farm) isDown(rr dns.RR) bool {
 	addr := harness.Addr(rr)
 	return addr.IsValid() && f.down[addr.String()]
@@ -303,7 +303,7 @@ func (f *farm) expectTargets(m *dns.Msg) {
 	})
 }
 
-// allDown returns the owner of the addresses in rrs if all of them are dead.
+// allDown returns the owner of the addresses in rrs if all of them are down.
 func (f *farm) allDown(rrs []dns.RR, qtype uint16) string {
 	owner := ""
 	for _, rr := range rrs {

@@ -45,7 +45,7 @@ func TestStickyGivesEachNetworkItsOwn(t *testing.T) {
 	if got := harness.Addrs(s.Exchange(harness.QueryFrom("www.example.org.", "127.0.0.0/24"), "udp")); !slices.Equal(got, direct) {
 		t.Errorf("127.0.0.0/24 gets %v by the option and %v by itself", got, direct)
 	}
-	// /0 is how a client asks not to be told apart.
+	// /0 is how a client asks not to be identified.
 	if got := harness.Addrs(s.Exchange(harness.QueryFrom("www.example.org.", "0.0.0.0/0"), "udp")); !slices.Equal(got, direct) {
 		t.Errorf("/0 gets %v, want %v as the resolver itself", got, direct)
 	}

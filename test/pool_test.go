@@ -171,7 +171,7 @@ func TestReplies(t *testing.T) {
 		{"another type of a name that the zone has not", "absent.example.org.", dns.TypeMX, dns.RcodeSuccess, "", "example.org."},
 		{"another type of a wildcard", "a.w.example.org.", dns.TypeTXT, dns.RcodeSuccess, "", "example.org."},
 		{"the zone's own SOA", "example.org.", dns.TypeSOA, dns.RcodeSuccess, "ns1.example.org. hostmaster.example.org. 2026010101 7200 3600 1209600 60", ""},
-		{"a name that does not exist", "nobody.example.org.", dns.TypeA, dns.RcodeNameError, "", "example.org."},
+		{"a name that does not exist", "absent.example.org.", dns.TypeA, dns.RcodeNameError, "", "example.org."},
 	}
 	for _, tc := range tests {
 		t.Run(tc.name, func(t *testing.T) {
@@ -341,14 +341,14 @@ func TestHTTPSRecordsFromBelowLoseHintsThatAreDown(t *testing.T) {
 	zone := strings.Join([]string{
 		"@ IN SOA ns1.example.org. hostmaster.example.org. 1 7200 3600 1209600 60",
 		"www IN HTTPS 1 . alpn=h2 ipv4hint=" + strings.Join(harness.IPs(backends...), ","),
-		"dead IN HTTPS 1 . mandatory=ipv4hint,alpn alpn=h2 ipv4hint=" + harness.NoServer,
+		"down IN HTTPS 1 . mandatory=ipv4hint,alpn alpn=h2 ipv4hint=" + harness.NoServer,
 	}, "\n")
 	s := harness.Start(t, harness.Corefile(fmt.Sprintf(`rrhealth www.example.org {
 		backend %s
 		check tcp://:%s
 		%s
 	}
-	rrhealth dead.example.org {
+	rrhealth down.example.org {
 		backend %s
 		check tcp://:%s
 		%s
@@ -358,7 +358,7 @@ func TestHTTPSRecordsFromBelowLoseHintsThatAreDown(t *testing.T) {
 	s.Settled("www.example.org.", dns.TypeA, backends[1].IP())
 	for name, want := range map[string]string{
 		"www.example.org.":  `1 . alpn="h2" ipv4hint="` + backends[1].IP() + `"`,
-		"dead.example.org.": `1 . mandatory="alpn" alpn="h2"`,
+		"down.example.org.": `1 . mandatory="alpn" alpn="h2"`,
 	} {
 		harness.Eventually(t, name+" has "+want, func() bool { return data(s.Ask(name, dns.TypeHTTPS).Answer) == want })
 	}

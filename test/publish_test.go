@@ -16,16 +16,16 @@ func TestLogAndViewSeeTheMetadata(t *testing.T) {
 	closed := lease.Closed(t)
 	s := harness.Start(t, fmt.Sprintf(`example.org:0 {
 		bind 127.0.0.1
-		view alive {
+		view healthy {
 			expr metadata('rrhealth/outcome') != 'all_down'
 		}
 		metadata
-		log . "told {/rrhealth/pool} {/rrhealth/policy} {/rrhealth/outcome} {/rrhealth/first}"
+		log . "labels {/rrhealth/pool} {/rrhealth/policy} {/rrhealth/outcome} {/rrhealth/first}"
 		rrhealth www.example.org {
 			backend 127.0.63.1 127.0.63.2
 			policy sequential
 		}
-		rrhealth dead.example.org {
+		rrhealth down.example.org {
 			backend 127.0.63.1
 			check tcp://:%s
 			%s
@@ -33,14 +33,14 @@ func TestLogAndViewSeeTheMetadata(t *testing.T) {
 	}
 	example.org:0 {
 		bind 127.0.0.1
-		rrhealth dead.example.org {
+		rrhealth down.example.org {
 			backend 198.51.100.99
 		}
 	}`, closed, harness.Quick))
 	s.Ask("www.example.org.", dns.TypeA)
-	harness.Eventually(t, "the log tells what was answered", func() bool {
-		return strings.Contains(out(), "told www.example.org. sequential served 127.0.63.1")
+	harness.Eventually(t, "the log has what was answered", func() bool {
+		return strings.Contains(out(), "labels www.example.org. sequential served 127.0.63.1")
 	})
 	// When all of the first view's pool is down, the view after it answers.
-	s.Settled("dead.example.org.", dns.TypeA, "198.51.100.99")
+	s.Settled("down.example.org.", dns.TypeA, "198.51.100.99")
 }

@@ -89,7 +89,7 @@ func startsOnFreePorts(t *testing.T, corefile string) {
 	t.Helper()
 	var out strings.Builder
 	for l := range strings.Lines(corefile) {
-		// Not in what rrhealth is told: URLs, and IPv6 addresses.
+		// Not in the stanzas of rrhealth: URLs, and IPv6 addresses.
 		if !ours.MatchString(l) {
 			l = port.ReplaceAllString(l, ":0")
 		}

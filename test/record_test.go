@@ -11,7 +11,7 @@ import (
 	"github.com/rrhealth/rrhealth/internal/harness"
 )
 
-// What is counted of a backend goes on after a reload, wherever it stands then,
+// The counters of a backend go on after a reload, at any place in the stanza,
 // for as long as there is a pool that has it.
 func TestCountsFollowTheirBackends(t *testing.T) {
 	stanza := func(backends string) string {

@@ -29,7 +29,7 @@ type path struct {
 const farV4, farV6 = "10.98.3.1", "fd98:3::1"
 
 // TestOnlyLocalErrorsKeepAnUnreachableBackend: a backend behind a router leaves
-// the answers, whatever the router reports or does not report. Where the local
+// the answers, if the router reports something or nothing. Where the local
 // system has no way to the backend, it stays.
 func TestOnlyLocalErrorsKeepAnUnreachableBackend(t *testing.T) {
 	if prefix := os.Getenv(inPath); prefix != "" {

@@ -92,8 +92,8 @@ func TestABusyMachineTakesNoHealthyBackendOut(t *testing.T) {
 			if c.Path, err = exec.LookPath("nice"); err != nil {
 				t.Fatal(err)
 			}
-			said, err := c.CombinedOutput()
-			t.Logf("%s", said)
+			output, err := c.CombinedOutput()
+			t.Logf("%s", output)
 			if err != nil {
 				t.Error(err)
 			}

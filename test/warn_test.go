@@ -22,7 +22,7 @@ func TestSetUpsThatCannotWorkAreWarnedOf(t *testing.T) {
 		}},
 		{"nearest with all it needs", "metadata\ngeoip " + threePlaces(t) + "\nrrhealth www.example.org {\nbackend 192.0.2.1 location EU\npolicy nearest\n}", nil},
 		{"loadbalance", "loadbalance\nrrhealth www.example.org {\nbackend 192.0.2.1\npolicy sticky\n}", []string{"loadbalance in the server block of example.org. shuffles"}},
-		{"weights that somebody looks at", "cache\nrrhealth www.example.org {\nbackend 192.0.2.1 weight 2\nbackend 192.0.2.2\npolicy sticky\n}", nil},
+		{"weights that have an effect", "cache\nrrhealth www.example.org {\nbackend 192.0.2.1 weight 2\nbackend 192.0.2.2\npolicy sticky\n}", nil},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			out := harness.CaptureLog(t)

@@ -47,7 +47,7 @@ func (f *finding) notePoolHint(p *live.Pool, addr netip.Addr) {
 func (j *Judge) poolHints(rr dns.RR, p *live.Pool, step uint64, signed bool) dns.RR {
 	s := p.Snapshot()
 	same := true
-	mended := reply.EditHints(rr, func(f pool.Family, ips []net.IP) []net.IP {
+	corrected := reply.EditHints(rr, func(f pool.Family, ips []net.IP) []net.IP {
 		order := p.Aside(nil, s, f, j.bystander(p), step)
 		if signed {
 			slices.Sort(order) // one signature for all orders
@@ -64,7 +64,7 @@ func (j *Judge) poolHints(rr dns.RR, p *live.Pool, step uint64, signed bool) dns
 	if same {
 		return nil
 	}
-	return mended
+	return corrected
 }
 
 // applyHints reduces an SVCB or HTTPS set to the records kept, without hints

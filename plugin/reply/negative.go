@@ -37,13 +37,13 @@ func SOA(zone string, ttl uint32) *dns.SOA {
 // Exists returns a copy of m, which denies the name asked for, that denies only
 // the type. It adds an SOA of zone if m has none.
 func Exists(m *dns.Msg, zone string) *dns.Msg {
-	mended := *m
-	mended.Rcode = dns.RcodeSuccess
+	corrected := *m
+	corrected.Rcode = dns.RcodeSuccess
 	for _, rr := range m.Ns {
 		if rr.Header().Rrtype == dns.TypeSOA {
-			return &mended
+			return &corrected
 		}
 	}
-	mended.Ns = append([]dns.RR{SOA(zone, NegativeTTL)}, m.Ns...)
-	return &mended
+	corrected.Ns = append([]dns.RR{SOA(zone, NegativeTTL)}, m.Ns...)
+	return &corrected
 }
