@@ -17,6 +17,9 @@ var (
 // A developer reads ARCHITECTURE.md first. Files and tests that it names but
 // that have moved or gone send them on a search.
 func TestTheArchitectureNamesFilesAndTestsThatExist(t *testing.T) {
+	if _, err := os.Stat("deploy"); err != nil {
+		t.Skip("only a part of the tree is here") // see scripts/compat
+	}
 	text, err := os.ReadFile("ARCHITECTURE.md")
 	if err != nil {
 		t.Fatal(err)
