@@ -171,7 +171,7 @@ func TestReplies(t *testing.T) {
 		{"another type of a name that the zone has not", "absent.example.org.", dns.TypeMX, dns.RcodeSuccess, "", "example.org."},
 		{"another type of a wildcard", "a.w.example.org.", dns.TypeTXT, dns.RcodeSuccess, "", "example.org."},
 		{"the zone's own SOA", "example.org.", dns.TypeSOA, dns.RcodeSuccess, "ns1.example.org. hostmaster.example.org. 2026010101 7200 3600 1209600 60", ""},
-		{"a name that does not exist", "absent.example.org.", dns.TypeA, dns.RcodeNameError, "", "example.org."},
+		{"a name that does not exist", "missing.example.org.", dns.TypeA, dns.RcodeNameError, "", "example.org."},
 	}
 	for _, tc := range tests {
 		t.Run(tc.name, func(t *testing.T) {
