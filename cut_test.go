@@ -122,17 +122,17 @@ func TestWhereAPartDoesNotDoAllAreJudged(t *testing.T) {
 		cut     bool
 		some    bool // are down
 	}{
-		"three are up":                 {"udp", 10_000, all, func(i int) bool { return i%4000 == 7 }, 3, false, false},
-		"as many as fit":               {"udp", 10_000, all, func(i int) bool { return i < fitting }, fitting, false, false},
-		"one more":                     {"udp", 10_000, all, func(i int) bool { return i <= fitting }, fitting, true, false},
-		"less than min_up":             {"udp", 10_000, minUp, func(i int) bool { return i%3 == 0 }, fitting, true, true},
-		"min_up":                       {"udp", 10_000, minUp, func(i int) bool { return i%2 == 0 }, fitting, true, false},
-		"answers":                      {"udp", 10_000, eight, func(i int) bool { return i%2 == 0 }, 8, false, false},
+		"three are up":     {"udp", 10_000, all, func(i int) bool { return i%4000 == 7 }, 3, false, false},
+		"as many as fit":   {"udp", 10_000, all, func(i int) bool { return i < fitting }, fitting, false, false},
+		"one more":         {"udp", 10_000, all, func(i int) bool { return i <= fitting }, fitting, true, false},
+		"less than min_up": {"udp", 10_000, minUp, func(i int) bool { return i%3 == 0 }, fitting, true, true},
+		"min_up":           {"udp", 10_000, minUp, func(i int) bool { return i%2 == 0 }, fitting, true, false},
+		"answers":          {"udp", 10_000, eight, func(i int) bool { return i%2 == 0 }, 8, false, false},
 		"none is up, and an extended error has the reason": {"udp", 10_000, all, func(int) bool { return false }, fitting - 4, true, true},
-		"over TCP":                     {"tcp", 4000, all, func(i int) bool { return i%2 == 0 }, 2000, false, false},
-		"over TCP, all":                {"tcp", 4000, all, func(int) bool { return true }, 4000, false, false},
-		"more than TCP can take":       {"tcp", 10_000, all, func(i int) bool { return i != 17 }, 4093, true, false},
-		"over TCP, but one is down":    {"tcp", 4093, all, func(i int) bool { return i > 1 }, 4091, false, false},
+		"over TCP":                  {"tcp", 4000, all, func(i int) bool { return i%2 == 0 }, 2000, false, false},
+		"over TCP, all":             {"tcp", 4000, all, func(int) bool { return true }, 4000, false, false},
+		"more than TCP can take":    {"tcp", 10_000, all, func(i int) bool { return i != 17 }, 4093, true, false},
+		"over TCP, but one is down": {"tcp", 4093, all, func(i int) bool { return i > 1 }, 4091, false, false},
 	} {
 		t.Run(what, func(t *testing.T) {
 			c := newCrowd(t, tc.network, tc.n, tc.config, func(i int) bool { return !tc.up(i) })
