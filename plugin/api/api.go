@@ -249,7 +249,7 @@ type Effect struct {
 	After   string  `json:"after"`
 	Up      int     `json:"up"`      // members up afterwards, of the tiers that are answered
 	Need    int     `json:"need"`    // min_up, in members
-	Unsafe  bool    `json:"unsafe"`  // fewer than min_up, or nobody, and it was not so before
+	Unsafe  bool    `json:"unsafe"`  // fewer than min_up, or none, and that was not so before
 	Members []Share `json:"members"` // sorted by address
 }
 
@@ -298,7 +298,7 @@ type Explanation struct {
 	Outcome string   `json:"outcome"`
 	Rcode   string   `json:"rcode"`
 	TTL     int      `json:"ttl"`
-	Order   bool     `json:"order"`  // Answer is in the order of the next answer; false where nobody can know it
+	Order   bool     `json:"order"`  // Answer is in the order of the next answer; false where it depends on chance
 	Answer  []string `json:"answer"` // addresses
 	Members []Reason `json:"members"`
 	Notes   []string `json:"notes"` // such as dry_run, or what is not known of the past
