@@ -210,10 +210,17 @@ type Override struct {
 }
 
 // A Change sets or removes overrides.
+//
+// Its selectors are of three kinds: addresses (ADDRESS, a pattern such as
+// 192.0.2.* with the wildcards of path.Match, a network such as 192.0.2.0/24),
+// tier=N, and location=PLACE (location=EU also selects EU/DE). A backend is
+// selected if it meets one selector of each kind that is given: several addresses
+// mean any of them, and tier=2 beside them means those of tier 2 only. Parse them
+// with ParseSelectors. With Set auto, an ADDRESS also selects an orphaned override.
 type Change struct {
 	Set       string   `json:"set"` // drain, down, up, weight, or auto to remove
 	Weight    int      `json:"weight"`
-	Selectors []string `json:"selectors"` // see Selector; all must be met
+	Selectors []string `json:"selectors"` // at least one
 	Pool      string   `json:"pool"`      // a NAME; the empty string: everywhere
 	Author    string   `json:"author"`    // the empty string: the user at the other end of the socket
 	Reason    string   `json:"reason"`
