@@ -96,6 +96,42 @@ func TestTheDocumentsHaveTheOptionsOfTheParser(t *testing.T) {
 	}
 }
 
+// docs/configuration.md has the options of the process stanza in the same way, and
+// those of their blocks in the lists below them.
+func TestTheDocumentsHaveTheOptionsOfTheProcessStanza(t *testing.T) {
+	text := document(t, "docs/configuration.md")
+	found := sections(text)
+	syntax := flat(found["The process stanza"])
+	last := strings.Index(text, "\n## The process stanza\n")
+	for _, o := range config.ProcessOptions() {
+		at := strings.Index(text, "\n## "+o.Name+"\n")
+		if at < last {
+			t.Errorf("docs/configuration.md: %s stands at %d, want it behind what is at %d", o.Name, at, last)
+		}
+		last = at
+		if form := "~~~ txt\n" + o.Name + " " + o.Form + "\n~~~"; !strings.HasPrefix(strings.TrimSpace(found[o.Name]), form) {
+			t.Errorf("docs/configuration.md: %s does not begin with\n%s", o.Name, form)
+		}
+		if !strings.Contains(found[o.Name], "\n* Where: the process stanza\n") {
+			t.Errorf("docs/configuration.md: %s is not said to be for the process stanza", o.Name)
+		}
+		written := o.Name + " " + o.Form
+		if inner := config.BlockOptions(o.Name); len(inner) > 0 {
+			var forms []string
+			for _, i := range inner {
+				forms = append(forms, i.Name+" "+i.Form)
+				if item := "\n* `" + i.Name + " "; !strings.Contains(found[o.Name], item) {
+					t.Errorf("docs/configuration.md: %s has no item %q", o.Name, item)
+				}
+			}
+			written = strings.ReplaceAll(written, "OPTION...", strings.Join(forms, " "))
+		}
+		if !strings.Contains(syntax, written) {
+			t.Errorf("docs/configuration.md: the process stanza has no %q", written)
+		}
+	}
+}
+
 // contains complains about each of wants that is not in text.
 func contains(t *testing.T, file, text string, wants ...string) {
 	t.Helper()

@@ -10,6 +10,7 @@ import (
 
 	"github.com/coredns/caddy"
 
+	"github.com/rrhealth/rrhealth/plugin/config"
 	"github.com/rrhealth/rrhealth/plugin/discover"
 	"github.com/rrhealth/rrhealth/plugin/live"
 )
@@ -172,7 +173,10 @@ func (l *lifecycle) ready() bool {
 // callback for the start of an instance and for its shutdown, but none for a start
 // that fails after plugins were started. Such an orphan is not in caddy's list of
 // instances.
-type instance struct{ listed bool } // listed is true if it was in the list when it started
+type instance struct {
+	listed  bool            // it was in the list when it started
+	process *config.Process // the process stanza of the server blocks read so far, which may be the only one
+}
 
 type instanceKey struct{}
 

@@ -43,7 +43,8 @@ type RRHealth struct {
 	block    *live.Block
 	rules    filter.Rules // of block
 	instance *instance
-	metadata bool // the metadata plugin is in the server block
+	process  *config.Process // the process stanza, if it is in the server block
+	metadata bool            // the metadata plugin is in the server block
 
 	// Set when the handler starts, before it serves.
 	signer    *signer

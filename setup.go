@@ -1,6 +1,7 @@
 package rrhealth
 
 import (
+	"cmp"
 	"fmt"
 	"net"
 	"slices"
@@ -34,11 +35,12 @@ func setup(c *caddy.Controller) error {
 	if err := checkPosition(dnsserver.Directives); err != nil {
 		return plugin.Error(pluginName, err)
 	}
-	stanzas, err := parse(c, block.Root)
+	stanzas, settings, err := parse(c, block.Root)
 	if err != nil {
 		return postpone(c, err)
 	}
 	h := newHandler(zonesOf(c), stanzas)
+	h.process = settings
 
 	block.AddPlugin(func(next plugin.Handler) plugin.Handler {
 		h.Next = next
@@ -68,11 +70,14 @@ func setup(c *caddy.Controller) error {
 	return nil
 }
 
-// parse reads the stanzas of the server block of c.
-func parse(c *caddy.Controller, root string) ([]config.Stanza, error) {
+// parse reads the stanzas of the server block of c, the process stanza among them
+// if it is there.
+func parse(c *caddy.Controller, root string) ([]config.Stanza, *config.Process, error) {
 	lines, unreadable := readLines(c)
-	stanzas, err := config.Parse(lines, config.Block{Zones: zonesOf(c), Root: root})
-	return stanzas, config.Join(err, unreadable)
+	i := instanceOf(c)
+	stanzas, settings, err := config.Parse(lines, config.Block{Zones: zonesOf(c), Root: root, Process: i.process})
+	i.process = cmp.Or(i.process, settings)
+	return stanzas, settings, config.Join(err, unreadable)
 }
 
 // readLines reads the lines of the server block of c that begin with the name of

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -50,13 +51,22 @@ func TestEveryCorefileInTheDocumentationStarts(t *testing.T) {
 	}
 }
 
-// command is that of an exec check.
-var command = regexp.MustCompile(`\bexec (/\S+)`)
+var (
+	// command is that of an exec check.
+	command = regexp.MustCompile(`\bexec (/\S+)`)
+	// folder is what the paths of the process stanza are in.
+	folder = regexp.MustCompile(`(?m)^( *(?:control|state)) /\S*/`)
+	// group is that of the control socket.
+	group = regexp.MustCompile(`(?m)^( *group) .*$`)
+)
 
 // whole returns the Corefile that a block of the documents is, or is a part of:
 // a block that is called stanza has lines of one. A command that is not installed
-// here is replaced by one that is: rrhealth refuses to start without it.
+// here is replaced by one that is: rrhealth refuses to start without it. So is a
+// group, and the paths of the process stanza are in the working directory.
 func whole(kind, text string) string {
+	text = folder.ReplaceAllString(text, "$1 ")
+	text = group.ReplaceAllString(text, "$1 "+strconv.Itoa(os.Getgid()))
 	text = command.ReplaceAllStringFunc(text, func(exec string) string {
 		if _, err := os.Stat(command.FindStringSubmatch(exec)[1]); err != nil {
 			return "exec /bin/sh"

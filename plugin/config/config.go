@@ -10,6 +10,9 @@
 // of its line. It does not report what follows from an option that it could not
 // read: to fix that option may be all there is to do.
 //
+// A stanza with an option of the process stanza is that (process.go), and is read
+// by a table of its own.
+//
 // The package knows nothing of caddy: the root package reads the lines. The
 // packages below define what a stanza consists of: pool the settings of answers,
 // monitor the pace of a check, and probe the kinds of checks.
@@ -70,4 +73,6 @@ type Check struct {
 type Block struct {
 	Zones []string // at least one; in lower case, with the final dot; names must be inside one
 	Root  string   // directory that relative file names start from; "" for the working directory
+
+	Process *Process // that of a server block before, which may be the only one; or nil
 }

@@ -32,10 +32,12 @@ func TestTheDocumentsHaveTheRangesOfTheCode(t *testing.T) {
 		"min_up":     fmt.Sprintf("(in a filter 1 to %d), or 1%% to 100%% * Default: 1 ", maxWatchedMinUp),
 		"slow_start": recovery + "* Default: off ",
 		"hold_down":  fmt.Sprintf("* Range: %s to %s * Default: off ", short(minRecovery), short(pool.FlapWindow)),
+		"control":    fmt.Sprintf("PATH has at most %d bytes", maxSocketPath),
 		"failback":   recovery + "* Default: `auto` ",
 	} {
 		contains(t, "docs/configuration.md, "+option, found[option], want)
 	}
+	contains(t, "docs/configuration.md, control", found["control"], fmt.Sprintf("* Default: no socket; `mode %#o`", uint32(defaultMode)))
 	contains(t, "docs/detection.md", document(t, "docs/detection.md"),
 		fmt.Sprintf("| all up | the detection time, at least %d s, at most %d s | | no check | %d s |", seconds(minTTL), seconds(maxTTL), seconds(staticTTL)))
 }

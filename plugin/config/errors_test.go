@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"os"
 	"regexp"
 	"strings"
@@ -53,8 +54,9 @@ func TestBadStanzasGetErrorsThatHelp(t *testing.T) {
 // parseCorefile parses the stanzas of all server blocks.
 func parseCorefile(corefile string) error {
 	var errs []error
+	var first *Process
 	for _, server := range text(corefile) {
-		in := Block{Root: "../.."}
+		in := Block{Root: "../..", Process: first}
 		for _, key := range server.Words {
 			in.Zones = append(in.Zones, strings.ToLower(dns.Fqdn(key)))
 		}
@@ -64,7 +66,8 @@ func parseCorefile(corefile string) error {
 				lines = append(lines, l)
 			}
 		}
-		_, err := Parse(lines, in)
+		_, own, err := Parse(lines, in)
+		first = cmp.Or(first, own)
 		errs = append(errs, err)
 	}
 	return Join(errs...)
@@ -83,18 +86,24 @@ func FuzzParse(f *testing.F) {
 			f.Add(block)
 		}
 	}
+	for _, tc := range goodProcesses {
+		f.Add("rrhealth {\n" + tc.block + "\n}")
+	}
 	f.Fuzz(func(t *testing.T, block string) {
 		lines := text(block)
 		for i := range lines {
 			lines[i].Words[0] = "rrhealth"
 		}
-		stanzas, err := Parse(lines, exampleOrg)
+		stanzas, process, err := Parse(lines, exampleOrg)
 		if err != nil {
 			checkErrorText(t, err)
 			return
 		}
 		for i := range stanzas {
 			checkComplete(t, &stanzas[i])
+		}
+		if process != nil {
+			checkProcess(t, process)
 		}
 	})
 }

@@ -20,7 +20,7 @@ func ExampleParse() {
 		at(4, "check", "http://:8080/healthz"),
 		at(5, "interval", "10s", "fast", "2s"),
 	}
-	stanzas, err := config.Parse([]config.Line{stanza}, config.Block{Zones: []string{"example.org."}})
+	stanzas, _, err := config.Parse([]config.Line{stanza}, config.Block{Zones: []string{"example.org."}})
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -47,7 +47,7 @@ func ExampleParse_errors() {
 		{File: "Corefile", No: 2, Words: []string{"backend", "192.0.2.1", "weight", "0"}},
 		{File: "Corefile", No: 3, Words: []string{"ttl", "30"}},
 	}}
-	_, err := config.Parse([]config.Line{stanza}, config.Block{Zones: []string{"example.org."}})
+	_, _, err := config.Parse([]config.Line{stanza}, config.Block{Zones: []string{"example.org."}})
 	fmt.Println(err)
 	// Output:
 	// 2 errors in the Corefile:
@@ -60,7 +60,7 @@ func ExampleNetworks_Contain() {
 	stanza := config.Line{File: "Corefile", No: 1, Words: []string{"rrhealth", "example.org"}, Block: []config.Line{
 		{File: "Corefile", No: 2, Words: []string{"watch", "any"}},
 	}}
-	stanzas, err := config.Parse([]config.Line{stanza}, config.Block{Zones: []string{"."}})
+	stanzas, _, err := config.Parse([]config.Line{stanza}, config.Block{Zones: []string{"."}})
 	if err != nil {
 		fmt.Println(err)
 		return

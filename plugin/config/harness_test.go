@@ -60,7 +60,7 @@ var exampleOrg = Block{Zones: []string{"example.org."}}
 // stanza returns the first stanza of a server block for example.org.
 func stanza(t *testing.T, block string) Stanza {
 	t.Helper()
-	all, err := Parse(text(block), exampleOrg)
+	all, _, err := Parse(text(block), exampleOrg)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -64,13 +64,18 @@ func optionOf(l Line) (option, bool) {
 	return options[i], true
 }
 
-// optionNames lists the options for an error.
-func optionNames() string {
+// optionNames lists the options for an error. Without a NAME the stanza may be
+// meant to be the process stanza.
+func (p *parser) optionNames() string {
 	names := make([]string, len(options))
 	for i, o := range options {
 		names[i] = o.Name
 	}
-	return strings.Join(names, ", ")
+	all := strings.Join(names, ", ")
+	if len(p.at.args()) == 0 && p.undecided() {
+		all += ", or in the process stanza " + namesIn(processOptions)
+	}
+	return all
 }
 
 // paceOptions lists the options that may also be given in the block of a check.

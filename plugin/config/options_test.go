@@ -107,7 +107,7 @@ func TestChecksTakeTheNameOfThePool(t *testing.T) {
 		"rrhealth www.example.org {\nbackend 192.0.2.1\nimport web\n}":                                           "import: CoreDNS did not expand it",
 		"rrhealth www.example.org {\nbackend 192.0.2.1\ncheck https://:443 {\nmethod GET {\nheader X y\n}\n}\n}": `unexpected block { ... } behind "method"`,
 	} {
-		_, err := Parse(text(block), exampleOrg)
+		_, _, err := Parse(text(block), exampleOrg)
 		switch {
 		case want == "" && err != nil:
 			t.Errorf("%q: %v, want no error", block, err)
@@ -144,7 +144,7 @@ func TestMoreErrorsOfOptions(t *testing.T) {
 		"timeout 5s\ninterval 5s": "timeout: 5s is not shorter than the interval 5s",
 	} {
 		t.Run(line, func(t *testing.T) {
-			_, err := Parse(text("rrhealth {\nbackend 192.0.2.1\nbackend 192.0.2.2 tier 2\n"+line+"\n}"), exampleOrg)
+			_, _, err := Parse(text("rrhealth {\nbackend 192.0.2.1\nbackend 192.0.2.2 tier 2\n"+line+"\n}"), exampleOrg)
 			if want = "Corefile:4 - Error during parsing: " + want; err == nil || !strings.HasPrefix(err.Error(), want) {
 				t.Errorf("got  %v\nwant %s", err, want)
 			}
@@ -180,7 +180,7 @@ func TestLocations(t *testing.T) {
 
 // Backends are found by their address, in every spelling.
 func TestErrorsOfBackendsNameTheirLine(t *testing.T) {
-	_, err := Parse(text("rrhealth {\nbackend 192.0.2.1 location EU\nbackend 2001:DB8:0::1\npolicy nearest\n}"), exampleOrg)
+	_, _, err := Parse(text("rrhealth {\nbackend 192.0.2.1 location EU\nbackend 2001:DB8:0::1\npolicy nearest\n}"), exampleOrg)
 	if want := `Corefile:3 - Error during parsing: backend "2001:db8::1": no location`; err == nil || !strings.HasPrefix(err.Error(), want) {
 		t.Errorf("got  %v\nwant %s", err, want)
 	}

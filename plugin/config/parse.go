@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
 
@@ -23,34 +24,52 @@ type parser struct {
 	found   problems
 	broken  map[string]bool // options that could not be read, by name
 	unknown bool            // some options are unknown
+	partial bool            // options of the process stanza stood among those of at
 }
 
 // Parse reads the stanzas of one server block, one for each of lines. The first
-// word of each line is the name of the plugin. The error joins all that are found;
+// word of each line is the name of the plugin. The Process is that of the first
+// process stanza, or nil if none of lines is one; it is returned with an error,
+// too, to be the Block.Process of the next server block. The error joins all that are found;
 // see Join.
-func Parse(lines []Line, in Block) ([]Stanza, error) {
+func Parse(lines []Line, in Block) ([]Stanza, *Process, error) {
 	var found problems
+	var process *Process
 	stanzas := make([]Stanza, 0, len(lines))
 	// A filter and a pool may have the same name.
 	claimed := map[bool]map[string]Line{false: {}, true: {}}
 	for _, l := range lines {
 		p := newParser(l, in)
-		p.parse()
-		names := claimed[p.IsFilter()]
-		for _, name := range p.Names {
-			if first, ok := names[name]; ok {
-				p.report(l.Errorf("name %q is claimed by the stanza at %s already, want each name once", name, first.pos()))
+		if slices.ContainsFunc(l.Block, Line.ofProcess) {
+			read, rest, errs := parseProcess(l, in)
+			found = append(found, errs...)
+			if rest == nil {
+				process = cmp.Or(process, read)
+				in.Process = cmp.Or(in.Process, read)
 				continue
 			}
-			names[name] = l
+			p.at, p.partial = *rest, true
 		}
+		p.parse()
+		p.claim(claimed[p.IsFilter()])
 		found = append(found, p.found...)
 		stanzas = append(stanzas, p.Stanza)
 	}
 	if len(found) > 0 {
-		return nil, found.sorted()
+		return nil, process, found.sorted()
 	}
-	return stanzas, nil
+	return stanzas, process, nil
+}
+
+// claim reports the names of the stanza that are claimed already.
+func (p *parser) claim(claimed map[string]Line) {
+	for _, name := range p.Names {
+		if first, ok := claimed[name]; ok {
+			p.report(p.at.Errorf("name %q is claimed by the stanza at %s already, want each name once", name, first.pos()))
+			continue
+		}
+		claimed[name] = p.at
+	}
 }
 
 // newParser returns a parser of l with the defaults of a pool.
@@ -68,7 +87,11 @@ func (p *parser) report(err error) { p.found.add(p.at, err) }
 
 // parse reads the stanza. Its errors are in p.found.
 func (p *parser) parse() {
-	p.parseNames()
+	if len(p.at.args()) == 0 && (p.partial || p.undecided()) {
+		p.broken[p.at.word()] = true // none may be meant
+	} else {
+		p.parseNames()
+	}
 	if len(p.at.Block) == 0 {
 		p.report(p.at.Errorf("%s: no backend given, want a block { backend ADDRESS... } or { watch CIDR... }", p.at.word()))
 		return
@@ -98,6 +121,12 @@ func (p *parser) parse() {
 	}
 }
 
+// undecided reports whether the stanza has options, and none that tells whether it
+// is the process stanza.
+func (p *parser) undecided() bool {
+	return len(p.at.Block) > 0 && !slices.ContainsFunc(p.at.Block, Line.ofStanza)
+}
+
 // parseOption reads one line of the stanza. It puts off those that are read
 // last.
 func (p *parser) parseOption(l Line) error {
@@ -110,7 +139,7 @@ func (p *parser) parseOption(l Line) error {
 		if err := l.expanded(); err != nil {
 			return err
 		}
-		return l.Errorf("unknown option %q; use one of %s", l.word(), optionNames())
+		return l.Errorf("unknown option %q; use one of %s", l.word(), p.optionNames())
 	}
 	if first, ok := p.seen[o.Name]; ok && !o.many {
 		return l.Errorf("%s: given at %s already, want it once", o.Name, first.pos())
@@ -128,7 +157,7 @@ func (p *parser) checkPool() {
 	answered := func(b pool.Backend) bool { return !b.Drain }
 	switch {
 	case complete && len(p.Pool.Backends) == 0:
-		if !p.unknown { // a misspelled backend may be among them
+		if !p.unknown && !p.partial { // a misspelled backend may be among them
 			p.report(p.at.Errorf("%s: no backend given, want at least one line backend ADDRESS..., or watch CIDR... to judge what other plugins answer", p.at.word()))
 		}
 		complete = false

@@ -92,7 +92,7 @@ func TestDefaults(t *testing.T) {
 
 func TestTheNameDefaultsToTheServerBlocks(t *testing.T) {
 	zones := []string{"get.example.org.", "get.example.net."}
-	stanzas, err := Parse(text("rrhealth {\nbackend 192.0.2.1\n}"), Block{Zones: zones})
+	stanzas, _, err := Parse(text("rrhealth {\nbackend 192.0.2.1\n}"), Block{Zones: zones})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -65,7 +65,7 @@ func TestAnErrorLineIsBelowAKilobyte(t *testing.T) {
 			"rrhealth {\nbackend 192.0.2.1\ncheck http://:80/ {\n" + word + "\nmethod " + word + "\nbody (" + word + "\nheader " + word + " x\n}\n}",
 			"rrhealth {\nbackend 192.0.2.1\npolicy " + word + "\nttl " + word + "\nmin_up " + word + "\nwatch " + word + "\nall_down " + word + "\n}",
 		} {
-			_, err := Parse(text(block), exampleOrg)
+			_, _, err := Parse(text(block), exampleOrg)
 			if err == nil {
 				t.Errorf("accepted %.60q", block)
 				continue

@@ -29,7 +29,7 @@ func TestBadFiltersGetErrorsThatHelp(t *testing.T) {
 		"watch any\ncheck https://:443/":     "https",
 		"watch any\ncheck tcp://:1\ncheck x": "Corefile:6",
 	} {
-		_, err := Parse(text("\n\nrrhealth {\n"+block+"\n}\n"), exampleOrg)
+		_, _, err := Parse(text("\n\nrrhealth {\n"+block+"\n}\n"), exampleOrg)
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q:\ngot  %v\nwant %s", block, err, want)
 		}
@@ -39,7 +39,7 @@ func TestBadFiltersGetErrorsThatHelp(t *testing.T) {
 		{".", "rrhealth . {\nbackend 192.0.2.1\n}", `name ".": the root has no addresses`},
 		{"example.org.", "rrhealth {\nwatch any\n}\nrrhealth example.org {\nwatch any\n}", `name "example.org." is claimed by the stanza at Corefile:1 already`},
 	} {
-		if _, err := Parse(text(tc.block), Block{Zones: []string{tc.zone}}); err == nil || !strings.Contains(err.Error(), tc.want) {
+		if _, _, err := Parse(text(tc.block), Block{Zones: []string{tc.zone}}); err == nil || !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("%q:\ngot  %v\nwant %s", tc.block, err, tc.want)
 		}
 	}
@@ -52,7 +52,7 @@ func TestGoodFilters(t *testing.T) {
 		{"example.org.", "rrhealth www.example.org {\nwatch 192.0.2.0/24\ndry_run\n}\nrrhealth www.example.org {\nbackend 192.0.2.1\ndry_run\n}"},
 		{"example.org.", "rrhealth {\ncheck tls://www.example.org:443\nwatch any\n}"},
 	} {
-		stanzas, err := Parse(text(tc.block), Block{Zones: []string{tc.zone}})
+		stanzas, _, err := Parse(text(tc.block), Block{Zones: []string{tc.zone}})
 		if err != nil {
 			t.Errorf("%q: %v", tc.block, err)
 			continue

@@ -32,7 +32,7 @@ func TestCertificateExpiry(t *testing.T) {
 	defer server.Close()
 	at := netip.MustParseAddrPort(server.Listener.Addr().String())
 	lines := strings.Split(fmt.Sprintf("rrhealth www.example.org {\nbackend %s\ncheck tls://:%d {\ninsecure\n}\n}", at.Addr(), at.Port()), "\n")
-	stanzas, err := config.Parse(readLines(&lines), config.Block{Zones: []string{"example.org."}})
+	stanzas, _, err := config.Parse(readLines(&lines), config.Block{Zones: []string{"example.org."}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -21,7 +21,7 @@ import (
 func newBlock(tb testing.TB, text string, ask func(context.Context, netip.Addr) error) *Block {
 	tb.Helper()
 	rest := strings.Split(text, "\n")
-	stanzas, err := config.Parse(readLines(&rest), config.Block{Zones: []string{"example.org."}})
+	stanzas, _, err := config.Parse(readLines(&rest), config.Block{Zones: []string{"example.org."}})
 	if err != nil {
 		tb.Fatal(err)
 	}
