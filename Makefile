@@ -18,8 +18,8 @@ revive: build ## answer the checks of the third backend of Corefile.example, unt
 	build/coredns -conf testdata/Corefile.revive
 
 .PHONY: build
-build: ## build CoreDNS with rrhealth into build/coredns
-	go build -o build/coredns ./cmd/coredns
+build: ## build CoreDNS with rrhealth into build/coredns, and build/rrhealthctl
+	go build -o build/ ./cmd/coredns ./cmd/rrhealthctl
 
 .PHONY: test
 test: ## run all tests, in any order, with the race detector
