@@ -18,6 +18,7 @@ var downwards = map[string][]string{
 	"plugin/api":      nil,
 	"plugin/names":    nil,
 	"plugin/probe":    nil,
+	"plugin/state":    nil,
 	"plugin/verdict":  nil,
 	"plugin/monitor":  {"plugin/verdict"},
 	"plugin/pool":     {"plugin/verdict"},
