@@ -73,63 +73,11 @@ func setup(c *caddy.Controller) error {
 // parse reads the stanzas of the server block of c, the process stanza among them
 // if it is there.
 func parse(c *caddy.Controller, root string) ([]config.Stanza, *config.Process, error) {
-	lines, unreadable := readLines(c)
+	lines, unreadable := config.ReadLines(c, pluginName)
 	i := instanceOf(c)
 	stanzas, settings, err := config.Parse(lines, config.Block{Zones: zonesOf(c), Root: root, Process: i.process})
 	i.process = cmp.Or(i.process, settings)
 	return stanzas, settings, config.Join(err, unreadable)
-}
-
-// readLines reads the lines of the server block of c that begin with the name of
-// the plugin, each with its block. It stops at the first error: where the next
-// line begins is not certain then.
-func readLines(c *caddy.Controller) ([]config.Line, error) {
-	var lines []config.Line
-	for c.Next() {
-		l, err := readLine(c)
-		if err == nil && l.Words[0] != pluginName {
-			err = l.Errorf("unexpected %q, want %s", l.Words[0], pluginName)
-		}
-		if err != nil {
-			if n := len(lines); n > 0 && lines[n-1].Block == nil {
-				lines = lines[:n-1] // it lacks its block for the same reason: a brace on a line of its own
-			}
-			return lines, err
-		}
-		lines = append(lines, l)
-	}
-	return lines, nil
-}
-
-// readLine reads the line that c is at, with its block.
-func readLine(c *caddy.Controller) (config.Line, error) {
-	l := config.Line{File: c.File(), No: c.Line(), Words: []string{c.Val()}}
-	if l.Words[0] == "{" {
-		return l, l.Errorf("unexpected {, want it at the end of the line before")
-	}
-	l.Words = append(l.Words, c.RemainingArgs()...)
-	if slices.Contains(l.Words, "}") {
-		return l, l.Errorf("unexpected } behind %q, want it on a line of its own", l.Words[0])
-	}
-	if !c.NextArg() {
-		return l, nil
-	}
-	// RemainingArgs stops only at the end of the line or at a brace.
-	l.Block = []config.Line{}
-	if c.NextArg() {
-		return l, l.Errorf("unexpected %q behind {, want the block on lines of its own", c.Val())
-	}
-	for c.Next() {
-		if c.Val() == "}" {
-			return l, nil
-		}
-		inner, err := readLine(c)
-		if err != nil {
-			return l, err
-		}
-		l.Block = append(l.Block, inner)
-	}
-	return l, l.Errorf("no } for the { of %q", l.Words[0])
 }
 
 // pending holds the errors of Corefiles that are being read. CoreDNS stops at the

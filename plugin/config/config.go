@@ -13,9 +13,9 @@
 // A stanza with an option of the process stanza is that (process.go), and is read
 // by a table of its own.
 //
-// The package knows nothing of caddy: the root package reads the lines. The
-// packages below define what a stanza consists of: pool the settings of answers,
-// monitor the pace of a check, and probe the kinds of checks.
+// The package does not depend on caddy: ReadLines takes words through an
+// interface. The packages below define what a stanza consists of: pool the
+// settings of answers, monitor the pace of a check, probe the kinds of checks.
 package config
 
 import (

@@ -129,7 +129,7 @@ func (f flight) localError() string {
 	if f.began-f.released > grace || f.ended-f.began > f.target.group.Timeout+grace {
 		return "late"
 	}
-	return localErrorOf(f.err)
+	return LocalErrorOf(f.err)
 }
 
 // graceOf is lateness for a probe that timed out: a tenth of the timeout. A

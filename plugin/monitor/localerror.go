@@ -13,7 +13,7 @@ var errStale = fmt.Errorf("no usable probe result for %d intervals", staleAfter)
 // buffer, memory, port or process (EAGAIN) left, no route or no permission to
 // send, or the command was removed or is being replaced. They do not count
 // against the target. A refused connection, a reset and a timeout do, and so
-// does any of these numbers if another machine reported it, see localErrorOf.
+// does any of these numbers if another machine reported it, see LocalErrorOf.
 var localErrors = map[syscall.Errno]string{
 	syscall.EMFILE:        "EMFILE",
 	syscall.ENFILE:        "ENFILE",
@@ -34,10 +34,10 @@ var localErrors = map[syscall.Errno]string{
 	syscall.E2BIG:         "E2BIG", // the arguments of a command are too long
 }
 
-// localErrorOf returns the name of the local error that err is, or "". A router
+// LocalErrorOf returns the name of the local error that err is, or "". A router
 // reports an unreachable host with the same numbers as the local system. An
 // error that knows which of the two it is has a method Local.
-func localErrorOf(err error) string {
+func LocalErrorOf(err error) string {
 	errno, ok := errors.AsType[syscall.Errno](err)
 	if !ok {
 		return ""

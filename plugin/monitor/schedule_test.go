@@ -361,15 +361,15 @@ func TestHeapKeepsNothing(t *testing.T) {
 
 func TestLocalErrorNames(t *testing.T) {
 	for errno, name := range localErrors {
-		if got := localErrorOf(errno); got != name || got == "" {
+		if got := LocalErrorOf(errno); got != name || got == "" {
 			t.Errorf("%v: %q, want %q", errno, got, name)
 		}
-		if got := localErrorOf(remote{errno}); got != "" {
+		if got := LocalErrorOf(remote{errno}); got != "" {
 			t.Errorf("%v of another machine is taken for the local error %q", errno, got)
 		}
 	}
 	for _, errno := range []syscall.Errno{syscall.ECONNREFUSED, syscall.EHOSTDOWN, syscall.ECONNRESET, syscall.ETIMEDOUT} {
-		if got := localErrorOf(errno); got != "" {
+		if got := LocalErrorOf(errno); got != "" {
 			t.Errorf("%v is taken for a local error", errno)
 		}
 	}
