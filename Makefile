@@ -83,6 +83,10 @@ users: build ## measure for how long requests are slow after a failure (root, Li
 man: ## generate the man page
 	deploy/man/generate coredns-rrhealth.7
 
+.PHONY: rules
+rules: ## write the alerts for the Prometheus operator
+	deploy/prometheus/generate >deploy/prometheus/prometheusrule.yaml
+
 .PHONY: readme
 readme: ## run the commands of README.md and docs, and compare what they print
 	scripts/readme

@@ -13,7 +13,6 @@ import (
 	"testing"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/yaml"
 
 	"github.com/rrhealth/rrhealth/internal/fakekube"
@@ -28,8 +27,7 @@ func TestEveryCorefileStarts(t *testing.T) {
 	coredns := buildCoreDNS(t)
 	corefiles := map[string]string{"helm": chartCorefile(t)}
 	for _, folder := range []string{"base", "overlays/monitored", "overlays/sidecar", "overlays/cluster-dns"} {
-		config := one[*corev1.ConfigMap](t, decode(t, render(t, folder)))
-		corefiles[folder] = config.Data["Corefile"]
+		_, corefiles[folder] = withKey(t, decode(t, render(t, folder)), "Corefile")
 	}
 	corefiles["compose"] = read(t, "compose/Corefile")
 	api := httptest.NewServer(new(fakekube.Objects))

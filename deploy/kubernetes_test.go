@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"testing"
 
@@ -54,6 +55,7 @@ func decode(t *testing.T, rendered []byte) []runtime.Object {
 		t.Fatal(err)
 	}
 	known.AddKnownTypeWithName(schema.GroupVersionKind{Group: "monitoring.coreos.com", Version: "v1", Kind: "ServiceMonitor"}, &serviceMonitor{})
+	known.AddKnownTypeWithName(schema.GroupVersionKind{Group: "monitoring.coreos.com", Version: "v1", Kind: "PrometheusRule"}, &prometheusRule{})
 	strict := json.NewSerializerWithOptions(json.DefaultMetaFactory, known, known, json.SerializerOptions{Yaml: true, Strict: true})
 	var all []runtime.Object
 	for r := utilyaml.NewYAMLReader(bufio.NewReader(bytes.NewReader(rendered))); ; {
@@ -87,6 +89,34 @@ type serviceMonitor struct {
 }
 
 func (m *serviceMonitor) DeepCopyObject() runtime.Object { c := *m; return &c }
+
+// A prometheusRule is the operator's form of a file of rules.
+type prometheusRule struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata"`
+	Spec              struct {
+		Groups []ruleGroup `json:"groups"`
+	} `json:"spec"`
+}
+
+func (r *prometheusRule) DeepCopyObject() runtime.Object { c := *r; return &c }
+
+// withKey returns the data under a key of the only ConfigMap that has it.
+func withKey(t *testing.T, all []runtime.Object, key string) (name, data string) {
+	t.Helper()
+	for _, o := range all {
+		if c, ok := o.(*corev1.ConfigMap); ok && c.Data[key] != "" {
+			if name != "" {
+				t.Fatalf("the ConfigMaps %s and %s have a %s, want one", name, c.Name, key)
+			}
+			name, data = c.Name, c.Data[key]
+		}
+	}
+	if name == "" {
+		t.Fatalf("no ConfigMap has a %s", key)
+	}
+	return name, data
+}
 
 // one returns the only object of type T.
 func one[T runtime.Object](t *testing.T, all []runtime.Object) T {
@@ -164,6 +194,12 @@ func TestTheMonitorFindsTheService(t *testing.T) {
 	port := m.Spec.Endpoints[0].Port
 	if !slices.ContainsFunc(s.Spec.Ports, func(p corev1.ServicePort) bool { return p.Name == port }) {
 		t.Errorf("the Service has no port %q", port)
+	}
+	if got := one[*prometheusRule](t, all).Spec.Groups; !slices.EqualFunc(got, ruleGroups(t), func(a, b ruleGroup) bool { return reflect.DeepEqual(a, b) }) {
+		t.Errorf("the PrometheusRule is not %s: make rules", rulesFile)
+	}
+	if _, got := withKey(t, all, "rrhealth.json"); got != read(t, dashboardFile) {
+		t.Errorf("the dashboard is not %s", dashboardFile)
 	}
 }
 
