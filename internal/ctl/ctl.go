@@ -19,6 +19,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -91,16 +92,25 @@ func (a *app) exit(cmd *cobra.Command, err error) int {
 	}
 	if coded, ok := errors.AsType[exitError](err); ok {
 		if coded.err != nil {
-			fmt.Fprintf(a.Err, "%s: %v\n", cmd.CommandPath(), coded.err)
+			a.complain(cmd, coded.err)
 		}
 		return coded.code
 	}
-	fmt.Fprintf(a.Err, "%s: %v\n", cmd.CommandPath(), err)
+	a.complain(cmd, err)
 	if a.started {
 		return ExitFailed
 	}
 	fmt.Fprintf(a.Err, "See %s --help.\n", cmd.CommandPath())
 	return ExitUsage
+}
+
+// complain prints err, which may have several lines.
+func (a *app) complain(cmd *cobra.Command, err error) {
+	lines := strings.Split(err.Error(), "\n")
+	for i := range lines {
+		lines[i] = clean(strings.ReplaceAll(lines[i], "\t", "  "))
+	}
+	fmt.Fprintf(a.Err, "%s: %s\n", cmd.CommandPath(), strings.Join(lines, "\n"))
 }
 
 // usagef returns an error about what was typed.

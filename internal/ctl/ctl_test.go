@@ -13,7 +13,7 @@ import (
 func TestWrongCommandLines(t *testing.T) {
 	for _, tc := range []struct{ line, want string }{
 		{"", "Usage:\n  rrhealthctl [flags]\n  rrhealthctl [command]\n"},
-		{"pool", "rrhealthctl: unknown command \"pool\" for \"rrhealthctl\"\n\nDid you mean this?\n\tpools\n"},
+		{"pool", "rrhealthctl: unknown command \"pool\" for \"rrhealthctl\"\n\nDid you mean this?\n  pools\n"},
 		{"pools a b", "rrhealthctl pools: accepts at most 1 arg(s)"},
 		{"pools --sort", "rrhealthctl pools: unknown flag: --sort\nSee rrhealthctl pools --help.\n"},
 		{"pools -o xml", `-o: no such format (got "xml"); write table or json`},

@@ -29,6 +29,7 @@ type fake struct {
 	backends  []api.Backend
 	histories []api.History
 	explain   api.Explanation
+	hidden    []string      // names of the first pool that are not listed
 	quiet     time.Duration // from a change until the caches are quiet
 	slow      time.Duration // before each answer
 
@@ -162,7 +163,8 @@ func (f *fake) named(q url.Values, name string) bool {
 		return true
 	}
 	i := slices.IndexFunc(f.pools, func(p api.Pool) bool { return p.Name == name })
-	return i >= 0 && slices.Contains(f.pools[i].Names, strings.ToLower(strings.TrimSuffix(want, ".")+"."))
+	want = strings.ToLower(strings.TrimSuffix(want, ".") + ".")
+	return i >= 0 && slices.Contains(f.pools[i].Names, want) || i == 0 && slices.Contains(f.hidden, want)
 }
 
 func (f *fake) getPools(q url.Values) api.Pools {

@@ -62,7 +62,7 @@ func (a *app) root() *cobra.Command {
 	root.AddCommand(
 		a.statusCommand(), a.poolsCommand(), a.showCommand(), a.historyCommand(), a.watchCommand(), a.explainCommand(),
 		a.drainCommand(), a.downCommand(), a.upCommand(), a.weightCommand(), a.autoCommand(),
-		a.whatifCommand(),
+		a.whatifCommand(), a.tryCommand(),
 		a.completionCommand(), a.versionCommand(),
 	)
 	return root

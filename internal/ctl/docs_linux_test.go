@@ -4,12 +4,14 @@ import (
 	"context"
 	"flag"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/rrhealth/rrhealth/internal/lease"
 	"github.com/rrhealth/rrhealth/plugin/api"
 )
 
@@ -32,6 +34,10 @@ func TestTheDocumentHasTheOutputOfCommands(t *testing.T) {
 		head, rest, _ := strings.Cut(block, "\n")
 		var b strings.Builder
 		b.WriteString(head + "\n")
+		if strings.HasPrefix(rest, "$ rrhealthctl try") {
+			b.WriteString(tryShown(t, string(text), rest))
+			return b.String() + "~~~"
+		}
 		synctest.Test(t, func(t *testing.T) {
 			untilNoon()
 			f := site().start(t)
@@ -61,7 +67,7 @@ func TestTheDocumentHasTheOutputOfCommands(t *testing.T) {
 		}
 		return
 	}
-	t.Errorf("%s is not what the commands print: go test ./internal/ctl -update\n%s", page, difference(string(text), made))
+	t.Errorf("%s is not what the commands print: go test ./internal/ctl -update\n%s", page, firstDifference(string(text), made))
 }
 
 // shownIn returns what a command that the document shows prints on a terminal. A
@@ -81,6 +87,34 @@ func shownIn(t *testing.T, f *fake, args []string) string {
 	return r.run(ctx, args...).out
 }
 
+var (
+	tryCorefile = regexp.MustCompile(`(?s)\n## try\n.*?~~~ corefile\n(.*?)~~~`)
+	duration    = regexp.MustCompile(`\d+\.\d ms`)
+)
+
+// tryShown returns the block of the example of try, whose Corefile is in the page.
+// Two of its backends are up. It runs without the bubble: its probes are real.
+func tryShown(t *testing.T, page, block string) string {
+	t.Helper()
+	m := tryCorefile.FindStringSubmatch(page)
+	if m == nil {
+		t.Fatal("the page has no Corefile for try")
+	}
+	net := lease.Net(t)
+	listen(t, net+"1:18080")
+	listen(t, net+"2:18080")
+	file := filepath.Join(t.TempDir(), "Corefile")
+	if err := os.WriteFile(file, []byte(strings.ReplaceAll(m[1], "127.0.0.", net)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r := newRunner(site().start(t))
+	r.Err = r.Out
+	shown := r.run(t.Context(), "try", file).out
+	shown = duration.ReplaceAllString(shown, "0.4 ms") // they differ each time
+	command, _, _ := strings.Cut(block, "\n")
+	return command + "\n" + strings.ReplaceAll(shown, net, "127.0.0.")
+}
+
 // words splits a command line as a shell does, with single quotes only.
 func words(line string) []string {
 	var all []string
@@ -94,8 +128,8 @@ func words(line string) []string {
 	return all
 }
 
-// difference returns the first lines that differ.
-func difference(got, want string) string {
+// firstDifference returns the first lines that differ.
+func firstDifference(got, want string) string {
 	g, w := strings.Split(got, "\n"), strings.Split(want, "\n")
 	for i := range min(len(g), len(w)) {
 		if g[i] != w[i] {
