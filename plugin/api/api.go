@@ -65,6 +65,9 @@ func (t *Time) UnmarshalJSON(text []byte) error {
 type Error struct {
 	Problem string   `json:"error"`
 	Effects []Effect `json:"effects"` // of a Change that was refused for what it would do
+	// Code is the status code: 409 for a Change that is refused, 404 for an unknown
+	// name, 400 otherwise. 0 lets the server decide.
+	Code int `json:"-"`
 }
 
 // Error implements error.
@@ -269,7 +272,8 @@ type Share struct {
 
 // Histories are the events of backends.
 type Histories struct {
-	Histories []History `json:"histories"`
+	Total     int       `json:"total"`     // backends that match
+	Histories []History `json:"histories"` // at most MaxLimit, those with the latest events
 }
 
 // A History is what has happened to one backend.
