@@ -16,6 +16,7 @@ const module = "github.com/rrhealth/rrhealth"
 // downwards says which of our packages each part may import.
 var downwards = map[string][]string{
 	"plugin/api":      nil,
+	"plugin/status":   {"plugin/api"},
 	"plugin/names":    nil,
 	"plugin/probe":    nil,
 	"plugin/state":    nil,
