@@ -23,9 +23,10 @@ var downwards = map[string][]string{
 	"plugin/verdict":  nil,
 	"plugin/monitor":  {"plugin/verdict"},
 	"plugin/pool":     {"plugin/verdict"},
+	"plugin/override": {"plugin/pool", "plugin/verdict"},
 	"plugin/config":   {"plugin/monitor", "plugin/pool", "plugin/probe", "plugin/verdict"},
 	"plugin/reply":    {"plugin/pool"},
-	"plugin/live":     {"plugin/config", "plugin/monitor", "plugin/pool", "plugin/probe", "plugin/verdict"},
+	"plugin/live":     {"plugin/config", "plugin/monitor", "plugin/override", "plugin/pool", "plugin/probe", "plugin/verdict"},
 	"plugin/discover": {"plugin/reply"},
 	"plugin/filter":   {"plugin/config", "plugin/live", "plugin/names", "plugin/pool", "plugin/reply", "plugin/verdict"},
 }

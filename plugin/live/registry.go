@@ -23,6 +23,7 @@ import (
 
 	"github.com/rrhealth/rrhealth/plugin/config"
 	"github.com/rrhealth/rrhealth/plugin/monitor"
+	"github.com/rrhealth/rrhealth/plugin/override"
 	"github.com/rrhealth/rrhealth/plugin/pool"
 )
 
@@ -49,6 +50,9 @@ type Registry struct {
 	// Written by Start and Stop, read by any goroutine; nil while no block is started.
 	monitor atomic.Pointer[monitor.Monitor]
 
+	// Written by Override, read by the monitor's loop.
+	overrides atomic.Pointer[override.Set]
+
 	// Written by the monitor's loop, read by queries and Status.
 	watching  atomic.Int64 // addresses that are watched
 	watchFull atomic.Bool  // as many as WatchLimit
@@ -59,6 +63,7 @@ type Registry struct {
 	// Written and read by the monitor's loop.
 	uses    map[*monitor.Target]*use
 	watched map[netip.Addr]int // how many watchlists have each address
+	pasts   map[*address]*past // of watched addresses that have one
 }
 
 // New returns a Registry without blocks that reports to o.
@@ -66,6 +71,7 @@ func New(o Observer) *Registry {
 	return &Registry{
 		WatchLimit: watchLimit, observer: o, ledger: newLedger(),
 		uses: make(map[*monitor.Target]*use), watched: make(map[netip.Addr]int),
+		pasts: make(map[*address]*past),
 	}
 }
 
@@ -165,9 +171,11 @@ func (r *Registry) release(t *monitor.Target, c config.Check) {
 // join has the backends of s probed. It runs on the monitor's loop.
 func (r *Registry) join(s *Stanza) {
 	s.joined = true
+	s.inherit()
 	for i := range s.members {
 		m := &s.members[i]
 		m.targets, m.expires = nil, nil
+		m.admin = s.adminOf(r.overrides.Load(), i)
 		for _, c := range s.Checks {
 			t, u := r.acquire(s.config.Backends[i].CheckAddr, c)
 			m.targets = append(m.targets, t)
@@ -180,6 +188,26 @@ func (r *Registry) join(s *Stanza) {
 		p.counters.remember(&s.config)
 	}
 	r.rebuild(s)
+}
+
+// inherit takes over the pasts of the members of the stanza that s replaces. It
+// runs on the monitor's loop.
+func (s *Stanza) inherit() {
+	if s.elder == nil {
+		return
+	}
+	s.cached = s.elder.cached
+	pasts := make(map[netip.Addr]*past, len(s.elder.members))
+	for i := range s.elder.members {
+		pasts[s.elder.config.Backends[i].Addr] = s.elder.members[i].past
+	}
+	for i := range s.members {
+		if p := pasts[s.config.Backends[i].Addr]; p != nil {
+			copied := *p // both blocks run for a while
+			s.members[i].past = &copied
+		}
+	}
+	s.elder = nil
 }
 
 // leave undoes join for all stanzas. It runs on the monitor's loop. It looks
@@ -222,7 +250,9 @@ func (r *Registry) rebuild(s *Stanza) {
 		return // as for most at the start: nothing is known yet
 	}
 	next := s.build(health)
+	before := s.Pools[0].Snapshot()
 	for _, p := range s.Pools {
 		p.Store(next)
 	}
+	s.replaced(before)
 }

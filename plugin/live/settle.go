@@ -16,7 +16,9 @@ func (r *Registry) settle(p *Pool, health []pool.Health) {
 	if held := p.held(p.state().Health, health); len(held) > 0 {
 		r.observer.Changed(held)
 	}
+	before := p.Snapshot()
 	p.Store(p.stanza.build(health))
+	p.stanza.replaced(before)
 }
 
 // wakeAt has p settled at next, or, if that is the zero time, not before

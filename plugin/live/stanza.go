@@ -2,6 +2,7 @@ package live
 
 import (
 	"iter"
+	"time"
 
 	"github.com/rrhealth/rrhealth/plugin/config"
 	"github.com/rrhealth/rrhealth/plugin/monitor"
@@ -77,9 +78,12 @@ type Stanza struct {
 
 	members []member // one for each backend
 
+	elder *Stanza // the one that it replaces in a reload, until it has joined; nil for none
+
 	// Written and read by the monitor's loop.
-	joined  bool // its targets are probed
-	hurried int  // the member that was looked at last, see Registry.hurry
+	joined  bool      // its targets are probed
+	hurried int       // the member that was looked at last, see Registry.hurry
+	cached  time.Time // when the last answer from former snapshots has left all caches
 }
 
 // A member is a backend of the pools of a Stanza.
@@ -87,6 +91,7 @@ type member struct {
 	stanza *Stanza
 	index  int // of the backend
 	subject
+	past    *past     // nil while nothing has happened
 	expires []*expiry // of the certificates that the targets show, nil for those without TLS; written by join
 }
 
@@ -120,13 +125,18 @@ func (s *Stanza) health(dst []pool.Health) []pool.Health {
 }
 
 // build makes the snapshot that follows from health. Under dry_run it takes
-// every backend for up, and what would be answered is in Judged.
+// every backend for up, and what would be answered is in Judged. What operators
+// drain stays drained: that is no verdict.
 func (s *Stanza) build(health []pool.Health) *pool.Snapshot {
 	next := pool.Build(&s.config, health)
 	if !s.dryRun {
 		return next
 	}
-	served := pool.Build(&s.config, make([]pool.Health, len(health)))
+	trusted := make([]pool.Health, len(health))
+	for i, h := range health {
+		trusted[i].Admin = pool.Admin{Drained: h.Admin.Drained, Weight: h.Admin.Weight}
+	}
+	served := pool.Build(&s.config, trusted)
 	served.Judged = next
 	return served
 }

@@ -13,6 +13,8 @@ type subject struct {
 	targets []*monitor.Target // in the order of the checks
 	state   verdict.State
 	known   bool // has had a state other than unknown
+	wasDown bool // before a restart; that counts until there is a result
+	admin   pool.Admin
 }
 
 // health combines the verdicts of the targets, which must all be up.
@@ -20,10 +22,14 @@ func (s *subject) health() pool.Health {
 	states := make([]verdict.State, 0, 4)
 	changing := false
 	for _, t := range s.targets {
-		states = append(states, t.Verdict().State)
+		state := t.Verdict().State
+		if s.wasDown && state == verdict.Unknown && !t.Settled() {
+			state = verdict.Down
+		}
+		states = append(states, state)
 		changing = changing || t.Suspect()
 	}
-	return pool.Health{State: verdict.All(states...), Changing: changing}
+	return pool.Health{State: verdict.All(states...), Changing: changing, Admin: s.admin}
 }
 
 // begin takes over the state of targets that others use already. It is no news.

@@ -98,10 +98,16 @@ type address struct {
 // State returns the state that queries see.
 func (a *address) State() verdict.State { return verdict.State(a.seenState.Load()) } // #nosec G115 -- stored from one
 
-// publish makes queries see h.
+// publish makes queries see h. An address that is drained is down for them: a
+// filter does not know which others could stand in for it, and all_down decides if
+// there is none.
 func (a *address) publish(h pool.Health) {
-	a.changing.Store(h.Changing)
-	a.seenState.Store(uint32(h.State))
+	state := h.Effective()
+	if h.Admin.Drained {
+		state = verdict.Down
+	}
+	a.changing.Store(h.Changing && h.Admin == (pool.Admin{}))
+	a.seenState.Store(uint32(state))
 }
 
 // update takes over the state of a's targets, and reports whether the change is
@@ -171,6 +177,7 @@ func (r *Registry) watch(w *Watchlist, addrs []netip.Addr, seen time.Time) bool 
 			continue
 		}
 		a := &address{addr: addr, list: w, last: seen}
+		a.admin = w.adminOf(r.overrides.Load(), addr)
 		for _, c := range w.checks {
 			t, u := r.acquire(addr, c)
 			a.targets = append(a.targets, t)
@@ -192,6 +199,7 @@ func (r *Registry) forget(a *address) {
 		r.release(t, a.list.checks[i])
 	}
 	a.list.watched.remove(a)
+	delete(r.pasts, a)
 	if r.watched[a.addr]--; r.watched[a.addr] == 0 {
 		delete(r.watched, a.addr)
 	}

@@ -53,6 +53,29 @@ func (t *Target) Verdict() verdict.Verdict { return t.v }
 // contradicted it, or the target is not settled.
 func (t *Target) Suspect() bool { return t.v.Streak > 0 || !t.settled }
 
+// Settled reports whether t has a first verdict, or a local error keeps it from one.
+// Call it within Do or a Sink only.
+func (t *Target) Settled() bool { return t.settled }
+
+// Times returns when the last result of t that counted began, and when its next
+// probe is due: the zero time if there was none, or if one is in flight. Call it
+// within Do or a Sink only.
+func (m *Monitor) Times(t *Target) (last, next time.Time) {
+	at := time.Now() // not epoch: the wall clock may have been set since
+	now := m.now()
+	if t.v != (verdict.Verdict{}) {
+		last = at.Add(t.since - now)
+	}
+	switch {
+	case t.index < 0:
+	case t.delayed:
+		next = at.Add(t.group.delayed[t.index].due - now)
+	default:
+		next = at.Add(m.schedule[t.index].due - now)
+	}
+	return last, next
+}
+
 // Rule returns the rule by which t is judged.
 func (t *Target) Rule() verdict.Rule { return t.group.Rule }
 

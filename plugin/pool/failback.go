@@ -55,7 +55,7 @@ func (s standby) due(failback time.Duration) time.Time {
 // failback decides which tier of family f is answered, and holds down the
 // members of earlier tiers that came up after the failover.
 func (h *History) failback(c *Config, f Family, health []Health, now time.Time, wake *alarm) {
-	tiers := c.tiers(f)
+	tiers := c.tiers(f, health)
 	if len(tiers) == 0 {
 		return
 	}

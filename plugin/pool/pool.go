@@ -104,16 +104,53 @@ func (p *Pool) Store(s *Snapshot) { p.snapshot.Store(s) }
 // Snapshot returns the latest snapshot.
 func (p *Pool) Snapshot() *Snapshot { return p.snapshot.Load() }
 
-// Health is the state of one backend and what follows from its history.
+// Health is the state of one backend, what follows from its history, and what
+// operators have set for it.
 type Health struct {
-	State    verdict.State
-	Changing bool  // the next result may change the state
-	HeldDown bool  // up, but answered only if the others are too few; see History
-	Growth   uint8 // the share of a recovered member, in parts of fullGrowth; 0 is its whole share
+	State    verdict.State // by its checks
+	Changing bool          // the next result may change the state
+	HeldDown bool          // up, but answered only if the others are too few; see History
+	Growth   uint8         // the share of a recovered member, in parts of fullGrowth; 0 is its whole share
+	Admin    Admin
 }
 
-// ready reports whether h is neither down nor held down.
-func (h Health) ready() bool { return h.State != verdict.Down && !h.HeldDown }
+// Admin is what operators have set for a backend at run time. The zero value is
+// nothing.
+type Admin struct {
+	State   verdict.State // Up or Down in place of the state by the checks; Unknown for none
+	Drained bool          // not answered, as with Backend.Drain
+	Weight  uint16        // in place of Backend.Weight; 0 for none
+}
+
+// Effective returns the state that counts: that of an operator, or that by the
+// checks.
+func (h Health) Effective() verdict.State {
+	if h.Admin.State != verdict.Unknown {
+		return h.Admin.State
+	}
+	return h.State
+}
+
+// ready reports whether h is neither down nor held down. An operator's up ends
+// holding down.
+func (h Health) ready() bool {
+	return h.Effective() != verdict.Down && (!h.HeldDown || h.Admin.State == verdict.Up)
+}
+
+// changing reports whether the next result may change what counts.
+func (h Health) changing() bool { return h.Changing && h.Admin.State == verdict.Unknown }
+
+// drained reports whether b, which has health h, is drained by the Corefile or an
+// operator.
+func (b *Backend) drained(h Health) bool { return b.Drain || h.Admin.Drained }
+
+// weight returns the weight of b, which has health h.
+func (b *Backend) weight(h Health) int {
+	if h.Admin.Weight > 0 {
+		return int(h.Admin.Weight)
+	}
+	return b.Weight
+}
 
 // A Member is an address that may be answered: a backend that is not drained,
 // or a fallback address.

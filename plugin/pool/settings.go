@@ -110,9 +110,9 @@ func (m MinUp) Of(size int) int {
 // up with the next probe, an interval later.
 func (s *Settings) Lifetime(h Health) uint32 {
 	switch {
-	case h.Changing:
+	case h.changing():
 		return min(s.TTL, s.FastTTL)
-	case !h.ready() || h.State == verdict.Unknown:
+	case !h.ready() || h.Effective() == verdict.Unknown:
 		return min(s.TTL, s.ShortTTL)
 	default:
 		return s.TTL

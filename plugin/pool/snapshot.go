@@ -72,7 +72,7 @@ type prepared struct {
 func (s *Snapshot) Down(c *Config, addr netip.Addr) bool {
 	for i := range c.Backends {
 		if b := &c.Backends[i]; b.Addr == addr {
-			return b.Drain || !s.Health[i].ready()
+			return b.drained(s.Health[i]) || !s.Health[i].ready()
 		}
 	}
 	return false
@@ -88,11 +88,11 @@ func (s *Snapshot) Chosen(f Family, addr netip.Addr) bool {
 func Build(c *Config, health []Health) *Snapshot {
 	s := &Snapshot{TTL: c.TTL, AllDown: true}
 	s.Health = append(s.health[:0], health...)
-	for i, b := range c.Backends {
+	for i := range c.Backends {
 		switch {
-		case b.Drain:
+		case c.Backends[i].drained(health[i]):
 			continue
-		case health[i].State != verdict.Down:
+		case health[i].Effective() != verdict.Down:
 			s.AllDown = false
 		}
 		s.TTL = min(s.TTL, c.Lifetime(health[i]))
@@ -117,9 +117,9 @@ func (c *Config) prepare(members []Member, health []Health) *prepared {
 	}
 	switch c.Policy {
 	case Weighted:
-		return &prepared{weighted: newWeighted(weights(c, members, health))}
+		return &prepared{weighted: newWeighted(weights(c, members, health, true))}
 	case Sticky:
-		return &prepared{sticky: newSticky(members, weights(c, members, nil))}
+		return &prepared{sticky: newSticky(members, weights(c, members, health, false))}
 	case Nearest:
 		return &prepared{nearest: newNearest(c, members)}
 	default:
@@ -127,16 +127,17 @@ func (c *Config) prepare(members []Member, health []Health) *prepared {
 	}
 }
 
-// weights returns the members' weights, times fullGrowth: a member in slow_start
-// has a fraction of its weight.
-func weights(c *Config, members []Member, health []Health) []uint64 {
+// weights returns the members' weights, times fullGrowth: with slow, a member in
+// slow_start has a fraction of its weight.
+func weights(c *Config, members []Member, health []Health, slow bool) []uint64 {
 	all := make([]uint64, len(members))
 	for i, m := range members {
 		weight, growth := 1, fullGrowth // a fallback address
 		if m.Index >= 0 {
-			weight = c.Backends[m.Index].Weight
-			if health != nil && health[m.Index].Growth > 0 {
-				growth = int(health[m.Index].Growth)
+			h := health[m.Index]
+			weight = c.Backends[m.Index].weight(h)
+			if slow && h.Growth > 0 {
+				growth = int(h.Growth)
 			}
 		}
 		all[i] = uint64(weight) * uint64(growth) // #nosec G115 -- both are positive
@@ -146,7 +147,7 @@ func weights(c *Config, members []Member, health []Health) []uint64 {
 
 // choose decides for one family.
 func (c *Config) choose(f Family, s *Snapshot) Choice {
-	tiers := c.tiers(f)
+	tiers := c.tiers(f, s.Health)
 	if s.AllDown {
 		return c.chooseAllDown(f, tiers)
 	}
@@ -156,7 +157,7 @@ func (c *Config) choose(f Family, s *Snapshot) Choice {
 	need := c.MinUp.Of(len(tiers[0]))
 	up, enough := first(tiers, need, func(i int) bool { return s.Health[i].ready() })
 	if !enough { // better a member that is held down than one that is down
-		up, enough = first(tiers, need, func(i int) bool { return s.Health[i].State != verdict.Down })
+		up, enough = first(tiers, need, func(i int) bool { return s.Health[i].Effective() != verdict.Down })
 	}
 	switch {
 	case enough:
@@ -215,12 +216,12 @@ func (c *Config) chooseAllDown(f Family, tiers [][]Member) Choice {
 }
 
 // tiers returns the members of family f that may be answered, the lowest tier
-// first, each tier in Corefile order.
-func (c *Config) tiers(f Family) [][]Member {
+// first, each tier in Corefile order. health is that of the backends.
+func (c *Config) tiers(f Family, health []Health) [][]Member {
 	byTier := make(map[int][]Member)
 	var order []int
 	for i, b := range c.Backends {
-		if b.Drain || FamilyOf(b.Addr) != f {
+		if b.drained(health[i]) || FamilyOf(b.Addr) != f {
 			continue
 		}
 		if byTier[b.Tier] == nil {

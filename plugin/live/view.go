@@ -1,0 +1,247 @@
+package live
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/rrhealth/rrhealth/plugin/config"
+	"github.com/rrhealth/rrhealth/plugin/monitor"
+	"github.com/rrhealth/rrhealth/plugin/override"
+	"github.com/rrhealth/rrhealth/plugin/pool"
+	"github.com/rrhealth/rrhealth/plugin/verdict"
+)
+
+// A StanzaView is a copy of the state of a stanza: of a number of pools with the
+// same backends, or of one filter.
+type StanzaView struct {
+	Block  *Block
+	Pools  []*Pool        // nil for a filter
+	Filter *Watchlist     // nil for pools
+	Config *pool.Config   // nil for a filter
+	Now    *pool.Snapshot // what the first pool answers; nil for a filter
+	Judged *pool.Snapshot // the same without dry_run; nil for a filter
+
+	Backends []BackendView
+}
+
+// A BackendView is a copy of the state of a backend or a watched address.
+type BackendView struct {
+	pool.Backend // as the Corefile has it; of a watched address only Addr and CheckAddr
+	Health       pool.Health
+	Overrides    []*override.Override // in force
+	Answered     bool                 // by one of the pools; for watched addresses, that it is not down
+	CachedUntil  time.Time            // when the last cache forgets it; the zero time if it was never answered
+	First        uint64               // answers in which it came first
+	Checks       []CheckView
+}
+
+// A CheckView is a copy of the state of one check of a backend.
+type CheckView struct {
+	Label    string
+	Interval time.Duration
+	Verdict  verdict.Verdict
+	Suspect  bool
+	Last     time.Time // when the last probe that counted began; the zero time for none
+	Next     time.Time // when the next is due; the zero time while one is in flight
+	Counts   [len(monitor.Classes)]uint64
+}
+
+// viewedAtOnce is how many backends View copies in one turn of the monitor's loop.
+// A process may have 100,000; copied in one turn they would make probes late.
+const viewedAtOnce = 1000
+
+// View returns the state of all stanzas, pools first, in the order of the Corefile.
+// It waits for the monitor's loop, in turns; no query waits for it.
+func (r *Registry) View() (all []StanzaView) {
+	stanzas, watchlists := r.ledger.current()
+	for len(stanzas) > 0 {
+		n, size := 0, 0
+		for n < len(stanzas) && (n == 0 || size+len(stanzas[n].stanza.members) <= viewedAtOnce) {
+			size += len(stanzas[n].stanza.members)
+			n++
+		}
+		r.do(func() {
+			for _, s := range stanzas[:n] {
+				all = append(all, r.view(s))
+			}
+		})
+		stanzas = stanzas[n:]
+	}
+	for _, w := range watchlists {
+		r.do(func() { all = append(all, r.viewWatchlist(w)) })
+	}
+	return all
+}
+
+// A shownStanza is a stanza and its block.
+type shownStanza struct {
+	block  *Block
+	stanza *Stanza
+	firsts []uint64 // answers in which each member came first
+}
+
+// A shownWatchlist is a watchlist and its block.
+type shownWatchlist struct {
+	block *Block
+	list  *Watchlist
+}
+
+// current returns the stanzas and watchlists that no later block replaces.
+func (l *ledger) current() (stanzas []shownStanza, watchlists []shownWatchlist) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, b := range l.blocks {
+		for _, s := range b.Stanzas {
+			if p := s.Pools[0]; p.counters.latest == p {
+				stanzas = append(stanzas, shownStanza{b, s, s.firsts()})
+			}
+		}
+		for _, w := range b.Watchlists {
+			if w.Counts.latest == w {
+				watchlists = append(watchlists, shownWatchlist{b, w})
+			}
+		}
+	}
+	return stanzas, watchlists
+}
+
+// firsts returns in how many answers of all pools each member came first.
+func (s *Stanza) firsts() []uint64 {
+	all := make([]uint64, len(s.members))
+	for i := range all {
+		for _, p := range s.Pools {
+			all[i] += p.tally(i).first.Load()
+		}
+	}
+	return all
+}
+
+// view copies the state of s. It runs on the monitor's loop.
+func (r *Registry) view(s shownStanza) StanzaView {
+	first := s.stanza.Pools[0]
+	v := StanzaView{
+		Block: s.block, Pools: s.stanza.Pools, Config: &s.stanza.config,
+		Now: first.Snapshot(), Judged: first.state(), Backends: make([]BackendView, len(s.stanza.members)),
+	}
+	answered := s.stanza.answered()
+	fresh := time.Now().Add(time.Duration(v.Now.TTL+1) * time.Second)
+	set := r.overrides.Load()
+	for i := range v.Backends {
+		m, b := &s.stanza.members[i], &v.Backends[i]
+		b.Backend, b.Health = s.stanza.config.Backends[i], v.Judged.Health[i]
+		b.Overrides = set.Of(b.Addr, s.stanza.named)
+		b.First = s.firsts[i]
+		switch b.Answered = answered[i]; {
+		case b.Answered:
+			b.CachedUntil = fresh
+			if s.stanza.cached.After(fresh) {
+				b.CachedUntil = s.stanza.cached
+			}
+		case m.past != nil:
+			b.CachedUntil = m.past.left
+		}
+		b.Checks = r.viewChecks(&m.subject, s.stanza.Checks)
+	}
+	return v
+}
+
+// viewWatchlist copies the state of a watchlist. It runs on the monitor's loop.
+func (r *Registry) viewWatchlist(s shownWatchlist) StanzaView {
+	v := StanzaView{Block: s.block, Filter: s.list}
+	set := r.overrides.Load()
+	for a := range s.list.watched.all() {
+		b := BackendView{
+			Backend: pool.Backend{Addr: a.addr, CheckAddr: a.addr, Weight: 1, Tier: 1}, Health: a.health(),
+			Overrides: set.Of(a.addr, func(name string) bool { return name == s.list.Name }),
+			Answered:  a.State() != verdict.Down, Checks: r.viewChecks(&a.subject, s.list.checks),
+		}
+		if p := r.pasts[a]; p != nil && !b.Answered {
+			b.CachedUntil = p.left
+		}
+		v.Backends = append(v.Backends, b)
+	}
+	slices.SortFunc(v.Backends, func(a, b BackendView) int { return a.Addr.Compare(b.Addr) })
+	return v
+}
+
+// viewChecks copies the state of the checks of s. It runs on the monitor's loop.
+func (r *Registry) viewChecks(s *subject, checks []config.Check) []CheckView {
+	all := make([]CheckView, len(s.targets))
+	for i, t := range s.targets {
+		c := &all[i]
+		c.Label, c.Interval = checks[i].Probe.Label, checks[i].Pace.Interval
+		c.Verdict, c.Suspect = t.Verdict(), t.Suspect()
+		c.Last, c.Next = r.monitor.Load().Times(t)
+		for _, class := range monitor.Classes {
+			c.Counts[class] = t.Count(class)
+		}
+	}
+	return all
+}
+
+// An Effect is what a Set of overrides would change in the answers of a pool for one
+// address family.
+type Effect struct {
+	Block         *Block
+	Pools         []*Pool
+	Config        *pool.Config
+	Family        pool.Family
+	Before, After *pool.Snapshot
+	Up, Need      int  // members up afterwards, and min_up, in members, as it is before
+	Unsafe        bool // Up is less than Need, or 0, and was not before
+}
+
+// Try returns what Override would change with set in the answers of pools, and
+// changes nothing. It waits for the monitor's loop.
+func (r *Registry) Try(set *override.Set) (effects []Effect) {
+	stanzas, _ := r.ledger.current()
+	r.do(func() {
+		for _, s := range stanzas {
+			effects = append(effects, s.try(set)...)
+		}
+	})
+	return effects
+}
+
+// try returns the effects on the first pool of s. It runs on the monitor's loop.
+func (s shownStanza) try(set *override.Set) (effects []Effect) {
+	first := s.stanza.Pools[0]
+	before := first.state().Health
+	after := slices.Clone(before)
+	for i := range after {
+		after[i].Admin = s.stanza.adminOf(set, i)
+	}
+	if slices.Equal(before, after) {
+		return nil
+	}
+	next := s.stanza.build(after)
+	for _, f := range pool.Families {
+		e := Effect{Block: s.block, Pools: s.stanza.Pools, Config: &s.stanza.config, Family: f, Before: first.Snapshot(), After: next}
+		was, need := e.Config.Up(f, before)
+		if need == 0 {
+			continue // the pool has no backend of that family
+		}
+		e.Need = need
+		e.Up, _ = e.Config.Up(f, after)
+		e.Unsafe = e.Up < max(need, 1) && was >= max(need, 1)
+		effects = append(effects, e)
+	}
+	return effects
+}
+
+// Configured returns what the Corefile says of the backends with an address, by
+// stanza, sorted. It waits for a reload.
+func (r *Registry) Configured(addr netip.Addr) (all []override.Configured) {
+	stanzas, _ := r.ledger.current()
+	for _, s := range stanzas {
+		for _, b := range s.stanza.config.Backends {
+			if b.Addr == addr {
+				all = append(all, override.Configured{Pool: s.block.Identity + "|" + s.stanza.Pools[0].Name, Drain: b.Drain, Weight: b.Weight})
+			}
+		}
+	}
+	slices.SortFunc(all, func(a, b override.Configured) int { return cmp.Compare(a.Pool, b.Pool) })
+	return all
+}

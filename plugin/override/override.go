@@ -1,0 +1,241 @@
+// Package override has what operators set for backends at run time: not to
+// answer an address, to take it for up or down, or to give it another weight.
+//
+// An Override is for one address, in one pool or everywhere, until a time or for
+// ever. A Set is a number of them, at most one of each kind for an address and a
+// pool: a later one replaces the earlier. A Set is immutable; the functions that
+// change it return another. Admin says what a Set comes to for one backend: what
+// is set for its pool counts more than what is set everywhere.
+//
+// The configuration wins: an Override notes what the Corefile said of its
+// backends when it was set. If that has changed, Reconcile drops it: an edit of
+// the Corefile always has its effect.
+//
+// The package has no clock. It is HAProxy's distinction of administrative and
+// operational state: verdicts do not change because of an override.
+package override
+
+import (
+	"cmp"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/rrhealth/rrhealth/plugin/pool"
+	"github.com/rrhealth/rrhealth/plugin/verdict"
+)
+
+// Kind is what an Override sets.
+type Kind uint8
+
+// The kinds. The zero value is none of them.
+const (
+	Drain  Kind = iota + 1 // not answered, still probed
+	Down                   // taken for down
+	Up                     // taken for up, unless the Corefile drains it
+	Weight                 // its share under the policies weighted and sticky
+)
+
+var kinds = [...]string{Drain: "drain", Down: "down", Up: "up", Weight: "weight"}
+
+// String returns the command's word.
+func (k Kind) String() string { return kinds[k] }
+
+// ParseKind returns the kind with that word.
+func ParseKind(word string) (Kind, bool) {
+	i := slices.Index(kinds[:], word)
+	return Kind(max(i, 0)), i > 0 // #nosec G115 -- an index of kinds
+}
+
+// MaxWeight is the largest weight.
+const MaxWeight = 65535
+
+// An Override is what an operator has set for an address.
+type Override struct {
+	ID     uint64 // the later of two has the larger one
+	Pool   string // a NAME of the pool or filter, in lower case with the final dot; "" for everywhere
+	Addr   netip.Addr
+	Kind   Kind
+	Weight int // of Weight: 1 to MaxWeight
+	Author string
+	Reason string
+	Since  time.Time
+	Until  time.Time    // the zero time for ever
+	Was    []Configured // what the Corefile said of the backends concerned, sorted by Pool
+}
+
+// Configured is what the Corefile says of a backend, as far as it bears on overrides.
+type Configured struct {
+	Pool   string // identifies its stanza, across reloads
+	Drain  bool
+	Weight int
+}
+
+// What returns what o sets in the words of the command.
+func (o *Override) What() string {
+	if o.Kind == Weight {
+		return fmt.Sprintf("weight %d", o.Weight)
+	}
+	return o.Kind.String()
+}
+
+// Where returns the pool, or "every pool".
+func (o *Override) Where() string {
+	if o.Pool == "" {
+		return "every pool"
+	}
+	return o.Pool
+}
+
+// Ended reports whether o holds no longer at now.
+func (o *Override) Ended(now time.Time) bool { return !o.Until.IsZero() && !now.Before(o.Until) }
+
+func compare(a, b Override) int {
+	return cmp.Or(strings.Compare(a.Pool, b.Pool), a.Addr.Compare(b.Addr), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.ID, b.ID))
+}
+
+// A Set is a number of overrides. It is immutable. The zero value is empty.
+type Set struct {
+	all    []Override // sorted by pool and address
+	byAddr map[netip.Addr][]*Override
+}
+
+// NewSet returns the set of all. Of those that replace one another it has the one
+// with the largest ID.
+func NewSet(all []Override) *Set {
+	s := &Set{byAddr: make(map[netip.Addr][]*Override)}
+	sorted := slices.SortedFunc(slices.Values(all), func(a, b Override) int { return cmp.Compare(a.ID, b.ID) })
+	last := make(map[slot]Override, len(sorted))
+	for _, o := range sorted {
+		last[slotOf(&o)] = o
+	}
+	for _, o := range last {
+		s.all = append(s.all, o)
+	}
+	slices.SortFunc(s.all, compare)
+	for i := range s.all {
+		o := &s.all[i]
+		s.byAddr[o.Addr] = append(s.byAddr[o.Addr], o)
+	}
+	return s
+}
+
+// A slot is what one override of a Set takes up.
+type slot struct {
+	pool   string
+	addr   netip.Addr
+	weight bool
+}
+
+func slotOf(o *Override) slot { return slot{o.Pool, o.Addr, o.Kind == Weight} }
+
+// All returns the overrides, sorted by pool and address. Do not change them.
+func (s *Set) All() []Override {
+	if s == nil {
+		return nil
+	}
+	return s.all
+}
+
+// With returns s and more, and those of s that more replaces.
+func (s *Set) With(more ...Override) (next *Set, replaced []Override) {
+	added := make(map[slot]bool, len(more))
+	for i := range more {
+		added[slotOf(&more[i])] = true
+	}
+	return s.without(more, func(o *Override) bool { return added[slotOf(o)] })
+}
+
+// Without returns s less those that drop reports true for, and those.
+func (s *Set) Without(drop func(*Override) bool) (next *Set, dropped []Override) {
+	return s.without(nil, drop)
+}
+
+func (s *Set) without(more []Override, drop func(*Override) bool) (next *Set, dropped []Override) {
+	all := slices.Clone(more)
+	for _, o := range s.All() {
+		if drop(&o) {
+			dropped = append(dropped, o)
+		} else {
+			all = append(all, o)
+		}
+	}
+	return NewSet(all), dropped
+}
+
+// Of returns the overrides in force for addr in a pool or filter, by has, which
+// reports whether a name is one of its NAMEs: at most one of the state, and one of
+// the weight behind it.
+func (s *Set) Of(addr netip.Addr, has func(name string) bool) []*Override {
+	if s == nil {
+		return nil
+	}
+	var state, weight *Override
+	for _, o := range s.byAddr[addr] {
+		if o.Pool != "" && !has(o.Pool) {
+			continue
+		}
+		slot := &state
+		if o.Kind == Weight {
+			slot = &weight
+		}
+		if *slot == nil || o.before(*slot) {
+			*slot = o
+		}
+	}
+	return slices.DeleteFunc([]*Override{state, weight}, func(o *Override) bool { return o == nil })
+}
+
+// before reports whether o counts rather than p: for a pool rather than for
+// everywhere, and for the same the later one.
+func (o *Override) before(p *Override) bool {
+	if (o.Pool == "") != (p.Pool == "") {
+		return o.Pool != ""
+	}
+	return o.ID > p.ID
+}
+
+// Admin returns what s comes to for addr in a pool or filter; has is as in Of.
+func (s *Set) Admin(addr netip.Addr, has func(name string) bool) (a pool.Admin) {
+	for _, o := range s.Of(addr, has) {
+		switch o.Kind {
+		case Drain:
+			a.Drained = true
+		case Down:
+			a.State = verdict.Down
+		case Up:
+			a.State = verdict.Up
+		case Weight:
+			a.Weight = uint16(o.Weight) // #nosec G115 -- at most MaxWeight
+		}
+	}
+	return a
+}
+
+// Next returns the earliest Until after now, or the zero time.
+func (s *Set) Next(now time.Time) (next time.Time) {
+	for _, o := range s.All() {
+		if o.Until.After(now) && (next.IsZero() || o.Until.Before(next)) {
+			next = o.Until
+		}
+	}
+	return next
+}
+
+// Reconcile compares s with what the Corefile says now of the backends with an
+// address. It returns s without the overrides to which that is no longer what it
+// was, and those. An override whose backend is gone stays: it counts again when
+// the backend is back.
+func (s *Set) Reconcile(now func(netip.Addr) []Configured) (next *Set, overruled []Override) {
+	return s.Without(func(o *Override) bool {
+		for _, c := range now(o.Addr) {
+			i, known := slices.BinarySearchFunc(o.Was, c.Pool, func(w Configured, pool string) int { return strings.Compare(w.Pool, pool) })
+			if known && o.Was[i] != c {
+				return true
+			}
+		}
+		return false
+	})
+}
