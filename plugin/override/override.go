@@ -2,10 +2,10 @@
 // answer an address, to take it for up or down, or to give it another weight.
 //
 // An Override is for one address, in one pool or everywhere, until a time or for
-// ever. A Set is a number of them, at most one of each kind for an address and a
-// pool: a later one replaces the earlier. A Set is immutable; the functions that
-// change it return another. Admin says what a Set comes to for one backend: what
-// is set for its pool counts more than what is set everywhere.
+// ever. A Set has, for an address and a pool, at most one of drain, down and up,
+// and at most one weight: a later one replaces the earlier. A Set is immutable; the
+// functions that change it return another. Admin says what a Set comes to for one
+// backend: what is set for its pool counts more than what is set everywhere.
 //
 // The configuration wins: an Override notes what the Corefile said of its
 // backends when it was set. If that has changed, Reconcile drops it: an edit of
@@ -54,16 +54,16 @@ const MaxWeight = 65535
 
 // An Override is what an operator has set for an address.
 type Override struct {
-	ID     uint64 // the later of two has the larger one
-	Pool   string // a NAME of the pool or filter, in lower case with the final dot; "" for everywhere
-	Addr   netip.Addr
+	ID     uint64     // the later of two has the larger one
+	Pool   string     // a NAME of the pool or filter with the final dot; a Set has it in lower case; "" for everywhere
+	Addr   netip.Addr // a Set has IPv4 addresses as such, not in IPv6 form
 	Kind   Kind
 	Weight int // of Weight: 1 to MaxWeight
 	Author string
 	Reason string
 	Since  time.Time
 	Until  time.Time    // the zero time for ever
-	Was    []Configured // what the Corefile said of the backends concerned, sorted by Pool
+	Was    []Configured // what the Corefile said of the backends concerned
 }
 
 // Configured is what the Corefile says of a backend, as far as it bears on overrides.
@@ -103,13 +103,16 @@ type Set struct {
 }
 
 // NewSet returns the set of all. Of those that replace one another it has the one
-// with the largest ID.
+// with the largest ID, and of those with the same ID the last.
 func NewSet(all []Override) *Set {
 	s := &Set{byAddr: make(map[netip.Addr][]*Override)}
-	sorted := slices.SortedFunc(slices.Values(all), func(a, b Override) int { return cmp.Compare(a.ID, b.ID) })
-	last := make(map[slot]Override, len(sorted))
-	for _, o := range sorted {
-		last[slotOf(&o)] = o
+	last := make(map[slot]Override, len(all))
+	for _, o := range all {
+		at := slotOf(&o)
+		o.Pool, o.Addr = at.pool, at.addr
+		if before, ok := last[at]; !ok || o.ID >= before.ID {
+			last[at] = o
+		}
 	}
 	for _, o := range last {
 		s.all = append(s.all, o)
@@ -129,7 +132,12 @@ type slot struct {
 	weight bool
 }
 
-func slotOf(o *Override) slot { return slot{o.Pool, o.Addr, o.Kind == Weight} }
+// slotOf returns the slot of o. Pools are found by names in lower case, and backends
+// by IPv4 addresses as such: an override that is written otherwise would stay without
+// effect.
+func slotOf(o *Override) slot {
+	return slot{strings.ToLower(o.Pool), o.Addr.Unmap(), o.Kind == Weight}
+}
 
 // All returns the overrides, sorted by pool and address. Do not change them.
 func (s *Set) All() []Override {
@@ -172,8 +180,12 @@ func (s *Set) Of(addr netip.Addr, has func(name string) bool) []*Override {
 	if s == nil {
 		return nil
 	}
+	found := s.byAddr[addr.Unmap()]
+	if len(found) == 0 {
+		return nil // as for most backends, a process may have 100,000
+	}
 	var state, weight *Override
-	for _, o := range s.byAddr[addr] {
+	for _, o := range found {
 		if o.Pool != "" && !has(o.Pool) {
 			continue
 		}
@@ -231,8 +243,7 @@ func (s *Set) Next(now time.Time) (next time.Time) {
 func (s *Set) Reconcile(now func(netip.Addr) []Configured) (next *Set, overruled []Override) {
 	return s.Without(func(o *Override) bool {
 		for _, c := range now(o.Addr) {
-			i, known := slices.BinarySearchFunc(o.Was, c.Pool, func(w Configured, pool string) int { return strings.Compare(w.Pool, pool) })
-			if known && o.Was[i] != c {
+			if slices.ContainsFunc(o.Was, func(was Configured) bool { return was.Pool == c.Pool && was != c }) {
 				return true
 			}
 		}
