@@ -15,8 +15,8 @@ const (
 	IsUnknown                 // there is no verdict on it
 	SetUp                     // an operator takes it for up
 	TooFewUp                  // it is down or held down, and fewer than min_up are up
-	AllAreDown                // all are down, and all_down answers them
-	DryRun                    // it is down, and dry_run answers it
+	AllAreDown                // all are down or drained by operators, and all_down answers them
+	DryRun                    // it would be left out, were it not for dry_run
 	IsDown                    // its checks fail
 	SetDown                   // an operator takes it for down
 	IsHeldDown                // hold_down or failback
@@ -24,7 +24,7 @@ const (
 	SetDrained                // an operator drains it
 	LaterTier                 // an earlier tier has enough up
 	OtherFamily               // it is of the other address family
-	NoneByAllDown             // all are down, and all_down answers none of them
+	NoneByAllDown             // all are down, and all_down answers no backend
 )
 
 // Answered reports whether backends under r are answered.
@@ -32,26 +32,37 @@ func (r Rule) Answered() bool { return r <= DryRun }
 
 // Explain returns the rule for each backend in the answers of s for family f.
 func (c *Config) Explain(s *Snapshot, f Family) []Rule {
-	answered := make([]bool, len(c.Backends))
-	for _, m := range s.Choices[f].Members {
-		if m.Index >= 0 {
-			answered[m.Index] = true
-		}
-	}
 	judged := s
 	if s.Judged != nil {
 		judged = s.Judged
 	}
+	answered, trusted := c.answered(s, f), c.answered(judged, f)
 	rules := make([]Rule, len(c.Backends))
 	for i := range rules {
-		if rules[i] = c.leftOut(judged, f, i); answered[i] {
-			rules[i] = judged.Health[i].whyAnswered(s, judged.Choices[f].Outcome, rules[i])
+		switch {
+		case !answered[i]:
+			rules[i] = c.leftOut(s, f, i)
+		case !trusted[i]:
+			rules[i] = DryRun
+		default:
+			rules[i] = judged.Health[i].whyAnswered(judged.Choices[f].Outcome)
 		}
 	}
 	return rules
 }
 
-// leftOut returns the rule by which the ith backend is left out, if it is.
+// answered returns, for each backend, whether s answers it for family f.
+func (c *Config) answered(s *Snapshot, f Family) []bool {
+	all := make([]bool, len(c.Backends))
+	for _, m := range s.Choices[f].Members {
+		if m.Index >= 0 {
+			all[m.Index] = true
+		}
+	}
+	return all
+}
+
+// leftOut returns the rule by which s leaves out the ith backend.
 func (c *Config) leftOut(s *Snapshot, f Family, i int) Rule {
 	b, h := &c.Backends[i], s.Health[i]
 	switch {
@@ -61,7 +72,7 @@ func (c *Config) leftOut(s *Snapshot, f Family, i int) Rule {
 		return Drained
 	case h.Admin.Drained:
 		return SetDrained
-	case s.AllDown:
+	case s.AllDown && s.Choices[f].Outcome != ServedAllDown:
 		return NoneByAllDown
 	case h.Admin.State == verdict.Down:
 		return SetDown
@@ -73,22 +84,20 @@ func (c *Config) leftOut(s *Snapshot, f Family, i int) Rule {
 	return LaterTier
 }
 
-// whyAnswered returns the rule by which s answers a backend with health h, for
-// which there is the given rule to leave it out. outcome is that without dry_run.
-func (h Health) whyAnswered(s *Snapshot, outcome Outcome, leftOut Rule) Rule {
+// whyAnswered returns the rule by which a backend with health h is answered, if that
+// is not dry_run.
+func (h Health) whyAnswered(outcome Outcome) Rule {
 	switch {
-	case h.ready() && h.Admin.State == verdict.Up && h.State != verdict.Up:
-		return SetUp
-	case h.ready() && h.Effective() == verdict.Unknown:
-		return IsUnknown
-	case h.ready():
-		return IsUp
 	case outcome == ServedAllDown:
 		return AllAreDown
-	case outcome == ServedMinUp || leftOut == IsHeldDown && s.Judged == nil:
+	case !h.ready():
 		return TooFewUp
+	case h.Admin.State == verdict.Up && (h.State != verdict.Up || h.HeldDown):
+		return SetUp
+	case h.Effective() == verdict.Unknown:
+		return IsUnknown
 	}
-	return DryRun
+	return IsUp
 }
 
 // Peek returns what the next Order will, and moves no rotation on. Under Shuffle it
@@ -107,14 +116,15 @@ func (p *Pool) Peek(dst []int, s *Snapshot, f Family, c Client) []int {
 }
 
 // Up returns how many members of family f count as up with the given health, of
-// the tiers that it takes to have min_up of them, and how many that is.
+// the tiers that it takes to have min_up of them, and how many that is: 0 if the
+// Corefile has no backend of that family, or drains them.
 func (c *Config) Up(f Family, health []Health) (up, need int) {
 	tiers := c.tiers(f, health)
 	if len(tiers) == 0 {
 		return 0, 0
 	}
 	need = c.MinUp.Of(len(tiers[0]))
-	members, _ := first(tiers, need, func(i int) bool { return health[i].ready() })
+	members, _ := first(tiers, need, func(i int) bool { return health[i].ready() && !health[i].Admin.Drained })
 	return len(members), need
 }
 

@@ -55,13 +55,14 @@ func (s standby) due(failback time.Duration) time.Time {
 // failback decides which tier of family f is answered, and holds down the
 // members of earlier tiers that came up after the failover.
 func (h *History) failback(c *Config, f Family, health []Health, now time.Time, wake *alarm) {
+	h.undrain(c, f, health)
 	tiers := c.tiers(f, health)
 	if len(tiers) == 0 {
 		return
 	}
 	for _, tier := range tiers {
 		for _, m := range tier {
-			h.backends[m.Addr].recovered(health[m.Index].ready(), c.Backends[m.Index].Tier < h.standby[f].tier)
+			h.backends[m.Addr].recovered(health[m.Index].able(), c.Backends[m.Index].Tier < h.standby[f].tier)
 		}
 	}
 	waits := func(index int) bool { return h.backends[c.Backends[index].Addr].waiting }
@@ -70,7 +71,11 @@ func (h *History) failback(c *Config, f Family, health []Health, now time.Time, 
 	if !enough {
 		alone = noTier
 	}
-	s := next(h.standby[f], able, alone, c.Recovery.Failback, now)
+	s := h.standby[f]
+	if alone < s.tier { // an operator has failed over, and returns
+		s = standby{tier: alone}
+	}
+	s = next(s, able, alone, c.Recovery.Failback, now)
 	h.standby[f] = s
 	wake.at(s.due(c.Recovery.Failback), now)
 	for _, tier := range tiers {
@@ -78,6 +83,16 @@ func (h *History) failback(c *Config, f Family, health []Health, now time.Time, 
 			b := h.backends[m.Addr]
 			b.waiting = b.waiting && c.Backends[m.Index].Tier < s.tier
 			health[m.Index].HeldDown = health[m.Index].HeldDown || b.waiting
+		}
+	}
+}
+
+// undrain ends the wait of the members of family f that operators drain. When they
+// are drained no longer, they are answered at once: that is an operator's decision.
+func (h *History) undrain(c *Config, f Family, health []Health) {
+	for i, b := range c.Backends {
+		if health[i].Admin.Drained && FamilyOf(b.Addr) == f {
+			h.backends[b.Addr].waiting = false
 		}
 	}
 }

@@ -65,6 +65,17 @@ type backendHistory struct {
 // NewHistory returns the history of a new pool.
 func NewHistory() *History { return &History{backends: make(map[netip.Addr]*backendHistory)} }
 
+// Clone returns a copy of h: Settle changes one and not the other.
+func (h *History) Clone() *History {
+	c := &History{backends: make(map[netip.Addr]*backendHistory, len(h.backends)), standby: h.standby}
+	for addr, b := range h.backends {
+		copied := *b
+		copied.falls = slices.Clone(b.falls)
+		c.backends[addr] = &copied
+	}
+	return c
+}
+
 // Adopt makes h the history of a pool that c describes, which may have other
 // backends than the pool before. With `failback manual` an earlier tier takes
 // over again: a reload is how an operator orders that.

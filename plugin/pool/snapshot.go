@@ -39,7 +39,7 @@ type Snapshot struct {
 	Choices [len(Families)]Choice
 	TTL     uint32   // seconds
 	Health  []Health // of each backend, in the order of Config.Backends
-	AllDown bool     // no backend of any family is up or unknown
+	AllDown bool     // no backend of any family is up or unknown, those that are drained left aside
 
 	// Judged is what would be answered without dry_run; nil without dry_run.
 	Judged *Snapshot
@@ -96,6 +96,9 @@ func Build(c *Config, health []Health) *Snapshot {
 			s.AllDown = false
 		}
 		s.TTL = min(s.TTL, c.Lifetime(health[i]))
+	}
+	if c.drainedOut(health) {
+		s.TTL = min(s.TTL, c.ShortTTL)
 	}
 	room := s.members[:]
 	for _, f := range Families {
@@ -215,13 +218,29 @@ func (c *Config) chooseAllDown(f Family, tiers [][]Member) Choice {
 	}
 }
 
+// drainedOut reports whether operators have drained all that the Corefile does not
+// drain. Only the Corefile may empty a pool: what operators drain counts as down
+// then, as in a filter, and all_down decides.
+func (c *Config) drainedOut(health []Health) (out bool) {
+	for i := range c.Backends {
+		switch b := &c.Backends[i]; {
+		case !b.drained(health[i]):
+			return false
+		case !b.Drain:
+			out = true
+		}
+	}
+	return out
+}
+
 // tiers returns the members of family f that may be answered, the lowest tier
 // first, each tier in Corefile order. health is that of the backends.
 func (c *Config) tiers(f Family, health []Health) [][]Member {
 	byTier := make(map[int][]Member)
 	var order []int
+	all := c.drainedOut(health)
 	for i, b := range c.Backends {
-		if b.drained(health[i]) || FamilyOf(b.Addr) != f {
+		if b.Drain || health[i].Admin.Drained && !all || FamilyOf(b.Addr) != f {
 			continue
 		}
 		if byTier[b.Tier] == nil {

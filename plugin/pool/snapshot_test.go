@@ -56,7 +56,8 @@ func address(tb testing.TB, word string) netip.Addr {
 }
 
 // healths reads one letter for each backend: U(p), D(own), u(nknown), c(hanging
-// while up), H(eld).
+// while up), H(eld). Set by an operator: X is up and set down, Y down and set up, Z
+// up and drained, z down and drained, h held down and set up.
 func healths(letters string) []Health {
 	known := map[rune]Health{
 		'U': {State: verdict.Up},
@@ -66,6 +67,11 @@ func healths(letters string) []Health {
 		'r': {State: verdict.Down, Changing: true},
 		'c': {State: verdict.Up, Changing: true},
 		'H': {State: verdict.Up, HeldDown: true},
+		'X': {State: verdict.Up, Admin: Admin{State: verdict.Down}},
+		'Y': {State: verdict.Down, Admin: Admin{State: verdict.Up}},
+		'Z': {State: verdict.Up, Admin: Admin{Drained: true}},
+		'z': {State: verdict.Down, Admin: Admin{Drained: true}},
+		'h': {State: verdict.Up, HeldDown: true, Admin: Admin{State: verdict.Up}},
 	}
 	var all []Health
 	for _, l := range letters {
