@@ -7,14 +7,22 @@ import (
 
 	"github.com/rrhealth/rrhealth/plugin/override"
 	"github.com/rrhealth/rrhealth/plugin/pool"
+	"github.com/rrhealth/rrhealth/plugin/verdict"
 )
 
 // Override puts set in force in place of the one before. When it returns, queries
-// get answers that follow from it. It waits for the monitor's loop.
+// get answers that follow from it, or from a later one. It waits for the monitor's
+// loop. A block that starts meanwhile has it in force when Start returns.
 func (r *Registry) Override(set *override.Set) {
-	blocks := r.ledger.started()
-	r.overrides.Store(set) // for blocks that start from now on
+	r.overrides.Store(set)
+	r.administer(r.ledger.started())
+}
+
+// administer puts the latest overrides in force in blocks. It waits for the monitor's
+// loop.
+func (r *Registry) administer(blocks []*Block) {
 	r.do(func() {
+		set := r.overrides.Load() // not that of the caller: calls may overtake one another
 		for _, b := range blocks {
 			for _, s := range b.Stanzas {
 				if s.joined && s.administer(set) {
@@ -74,9 +82,14 @@ func (w *Watchlist) adminOf(set *override.Set, addr netip.Addr) pool.Admin {
 	return set.Admin(addr, func(name string) bool { return name == w.Name })
 }
 
+// changing reports to filters whether the next result may change what h comes to.
+func changing(h pool.Health) bool {
+	return h.Changing && h.Admin.State == verdict.Unknown && !h.Admin.Drained
+}
+
 // A past is what is known of a backend beyond its state.
 type past struct {
-	left time.Time // when the last cache has forgotten it; the zero time while it is answered
+	left time.Time // when the last cache forgets the answers that had it before it last left them
 }
 
 // pastOf returns the past of m, which it begins if there is none.
@@ -85,46 +98,4 @@ func (m *member) pastOf() *past {
 		m.past = new(past)
 	}
 	return m.past
-}
-
-// replaced notes for how long caches have answers from before, a snapshot that has
-// just been replaced by those that the pools of s have now. Resolvers count a TTL
-// in whole seconds, some a second longer.
-func (s *Stanza) replaced(before *pool.Snapshot) {
-	now := time.Now()
-	if until := now.Add(time.Duration(before.TTL+1) * time.Second); until.After(s.cached) {
-		s.cached = until
-	}
-	answered := s.answered()
-	for f := range before.Choices {
-		for _, m := range before.Choices[f].Members {
-			if m.Index >= 0 && !answered[m.Index] {
-				s.members[m.Index].pastOf().left = s.cached
-			}
-		}
-	}
-	for i, is := range answered {
-		if is && s.members[i].past != nil {
-			s.members[i].past.left = time.Time{}
-		}
-	}
-}
-
-// answered returns, for each member of s, whether one of its pools answers it.
-func (s *Stanza) answered() []bool {
-	all := make([]bool, len(s.members))
-	for _, p := range s.Pools {
-		snapshot := p.Snapshot()
-		for f := range snapshot.Choices {
-			for _, m := range snapshot.Choices[f].Members {
-				if m.Index >= 0 {
-					all[m.Index] = true
-				}
-			}
-		}
-		if !s.patient() {
-			break // they share it
-		}
-	}
-	return all
 }

@@ -48,7 +48,7 @@ func (l *ledger) adopt(b *Block) (replaced []*Watchlist) {
 		p.adopt(c)
 		if c.latest != nil {
 			p.signed.Store(c.latest.signed.Load())
-			p.stanza.elder = c.latest.stanza
+			p.stanza.replaces(c.latest.stanza)
 		}
 	}
 	for _, w := range b.Watchlists {

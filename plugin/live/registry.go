@@ -92,6 +92,7 @@ func (r *Registry) Start(b *Block) {
 		r.monitor.Store(m)
 	}
 	replaced := r.ledger.adopt(b)
+	overrides := r.overrides.Load()
 	for _, w := range b.Watchlists {
 		w.registry = r
 	}
@@ -106,6 +107,9 @@ func (r *Registry) Start(b *Block) {
 		}
 	})
 	r.ledger.add(b)
+	if r.overrides.Load() != overrides {
+		r.administer([]*Block{b}) // Override may have missed it
+	}
 }
 
 // Stop ends what Start began. Queries are still answered until the servers are
@@ -170,8 +174,6 @@ func (r *Registry) release(t *monitor.Target, c config.Check) {
 
 // join has the backends of s probed. It runs on the monitor's loop.
 func (r *Registry) join(s *Stanza) {
-	s.joined = true
-	s.inherit()
 	for i := range s.members {
 		m := &s.members[i]
 		m.targets, m.expires = nil, nil
@@ -187,27 +189,9 @@ func (r *Registry) join(s *Stanza) {
 	for _, p := range s.Pools {
 		p.counters.remember(&s.config)
 	}
-	r.rebuild(s)
-}
-
-// inherit takes over the pasts of the members of the stanza that s replaces. It
-// runs on the monitor's loop.
-func (s *Stanza) inherit() {
-	if s.elder == nil {
-		return
-	}
-	s.cached = s.elder.cached
-	pasts := make(map[netip.Addr]*past, len(s.elder.members))
-	for i := range s.elder.members {
-		pasts[s.elder.config.Backends[i].Addr] = s.elder.members[i].past
-	}
-	for i := range s.members {
-		if p := pasts[s.config.Backends[i].Addr]; p != nil {
-			copied := *p // both blocks run for a while
-			s.members[i].past = &copied
-		}
-	}
-	s.elder = nil
+	r.rebuild(s) // the snapshot before was never answered
+	s.joined = true
+	s.succeed()
 }
 
 // leave undoes join for all stanzas. It runs on the monitor's loop. It looks
@@ -220,6 +204,7 @@ func (r *Registry) leave(stanzas []*Stanza) {
 				p.wake.Stop()
 			}
 		}
+		s.bequeath()
 	}
 	done := make(map[*use]bool)
 	for _, s := range stanzas {
@@ -249,10 +234,11 @@ func (r *Registry) rebuild(s *Stanza) {
 	if slices.Equal(health, s.Pools[0].state().Health) {
 		return // as for most at the start: nothing is known yet
 	}
-	next := s.build(health)
-	before := s.Pools[0].Snapshot()
+	next, before := s.build(health), s.Pools[0].Snapshot()
 	for _, p := range s.Pools {
 		p.Store(next)
 	}
-	s.replaced(before)
+	if s.joined {
+		s.replaced(before, next)
+	}
 }

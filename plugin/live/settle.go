@@ -18,7 +18,9 @@ func (r *Registry) settle(p *Pool, health []pool.Health) {
 	}
 	before := p.Snapshot()
 	p.Store(p.stanza.build(health))
-	p.stanza.replaced(before)
+	if p.stanza.joined {
+		p.stanza.replaced(before, p.Snapshot())
+	}
 }
 
 // wakeAt has p settled at next, or, if that is the zero time, not before
@@ -51,7 +53,7 @@ func (p *Pool) held(before, after []pool.Health) (all []Transition) {
 		case !was && is:
 			t.Hold = HeldDown
 			t.For, t.Falls = p.counters.history.HeldDown(t.Addr, now)
-		case was && !is && after[i].State == before[i].State:
+		case was && !is && after[i].State == before[i].State && !after[i].Admin.Drained:
 			t.Hold = Released
 		default:
 			continue

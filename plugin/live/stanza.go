@@ -78,7 +78,9 @@ type Stanza struct {
 
 	members []member // one for each backend
 
-	elder *Stanza // the one that it replaces in a reload, until it has joined; nil for none
+	// Those that it replaces in a reload, and those that replace it, until the former
+	// have left. Written by Start before it joins, then by the monitor's loop.
+	elders, heirs []*Stanza
 
 	// Written and read by the monitor's loop.
 	joined  bool      // its targets are probed

@@ -2,6 +2,7 @@ package live
 
 import (
 	"cmp"
+	"maps"
 	"net/netip"
 	"slices"
 	"time"
@@ -53,27 +54,37 @@ type CheckView struct {
 const viewedAtOnce = 1000
 
 // View returns the state of all stanzas, pools first, in the order of the Corefile.
-// It waits for the monitor's loop, in turns; no query waits for it.
+// It waits for the monitor's loop, in turns; no query waits for it. What changes
+// meanwhile is in it or is not.
 func (r *Registry) View() (all []StanzaView) {
 	stanzas, watchlists := r.ledger.current()
+	r.inTurns(stanzas, func(s shownStanza) { all = append(all, r.view(s)) })
+	for _, w := range watchlists {
+		all = append(all, r.viewWatchlist(w))
+	}
+	return all
+}
+
+// inTurns calls f on the monitor's loop for each of stanzas: for viewedAtOnce
+// backends, or for one stanza with more, in each turn.
+func (r *Registry) inTurns(stanzas []shownStanza, f func(shownStanza)) {
 	for len(stanzas) > 0 {
 		n, size := 0, 0
-		for n < len(stanzas) && (n == 0 || size+len(stanzas[n].stanza.members) <= viewedAtOnce) {
-			size += len(stanzas[n].stanza.members)
+		for n < len(stanzas) && (n == 0 || size+stanzas[n].size() <= viewedAtOnce) {
+			size += stanzas[n].size()
 			n++
 		}
 		r.do(func() {
 			for _, s := range stanzas[:n] {
-				all = append(all, r.view(s))
+				f(s)
 			}
 		})
 		stanzas = stanzas[n:]
 	}
-	for _, w := range watchlists {
-		r.do(func() { all = append(all, r.viewWatchlist(w)) })
-	}
-	return all
 }
+
+// size is what a turn of the monitor's loop counts s as.
+func (s shownStanza) size() int { return len(s.stanza.members) + len(s.stanza.Pools) }
 
 // A shownStanza is a stanza and its block.
 type shownStanza struct {
@@ -125,110 +136,69 @@ func (r *Registry) view(s shownStanza) StanzaView {
 		Block: s.block, Pools: s.stanza.Pools, Config: &s.stanza.config,
 		Now: first.Snapshot(), Judged: first.state(), Backends: make([]BackendView, len(s.stanza.members)),
 	}
-	answered := s.stanza.answered()
-	fresh := time.Now().Add(time.Duration(v.Now.TTL+1) * time.Second)
+	for _, e := range s.stanza.elders {
+		s.stanza.takeOver(e) // in a reload they still answer
+	}
+	cached := s.stanza.cachedNow()
 	set := r.overrides.Load()
 	for i := range v.Backends {
 		m, b := &s.stanza.members[i], &v.Backends[i]
 		b.Backend, b.Health = s.stanza.config.Backends[i], v.Judged.Health[i]
 		b.Overrides = set.Of(b.Addr, s.stanza.named)
 		b.First = s.firsts[i]
-		switch b.Answered = answered[i]; {
-		case b.Answered:
-			b.CachedUntil = fresh
-			if s.stanza.cached.After(fresh) {
-				b.CachedUntil = s.stanza.cached
-			}
-		case m.past != nil:
-			b.CachedUntil = m.past.left
-		}
+		b.Answered, b.CachedUntil = cached.answered[i], cached.until(i)
 		b.Checks = r.viewChecks(&m.subject, s.stanza.Checks)
 	}
 	return v
 }
 
-// viewWatchlist copies the state of a watchlist. It runs on the monitor's loop.
+// viewWatchlist copies the state of a watchlist, viewedAtOnce addresses in each turn
+// of the monitor's loop.
 func (r *Registry) viewWatchlist(s shownWatchlist) StanzaView {
 	v := StanzaView{Block: s.block, Filter: s.list}
-	set := r.overrides.Load()
-	for a := range s.list.watched.all() {
-		b := BackendView{
-			Backend: pool.Backend{Addr: a.addr, CheckAddr: a.addr, Weight: 1, Tier: 1}, Health: a.health(),
-			Overrides: set.Of(a.addr, func(name string) bool { return name == s.list.Name }),
-			Answered:  a.State() != verdict.Down, Checks: r.viewChecks(&a.subject, s.list.checks),
-		}
-		if p := r.pasts[a]; p != nil && !b.Answered {
-			b.CachedUntil = p.left
-		}
-		v.Backends = append(v.Backends, b)
+	for all := range slices.Chunk(slices.Collect(maps.Keys(s.list.watched.listed())), viewedAtOnce) {
+		r.do(func() {
+			for _, a := range all {
+				if s.list.watched.find(a.addr) == a { // not forgotten meanwhile
+					v.Backends = append(v.Backends, r.viewAddress(a))
+				}
+			}
+		})
 	}
 	slices.SortFunc(v.Backends, func(a, b BackendView) int { return a.Addr.Compare(b.Addr) })
 	return v
 }
 
+// viewAddress copies the state of a watched address. It runs on the monitor's loop.
+func (r *Registry) viewAddress(a *address) BackendView {
+	b := BackendView{
+		Backend: pool.Backend{Addr: a.addr, CheckAddr: a.addr, Weight: 1, Tier: 1}, Health: a.health(),
+		Overrides: r.overrides.Load().Of(a.addr, func(name string) bool { return name == a.list.Name }),
+		Answered:  a.State() != verdict.Down, Checks: r.viewChecks(&a.subject, a.list.checks),
+	}
+	if p := r.pasts[a]; p != nil && !b.Answered {
+		b.CachedUntil = p.left
+	}
+	return b
+}
+
 // viewChecks copies the state of the checks of s. It runs on the monitor's loop.
 func (r *Registry) viewChecks(s *subject, checks []config.Check) []CheckView {
+	m := r.monitor.Load()
+	if m == nil {
+		return nil // the last block is being stopped
+	}
 	all := make([]CheckView, len(s.targets))
 	for i, t := range s.targets {
 		c := &all[i]
 		c.Label, c.Interval = checks[i].Probe.Label, checks[i].Pace.Interval
 		c.Verdict, c.Suspect = t.Verdict(), t.Suspect()
-		c.Last, c.Next = r.monitor.Load().Times(t)
+		c.Last, c.Next = m.Times(t)
 		for _, class := range monitor.Classes {
 			c.Counts[class] = t.Count(class)
 		}
 	}
 	return all
-}
-
-// An Effect is what a Set of overrides would change in the answers of a pool for one
-// address family.
-type Effect struct {
-	Block         *Block
-	Pools         []*Pool
-	Config        *pool.Config
-	Family        pool.Family
-	Before, After *pool.Snapshot
-	Up, Need      int  // members up afterwards, and min_up, in members, as it is before
-	Unsafe        bool // Up is less than Need, or 0, and was not before
-}
-
-// Try returns what Override would change with set in the answers of pools, and
-// changes nothing. It waits for the monitor's loop.
-func (r *Registry) Try(set *override.Set) (effects []Effect) {
-	stanzas, _ := r.ledger.current()
-	r.do(func() {
-		for _, s := range stanzas {
-			effects = append(effects, s.try(set)...)
-		}
-	})
-	return effects
-}
-
-// try returns the effects on the first pool of s. It runs on the monitor's loop.
-func (s shownStanza) try(set *override.Set) (effects []Effect) {
-	first := s.stanza.Pools[0]
-	before := first.state().Health
-	after := slices.Clone(before)
-	for i := range after {
-		after[i].Admin = s.stanza.adminOf(set, i)
-	}
-	if slices.Equal(before, after) {
-		return nil
-	}
-	next := s.stanza.build(after)
-	for _, f := range pool.Families {
-		e := Effect{Block: s.block, Pools: s.stanza.Pools, Config: &s.stanza.config, Family: f, Before: first.Snapshot(), After: next}
-		was, need := e.Config.Up(f, before)
-		if need == 0 {
-			continue // the pool has no backend of that family
-		}
-		e.Need = need
-		e.Up, _ = e.Config.Up(f, after)
-		e.Unsafe = e.Up < max(need, 1) && was >= max(need, 1)
-		effects = append(effects, e)
-	}
-	return effects
 }
 
 // Configured returns what the Corefile says of the backends with an address, by

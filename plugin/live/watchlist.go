@@ -106,7 +106,7 @@ func (a *address) publish(h pool.Health) {
 	if h.Admin.Drained {
 		state = verdict.Down
 	}
-	a.changing.Store(h.Changing && h.Admin == (pool.Admin{}))
+	a.changing.Store(changing(h))
 	a.seenState.Store(uint32(state))
 }
 
