@@ -59,7 +59,7 @@ func (r *resolver) check(t *testing.T, views []StanzaView) {
 }
 
 // The moment that View announces for a backend is never before the one at which the last
-// cache forgets it, whatever changes: verdicts, overrides, holding down, or the
+// cache forgets it, independent of what changes: verdicts, overrides, holding down, or the
 // Corefile in reloads.
 func TestNoCacheHasABackendLongerThanAnnounced(t *testing.T) {
 	texts := []string{

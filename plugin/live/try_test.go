@@ -106,7 +106,7 @@ func TestWhatIsUnsafe(t *testing.T) {
 		{"the next tier stands in", "backend 192.0.2.1\nbackend 192.0.2.2 tier 2", "", "", "1 drain", "1/1"},
 		{"the next tier does not suffice", "backend 192.0.2.1 192.0.2.3\nbackend 192.0.2.2 tier 2", "min_up 2\n", "", "1 drain, 3 drain", "1/2!"},
 		{"already short, and shorter", "backend 192.0.2.1 192.0.2.2 192.0.2.3", "min_up 3\n", "3", "1 drain", "1/3!"},
-		{"already short, and nobody", "backend 192.0.2.1 192.0.2.2", "min_up 2\n", "2", "1 drain", "0/2!"},
+		{"already short, and none", "backend 192.0.2.1 192.0.2.2", "min_up 2\n", "2", "1 drain", "0/2!"},
 		{"already short, not shorter", "backend 192.0.2.1 192.0.2.2", "min_up 2\n", "2", "2 drain", "1/2"},
 		{"already short, a help", "backend 192.0.2.1 192.0.2.2", "min_up 2\n", "1 2", "1 up", "1/2"},
 		{"one family of two", "backend 192.0.2.1 192.0.2.2 2001:db8::1", "", "", "1 drain, 2 drain", "0/1! 1/1"},

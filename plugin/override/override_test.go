@@ -75,7 +75,7 @@ func shown(all []Override) string {
 	return strings.Join(words, " ")
 }
 
-// A later override of the same slot replaces the earlier one, whatever the order in
+// A later override of the same slot replaces the earlier one, independent of the order in
 // which they come. Drain, down and up share a slot, weight has its own.
 func TestNewSet(t *testing.T) {
 	for _, tc := range []struct{ name, all, want string }{

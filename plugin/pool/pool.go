@@ -137,7 +137,7 @@ func (h Health) ready() bool {
 	return h.Effective() != verdict.Down && (!h.HeldDown || h.Admin.State == verdict.Up)
 }
 
-// able reports whether h is neither down nor held down, whatever operators have set.
+// able reports whether h is neither down nor held down by its checks, independent of operators.
 func (h Health) able() bool { return h.State != verdict.Down && !h.HeldDown }
 
 // changing reports whether the next result may change what counts.
