@@ -254,7 +254,7 @@ func TestOverridesUnderDryRun(t *testing.T) {
 		} {
 			b.registry.Override(overrides(t, tc.line))
 			var judged Pool
-			judged.Pool.Store(b.pool.Snapshot().Judged)
+			judged.Store(b.pool.Snapshot().Judged)
 			if got := b.pool.now(); got != tc.served || judged.now() != tc.judged {
 				t.Errorf("%s: answered %s and without dry_run %s, want %s and %s", tc.line, got, judged.now(), tc.served, tc.judged)
 			}

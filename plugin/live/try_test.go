@@ -16,6 +16,7 @@ import (
 
 // randomSet returns up to three overrides of the addresses 192.0.2.1 to .4.
 func randomSet(tb testing.TB, r *rand.Rand, pools ...string) *override.Set {
+	tb.Helper()
 	var lines []string
 	for range r.IntN(4) {
 		kind := []string{"drain", "down", "up", fmt.Sprintf("weight=%d", 1+r.IntN(9))}[r.IntN(4)]
