@@ -17,6 +17,7 @@ const module = "github.com/rrhealth/rrhealth"
 var downwards = map[string][]string{
 	"plugin/api":      nil,
 	"plugin/status":   {"plugin/api"},
+	"plugin/history":  {"plugin/verdict"},
 	"plugin/names":    nil,
 	"plugin/probe":    nil,
 	"plugin/state":    nil,
