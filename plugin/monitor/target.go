@@ -57,9 +57,10 @@ func (t *Target) Suspect() bool { return t.v.Streak > 0 || !t.settled }
 // Call it within Do or a Sink only.
 func (t *Target) Settled() bool { return t.settled }
 
-// Times returns when the last result of t that counted began, and when its next
-// probe is due: the zero time if there was none, or if one is in flight. Call it
-// within Do or a Sink only.
+// Times returns when the last probe of t whose result counted began, and when its
+// next probe is due: the zero time if there was none, or if one is in flight. After a
+// reload that changes the pace, the last is the moment of the reload. A probe that
+// waits for the budget is due in the past. Call it within Do or a Sink only.
 func (m *Monitor) Times(t *Target) (last, next time.Time) {
 	at := time.Now() // not epoch: the wall clock may have been set since
 	now := m.now()
