@@ -1,6 +1,10 @@
 package reply
 
-import "github.com/miekg/dns"
+import (
+	"slices"
+
+	"github.com/miekg/dns"
+)
 
 // NegativeTTL is the longest time, in seconds, for which a reply lets resolvers
 // remember that a record does not exist.
@@ -39,11 +43,13 @@ func SOA(zone string, ttl uint32) *dns.SOA {
 func Exists(m *dns.Msg, zone string) *dns.Msg {
 	corrected := *m
 	corrected.Rcode = dns.RcodeSuccess
-	for _, rr := range m.Ns {
-		if rr.Header().Rrtype == dns.TypeSOA {
-			return &corrected
-		}
+	if !slices.ContainsFunc(m.Ns, isSOA) {
+		corrected.Ns = append([]dns.RR{SOA(zone, NegativeTTL)}, m.Ns...)
 	}
-	corrected.Ns = append([]dns.RR{SOA(zone, NegativeTTL)}, m.Ns...)
 	return &corrected
+}
+
+func isSOA(rr dns.RR) bool {
+	_, ok := rr.(*dns.SOA)
+	return ok
 }

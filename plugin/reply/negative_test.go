@@ -19,6 +19,15 @@ func TestNoDataDeniesTheTypeAlone(t *testing.T) {
 	}
 }
 
+// Some plugin may leave a record out by making it nil.
+func TestExistsPassesOverNilRecords(t *testing.T) {
+	m := new(dns.Msg).SetRcode(form{size: -1}.query("www.example.org.", dns.TypeTXT), dns.RcodeNameError)
+	m.Ns = []dns.RR{nil}
+	if got := Exists(m, "example.org."); got.Rcode != dns.RcodeSuccess || len(got.Ns) != 2 || got.Ns[0].Header().Rrtype != dns.TypeSOA {
+		t.Errorf("got\n%+v\nwant an SOA in front of the nil record", got)
+	}
+}
+
 // A name of more than 255 octets makes a message that no client can read.
 func TestTheSOAOfAnyZoneCanBePacked(t *testing.T) {
 	zones := []string{".", "org.", "example.org."}
