@@ -115,3 +115,23 @@ func TestAPoolsNameInASetSignedByOthers(t *testing.T) {
 		t.Errorf("beside SRV without DO: want %v, got\n%v", up, m)
 	}
 }
+
+// The file plugin asks the server for the end of an alias that leads out of its
+// zone. What had to stay in that answer is counted once, in the answer around it.
+func TestASetSignedByOthersCountsOnceBehindTwoZones(t *testing.T) {
+	f := newFarm(t, 2)
+	f.stop(f.all[0])
+	far, _ := harness.Presigned(t, harness.Zone(t, harness.SOA+addressRecords("www", f.all...)+"alias IN CNAME www\n"))
+	near := harness.Zone(t, strings.ReplaceAll(harness.SOA, "@", "example.net.")+"far.example.net. IN CNAME alias.example.org.")
+	s := harness.Start(t, "example.org:0 example.net:0 {\nbind 127.0.0.1\nerrors\n"+f.pool("www.example.org", "")+"file "+far+" example.org\nfile "+near+" example.net\n}\n")
+	s.Settled("www.example.org.", dns.TypeA, f.all[1])
+	const metric = "coredns_rrhealth_signed_addresses_total"
+	before := harness.Metric(t, metric, "pool", "www.example.org.")
+	m := s.Exchange(harness.Query("far.example.net.", dns.TypeA, true), "udp")
+	if got := harness.Addrs(m); !slices.Equal(got, []string{f.all[1], f.all[0]}) {
+		t.Errorf("want both addresses, %s last, got\n%v", f.all[0], m)
+	}
+	if got := harness.Metric(t, metric, "pool", "www.example.org.") - before; got != 1 {
+		t.Errorf("%v addresses counted that had to stay, want 1", got)
+	}
+}

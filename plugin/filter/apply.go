@@ -5,6 +5,7 @@ import (
 
 	"github.com/miekg/dns"
 
+	"github.com/rrhealth/rrhealth/plugin/live"
 	"github.com/rrhealth/rrhealth/plugin/pool"
 	"github.com/rrhealth/rrhealth/plugin/reply"
 )
@@ -142,7 +143,7 @@ func (j *Judge) withdraw(s *part, i int, kept reply.List) {
 	if s.Sets[i].Signed() && j.DNSSEC {
 		var ok bool
 		if sigs, ok = j.resign(&s.Section, i, s.AppendWithTTL(nil, kept, f.ttl)); !ok {
-			f.countSigned()
+			j.countSigned(f)
 			j.keep(s, i, s.upFirst(i, kept), f.ttl)
 			return
 		}
@@ -171,12 +172,21 @@ func (s *part) upFirst(i int, first reply.List) reply.List {
 
 // countSigned counts the addresses of a set that stay because another key has
 // signed it.
-func (f *finding) countSigned() {
+func (j *Judge) countSigned(f *finding) {
 	if f.by != nil && !f.by.DryRun {
 		f.by.Counts.Signed.Add(f.leftOut())
 	}
 	if f.pool != nil {
-		f.pool.CountSigned(int(f.strange))
+		j.countPoolSigned(f.pool, int(f.strange))
+	}
+}
+
+// countPoolSigned counts n addresses that p does not answer, and that stay because
+// another key has signed them. In a nested answer they do not count: the answer
+// around it has them, too.
+func (j *Judge) countPoolSigned(p *live.Pool, n int) {
+	if !j.Nested {
+		p.CountSigned(n)
 	}
 }
 

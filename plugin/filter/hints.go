@@ -91,7 +91,7 @@ func (j *Judge) applyHints(s *part, i int, kept reply.List) {
 	}
 	sigs, ok := j.resign(&s.Section, i, records)
 	if !ok {
-		f.countSigned()
+		j.countSigned(f)
 		j.keep(s, i, set.At, f.ttl)
 		return
 	}

@@ -78,7 +78,7 @@ func (j *Judge) keepIfSigned(s *part, i int, p *live.Pool, f pool.Family, record
 			rest = append(rest, place)
 		}
 	}
-	p.CountSigned(len(rest))
+	j.countPoolSigned(p, len(rest))
 	j.keep(s, i, s.Store(append(up, rest...)...), min(snapshot.TTL, s.Sets[i].Low))
 	return nil, true
 }
