@@ -185,7 +185,7 @@ func (j *Judge) behindAliases(m *dns.Msg, end string, records []dns.RR) *dns.Msg
 	if records == nil || m.Rcode != dns.RcodeSuccess || !answered(m, end) {
 		out.Ns = nil
 	}
-	out.Extra = slices.DeleteFunc(slices.Clone(m.Extra), func(rr dns.RR) bool { return rr == nil || rr.Header().Rrtype != dns.TypeOPT })
+	out.Extra = options(m.Extra)
 	return &out
 }
 
@@ -212,5 +212,6 @@ func (j *Judge) keepSigned(m *dns.Msg, name string, p *live.Pool, f pool.Family)
 		return nil
 	}
 	out := *j.assemble(m)
+	out.Extra = options(m.Extra) // whose addresses are not judged
 	return &out
 }

@@ -128,13 +128,7 @@ func (j *Judge) without(m *dns.Msg, i int, records []dns.RR) *dns.Msg {
 	j.answer.Replace(i, reply.Edit{Then: j.answer.Hold(records)})
 	m.Answer = j.answer.Append(make([]dns.RR, 0, j.answer.Size()))
 	m.AuthenticatedData = false
-	var extra []dns.RR
-	for _, rr := range m.Extra {
-		if opt, ok := rr.(*dns.OPT); ok {
-			extra = append(extra, opt)
-		}
-	}
-	m.Extra = extra
+	m.Extra = options(m.Extra)
 	return m
 }
 

@@ -69,6 +69,21 @@ func TestAPoolsNameHasThePoolsAddresses(t *testing.T) {
 	}
 }
 
+// The addresses beside a set that another key has signed may be a pool's, and down.
+func TestASetSignedByOthersLeavesWithNothingBesideIt(t *testing.T) {
+	p := onePool(pool.ActAnswer)
+	p.Names = append(p.Names, "q.example.org.")
+	isDown := func(addr netip.Addr) bool { return addr.String() == "192.0.2.50" }
+	r := query("www.example.org.", dns.TypeA, true)
+	m := answerTo(r, records(t, "www.example.org. 300 IN CNAME p.example.org.", "p.example.org. 300 IN A 192.0.2.50", "p.example.org. 300 IN A 192.0.2.51",
+		"p.example.org. 300 IN RRSIG A 13 3 300 20300101000000 20200101000000 1 example.org. AAAA")...)
+	m.Extra = records(t, "q.example.org. 300 IN A 192.0.2.50")
+	got := judged(t, filtering(plainSettings, isDown, p), r, m)
+	if len(got.Answer) != 4 || len(got.Extra) != 0 {
+		t.Errorf("got\n%v\nwant the signed set, and no additional section", got)
+	}
+}
+
 func TestRules(t *testing.T) {
 	watch := func(names ...string) config.Stanza {
 		return config.Stanza{Names: names, Watch: config.Networks{Any: true}}

@@ -63,6 +63,16 @@ func (j *Judge) assemble(m *dns.Msg) *dns.Msg {
 	return &out.msg
 }
 
+// options returns the OPT records in an additional section.
+func options(extra []dns.RR) (opts []dns.RR) {
+	for _, rr := range extra {
+		if opt, ok := rr.(*dns.OPT); ok {
+			opts = append(opts, opt)
+		}
+	}
+	return opts
+}
+
 // pack makes p what the server would make of what assemble makes of m. It
 // reports false where that has more to it than is written as bytes.
 func (j *Judge) pack(p *reply.Packet, m *dns.Msg, l reply.Limits) bool {
