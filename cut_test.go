@@ -197,6 +197,35 @@ func TestAPartSaysWhatTheWholeDoes(t *testing.T) {
 	}
 }
 
+// An alias may be shorter than any address: as many of them as addresses would
+// fill a reply do not fill it.
+func TestAPartThatHasAliasesIsTruncatedLikeTheWhole(t *testing.T) {
+	m := answerTo(harness.Query("www.example.org.", dns.TypeA, false))
+	for range 82 {
+		m.Answer = append(m.Answer, rrs(t, "www.example.org. 30 IN CNAME www.example.org.")...)
+	}
+	states := make(map[string]verdict.State)
+	for i := range 132 { // the first 22 are of one name, and all but one of them are down
+		addr := fmt.Sprintf("10.0.0.%d", i)
+		m.Answer = append(m.Answer, rrs(t, fmt.Sprintf("h%d.example.org. 30 IN A %s", max(0, i-21), addr))...)
+		if states[addr] = verdict.Up; 0 < i && i < 22 {
+			states[addr] = verdict.Down
+		}
+	}
+	h := filtering(pool.Settings{TTL: 30, ShortTTL: 30, MinUp: pool.MinUp{N: 1}, Policy: pool.Sequential}, m, states)
+	w, sink := serverSink(t, "udp")
+	whole := &packer{addr: w.RemoteAddr()}
+	for _, w := range []dns.ResponseWriter{w, whole} {
+		r := request1("www.example.org.", dns.TypeA, 1232, 0, "")
+		if _, err := h.ServeDNS(t.Context(), request.NewScrubWriter(r, w), r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !bytes.Equal(sink.sent, whole.sent) {
+		t.Errorf("part  %x\nwhole %x", sink.sent, whole.sent)
+	}
+}
+
 // randomCrowd returns an answer of one name or many, in pieces now and then.
 func randomCrowd(random *rand.Rand) (m *dns.Msg, scattered bool) {
 	m = answerTo(harness.Query("www.example.org.", dns.TypeA, false))

@@ -16,8 +16,8 @@ import (
 // up: if too few of the part are, more are judged, and in the end all.
 
 const (
-	// shortestRecord is an address of the root, or one behind a pointer but for
-	// a byte.
+	// shortestRecord is the size of an A record of the root in bytes. With any
+	// other owner, a pointer at the least, it has one more.
 	shortestRecord = 1 + 10 + 4
 	// longestStart is how many records, aliases as a rule, may stand before the
 	// addresses of an answer that is judged in part.
@@ -125,8 +125,8 @@ func (j *Judge) judgeStart(m *dns.Msg, rrs []dns.RR, full int) bool {
 	return false
 }
 
-// leaving returns how many records of the answer leave. It reports false if
-// that depends on the rest, which has not been judged.
+// leaving returns how many addresses of the answer leave, at the least. It reports
+// false if that depends on the rest, which has not been judged.
 func (j *Judge) leaving(rest []dns.RR) (n int, ok bool) {
 	down := make([]int, 0, fewDown)
 	for i := range j.answer.Sets {
@@ -146,7 +146,8 @@ func (j *Judge) leaving(rest []dns.RR) (n int, ok bool) {
 		}
 	}
 	for place := range j.answer.RRs {
-		if of := j.answer.SetOf(place); of == reply.None || !j.answer.Sets[of].Signed() {
+		// Aliases do not count: they may be shorter than shortestRecord.
+		if of := j.answer.SetOf(place); of != reply.None && !j.answer.Sets[of].Signed() {
 			n++
 		}
 	}
