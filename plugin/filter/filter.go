@@ -82,11 +82,12 @@ type Filter struct {
 	DryRun bool // counts what it would leave out, and leaves out nothing
 }
 
-// A condition is what a query sees of one address.
+// A condition is the health of an address, or of a record's target, as a query
+// sees it.
 type condition struct {
 	watched bool // the filter is concerned with it
 	down    bool
-	ttl     uint32 // the most seconds that the answer may live; only if watched
+	ttl     uint32 // for how many seconds the condition may be cached; only if watched
 }
 
 // condition returns the condition of addr. An address whose health is unknown is

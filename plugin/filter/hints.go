@@ -22,7 +22,9 @@ func (j *Judge) judgeHints(s *part, i int, f *finding) {
 			case p != nil:
 				f.notePoolHint(p, addr)
 			case f.by != nil:
-				f.note(f.by.condition(addr))
+				if f.note(f.by.condition(addr)) {
+					f.down++
+				}
 			case j.Own != nil && j.Own.Snapshot().Down(j.Own.Config, addr):
 				f.pool = j.Own
 				f.strange++

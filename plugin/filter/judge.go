@@ -85,8 +85,9 @@ func (j *Judge) filterOf(owner string) *Filter {
 func (j *Judge) judgeAddresses(s *part, i int, f *finding) {
 	from := s.Begin()
 	for _, place := range s.At(i) {
-		c := f.by.condition(reply.Addr(s.RRs[place]))
-		if f.note(c); !c.down {
+		if f.note(f.by.condition(reply.Addr(s.RRs[place]))) {
+			f.down++
+		} else {
 			s.Add(place)
 		}
 	}
@@ -94,14 +95,12 @@ func (j *Judge) judgeAddresses(s *part, i int, f *finding) {
 	f.outcome = outcomeOf(&f.by.Settings, s.Sets[i].At.Len(), f.up.Len())
 }
 
-// note takes the condition of one address into account.
-func (f *finding) note(c condition) {
+// note takes a condition into account, and reports whether it is down.
+func (f *finding) note(c condition) (down bool) {
 	if c.watched {
 		f.overlooked, f.ttl = false, min(f.ttl, c.ttl)
 	}
-	if c.down {
-		f.down++
-	}
+	return c.down
 }
 
 // judged reports whether the filter decides what leaves of the set.

@@ -1,6 +1,7 @@
 package filter
 
 import (
+	"math"
 	"slices"
 
 	"github.com/miekg/dns"
@@ -60,11 +61,7 @@ func svcbTarget(rr *dns.SVCB) string {
 func (j *Judge) judgeTargets(s *part, i int, f *finding) {
 	from := s.Begin()
 	for _, place := range s.At(i) {
-		o := j.target(f.by, targetOf(s.RRs[place]))
-		if o.watched {
-			f.overlooked, f.ttl = false, min(f.ttl, o.ttl)
-		}
-		if o.down {
+		if f.note(j.target(f.by, targetOf(s.RRs[place]))) {
 			f.downTargets++
 		} else {
 			s.Add(place)
@@ -74,40 +71,31 @@ func (j *Judge) judgeTargets(s *part, i int, f *finding) {
 	f.outcome = outcomeOf(&f.by.Settings, s.Sets[i].At.Len(), f.up.Len())
 }
 
-// An outlook is the health of a record's target.
-type outlook struct {
-	watched bool // all that follows is known
-	down    bool // there is no address that is not down
-	ttl     uint32
-}
-
-// target returns the outlook for name, the target of a record that f judges. A
-// pool knows its own. The addresses of other names are in the additional
-// section, or the outlook is unknown: a lookup for each target would be paid by
-// every query.
-func (j *Judge) target(f *Filter, name string) (o outlook) {
+// target returns the condition of name, the target of a record that f judges. It
+// is down if all of its addresses are. A pool knows those of its name. Those of
+// other names are in the additional section; a target without any is taken for
+// up, because a lookup for each target would be paid by every query.
+func (j *Judge) target(f *Filter, name string) condition {
 	if name == "" {
-		return o
+		return condition{}
 	}
 	if p := j.poolOf(name); p != nil {
 		s := p.Snapshot()
-		return outlook{watched: true, down: s.AllDown && p.AllDown != pool.ActAddresses, ttl: s.TTL}
+		return condition{watched: true, down: s.AllDown && p.AllDown != pool.ActAddresses, ttl: s.TTL}
 	}
-	found, down := false, true
+	c, found := condition{down: true, ttl: math.MaxUint32}, false
 	for _, rrtype := range [...]uint16{dns.TypeA, dns.TypeAAAA} {
 		beside := j.beside(name, rrtype)
 		if beside == nil {
 			continue
 		}
-		if !found || beside.ttl < o.ttl {
-			o.ttl = beside.ttl
-		}
 		found = true
-		o.watched = o.watched || !beside.overlooked
-		down = down && beside.up.Len() == 0 && (f.DryRun || !beside.by.DryRun)
+		c.watched = c.watched || !beside.overlooked
+		c.down = c.down && beside.up.Len() == 0 && (f.DryRun || !beside.by.DryRun)
+		c.ttl = min(c.ttl, beside.ttl)
 	}
-	o.down = found && down
-	return o
+	c.down = c.down && found
+	return c
 }
 
 // beside returns what was found out about the set of name and rrtype in the
