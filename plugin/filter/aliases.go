@@ -125,12 +125,12 @@ func (j *Judge) answerOf(m *dns.Msg, name string, p *live.Pool, f pool.Family) *
 	case pool.Refused:
 		out = reply.Failure(j.Request, dns.RcodeRefused)
 	case pool.NoData:
-		if out = j.keepSigned(m, name, p, f); out == nil {
+		if out = j.keepSigned(m, name, p, s); out == nil {
 			out = j.behindAliases(m, name, nil)
 			out.Ns = j.Server.NoData(j.questionFor(name), p.Zone, NegativeTTL(p, s, f)).Ns
 		}
 	default:
-		if out = j.keepSigned(m, name, p, f); out == nil {
+		if out = j.keepSigned(m, name, p, s); out == nil {
 			out = j.behindAliases(m, name, j.signed(reply.Records(name, s.TTL, choice.Members, j.order(p, s, f, ecs))))
 		}
 	}
@@ -199,7 +199,7 @@ func answered(m *dns.Msg, name string) bool {
 // keepSigned returns m with the addresses of name in another order and with
 // another TTL, if the client asks for signatures and another key has signed the
 // set: it would believe no other set. Else it returns nil.
-func (j *Judge) keepSigned(m *dns.Msg, name string, p *live.Pool, f pool.Family) *dns.Msg {
+func (j *Judge) keepSigned(m *dns.Msg, name string, p *live.Pool, s *pool.Snapshot) *dns.Msg {
 	if !j.DNSSEC || !j.answer.group(m.Answer, addressType) {
 		return nil
 	}
@@ -208,7 +208,7 @@ func (j *Judge) keepSigned(m *dns.Msg, name string, p *live.Pool, f pool.Family)
 		return nil
 	}
 	same := j.answer.AppendWithTTL(nil, j.answer.Sets[i].At, j.answer.Sets[i].Low)
-	if _, kept := j.keepIfSigned(&j.answer, i, p, f, same); !kept {
+	if _, kept := j.signOrKeep(&j.answer, i, p, s, same); !kept {
 		return nil
 	}
 	out := *j.assemble(m)

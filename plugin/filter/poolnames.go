@@ -61,15 +61,15 @@ func (j *Judge) turn(owner string, rrtype uint16) uint64 {
 	return turns.next(owner, rrtype)
 }
 
-// keepIfSigned keeps the records of the ith set of s, those that p answers
-// first, if the signatures of records, which would leave instead, are not by
-// the key that signed the set. Else it returns those signatures.
-func (j *Judge) keepIfSigned(s *part, i int, p *live.Pool, f pool.Family, records []dns.RR) (sigs []dns.RR, kept bool) {
+// signOrKeep returns the signatures of records, which are to leave instead of the
+// ith set of s, addresses of p's name. If another key has signed the set, it keeps
+// the set instead, with the addresses that p answers in front, and reports kept.
+func (j *Judge) signOrKeep(s *part, i int, p *live.Pool, snapshot *pool.Snapshot, records []dns.RR) (sigs []dns.RR, kept bool) {
 	sigs, ok := j.resign(&s.Section, i, records)
 	if ok {
 		return sigs, false
 	}
-	snapshot := p.Snapshot()
+	f, _ := reply.FamilyOf(s.Sets[i].Type)
 	var up, rest []int32
 	for _, place := range s.At(i) {
 		if snapshot.Chosen(f, reply.Addr(s.RRs[place])) {
@@ -102,7 +102,7 @@ func (j *Judge) applyPool(s *part, i int) {
 	if members := snapshot.Choices[f].Members; len(members) > 0 {
 		order := p.Aside(nil, snapshot, f, j.bystander(p), j.turn(owner, rrtype))
 		records = reply.Records(owner, snapshot.TTL, members, order)
-		sigs, kept := j.keepIfSigned(s, i, p, f, records)
+		sigs, kept := j.signOrKeep(s, i, p, snapshot, records)
 		if kept {
 			return
 		}
