@@ -63,25 +63,33 @@ func (j *Judge) applyAllDown(s *part, i int) {
 	other := j.beside(s.Owner(i), dns.TypeA+dns.TypeAAAA-set.Type)
 	switch {
 	case other != nil && (other.overlooked || other.up.Len() > 0):
+		j.leaveOut(s, i) // so that clients use the other family
 	case f.outcome == pool.ServedAllDown:
 		j.keep(s, i, set.At, f.ttl)
-		return
 	case f.outcome == pool.ServedFallback:
-		records := fallbackRecords(f.by, s.Owner(i), set.Type, f.ttl)
-		if records == nil {
-			break
-		}
-		sigs, ok := j.resign(&s.Section, i, records)
-		if !ok {
-			f.by.Counts.Signed.Add(uint64(f.down), 0)
-			j.keep(s, i, set.At, f.ttl)
-			return
-		}
-		s.Replace(i, reply.Edit{Then: s.Hold(append(records, sigs...)), Withdrawn: true})
-		f.by.Counts.Filtered.Add(uint64(f.down), 0)
+		j.applyFallback(s, i)
+	default:
+		j.leaveOut(s, i)
+	}
+}
+
+// applyFallback replaces a set in the additional section that is all down with
+// the filter's fallback addresses. It leaves the set out if none is of the family.
+func (j *Judge) applyFallback(s *part, i int) {
+	set, f := &s.Sets[i], &s.findings[i]
+	records := fallbackRecords(f.by, s.Owner(i), set.Type, f.ttl)
+	if records == nil {
+		j.leaveOut(s, i)
 		return
 	}
-	j.leaveOut(s, i)
+	sigs, ok := j.resign(&s.Section, i, records)
+	if !ok {
+		f.by.Counts.Signed.Add(uint64(f.down), 0)
+		j.keep(s, i, set.At, f.ttl)
+		return
+	}
+	s.Replace(i, reply.Edit{Then: s.Hold(append(records, sigs...)), Withdrawn: true})
+	f.by.Counts.Filtered.Add(uint64(f.down), 0)
 }
 
 // arrange returns records of a set in the order of the policy, unless another

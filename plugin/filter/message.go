@@ -102,9 +102,10 @@ func (j *Judge) judgeAdditional(m *dns.Msg) {
 		return
 	}
 	points := slices.ContainsFunc(m.Answer, pointsElsewhere)
-	if !points && !(j.concerned(m.Extra) && !refers(m)) || !j.additional.group(m.Extra, addressType) {
+	if !points && (refers(m) || !j.concerned(m.Extra)) {
 		return
 	}
+	j.additional.group(m.Extra, addressType)
 	for i := range j.additional.Sets {
 		if f := j.judge(&j.additional, i); !points && f.pool == nil {
 			f.overlooked = true
