@@ -12,7 +12,7 @@ import (
 
 // apply edits a set by its finding. In the additional section the order stays,
 // and max_answers does not count.
-func (j *Judge) apply(s *part, i int, answering bool) {
+func (j *Judge) apply(s *section, i int, answering bool) {
 	set, f := &s.Sets[i], &s.findings[i]
 	if !answering && j.unwanted(i) {
 		j.leaveOut(s, i)
@@ -22,7 +22,7 @@ func (j *Judge) apply(s *part, i int, answering bool) {
 		j.applyPool(s, i)
 		return
 	}
-	if f.by != nil && !f.overlooked && f.by.DryRun {
+	if f.by != nil && !f.ignored && f.by.DryRun {
 		f.noteDryRun()
 	}
 	if !f.judged() && f.pool == nil {
@@ -38,7 +38,7 @@ func (j *Judge) apply(s *part, i int, answering bool) {
 		return
 	case answering && addressType(set.Type):
 		j.arranged = true
-		kept = j.arrange(s, i, kept)
+		kept = j.orderAndCut(s, i, kept)
 	}
 	if kept.Len() == set.At.Len() {
 		j.keep(s, i, kept, f.ttl)
@@ -48,7 +48,7 @@ func (j *Judge) apply(s *part, i int, answering bool) {
 }
 
 // leaveOut leaves a whole set out.
-func (j *Judge) leaveOut(s *part, i int) {
+func (j *Judge) leaveOut(s *section, i int) {
 	s.Replace(i, reply.Edit{Withdrawn: true})
 	if f := &s.findings[i]; f.by != nil {
 		f.by.Counts.Filtered.Add(uint64(f.down), 0)
@@ -58,11 +58,11 @@ func (j *Judge) leaveOut(s *part, i int) {
 // applyAllDown replaces a set in the additional section that is all down with
 // the answer to a question for it: some clients read only this section. If the
 // answer has no address, the set is left out.
-func (j *Judge) applyAllDown(s *part, i int) {
+func (j *Judge) applyAllDown(s *section, i int) {
 	set, f := &s.Sets[i], &s.findings[i]
 	other := j.beside(s.Owner(i), dns.TypeA+dns.TypeAAAA-set.Type)
 	switch {
-	case other != nil && (other.overlooked || other.up.Len() > 0):
+	case other != nil && (other.ignored || other.up.Len() > 0):
 		j.leaveOut(s, i) // so that clients use the other family
 	case f.outcome == pool.ServedAllDown:
 		j.keep(s, i, set.At, f.ttl)
@@ -75,7 +75,7 @@ func (j *Judge) applyAllDown(s *part, i int) {
 
 // applyFallback replaces a set in the additional section that is all down with
 // the filter's fallback addresses. It leaves the set out if none is of the family.
-func (j *Judge) applyFallback(s *part, i int) {
+func (j *Judge) applyFallback(s *section, i int) {
 	set, f := &s.Sets[i], &s.findings[i]
 	records := fallbackRecords(f.by, s.Owner(i), set.Type, f.ttl)
 	if records == nil {
@@ -92,9 +92,9 @@ func (j *Judge) applyFallback(s *part, i int) {
 	f.by.Counts.Filtered.Add(uint64(f.down), 0)
 }
 
-// arrange returns records of a set in the order of the policy, unless another
+// orderAndCut returns records of a set in the order of the policy, unless another
 // server block has put them in order, and no more than max_answers of them.
-func (j *Judge) arrange(s *part, i int, kept reply.List) reply.List {
+func (j *Judge) orderAndCut(s *section, i int, kept reply.List) reply.List {
 	f := s.findings[i].by
 	if kept.Len() > 1 && f.Policy != pool.Sequential && !j.Server.Ordered() {
 		var step uint64
@@ -116,7 +116,7 @@ func (j *Judge) arrange(s *part, i int, kept reply.List) reply.List {
 
 // keep makes a set the same records in the order of places, with a TTL that is not
 // above theirs.
-func (j *Judge) keep(s *part, i int, places reply.List, ttl uint32) {
+func (j *Judge) keep(s *section, i int, places reply.List, ttl uint32) {
 	set := &s.Sets[i]
 	if ttl == set.High && (places == set.At || slices.Equal(s.Places(places), s.At(i))) {
 		return
@@ -145,7 +145,7 @@ func (j *Judge) resign(s *reply.Section, i int, records []dns.RR) (sigs []dns.RR
 // withdraw reduces a set to the records kept. If another key has signed it, it
 // stays whole for clients that check signatures, with the records that are up
 // in front.
-func (j *Judge) withdraw(s *part, i int, kept reply.List) {
+func (j *Judge) withdraw(s *section, i int, kept reply.List) {
 	f := &s.findings[i]
 	var sigs []dns.RR
 	if s.Sets[i].Signed() && j.DNSSEC {
@@ -164,7 +164,7 @@ func (j *Judge) withdraw(s *part, i int, kept reply.List) {
 
 // upFirst returns all records of a set: those given, then the others that are up,
 // then the rest.
-func (s *part) upFirst(i int, first reply.List) reply.List {
+func (s *section) upFirst(i int, first reply.List) reply.List {
 	all := make([]int32, 0, s.Sets[i].At.Len())
 	taken := make([]bool, len(s.RRs))
 	for _, lot := range [...]reply.List{first, s.findings[i].up, s.Sets[i].At} {
@@ -185,7 +185,7 @@ func (j *Judge) countSigned(f *finding) {
 		f.by.Counts.Signed.Add(f.leftOut())
 	}
 	if f.pool != nil {
-		j.countPoolSigned(f.pool, int(f.strange))
+		j.countPoolSigned(f.pool, int(f.wrongHints))
 	}
 }
 

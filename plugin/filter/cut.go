@@ -98,10 +98,10 @@ func (j *Judge) judgeWindow(m *dns.Msg, rrs []dns.RR, start, end, full int) bool
 		m.Answer = append(m.Answer, set[:max(0, first+n-len(set))]...)
 		j.judgeSets(m)
 		switch found := &j.answer.findings[0]; {
-		case found.overlooked && first > 0:
+		case found.ignored && first > 0:
 			first = 0 // what is of no concern leaves as it is
 			n /= 4
-		case found.overlooked || found.up.Len() >= full && outcomeOf(&f.Settings, len(set), found.up.Len()) == pool.Served:
+		case found.ignored || found.up.Len() >= full && outcomeOf(&f.Settings, len(set), found.up.Len()) == pool.Served:
 			j.first = turned{0, true} // it begins with the right one
 			return true
 		}
@@ -134,7 +134,7 @@ func (j *Judge) leaving(rest []dns.RR) (n int, ok bool) {
 		switch {
 		case f.pool != nil || targetType(set.Type):
 			return 0, false
-		case f.overlooked:
+		case f.ignored:
 		case f.by.MaxAnswers > 0 || outcomeOf(&f.by.Settings, len(rest)+set.At.Len(), 1) != pool.Served:
 			return 0, false
 		case f.up.Len() > 0:
@@ -155,7 +155,7 @@ func (j *Judge) leaving(rest []dns.RR) (n int, ok bool) {
 }
 
 // isOf reports whether rr belongs to one of the sets given.
-func (s *part) isOf(rr dns.RR, sets []int) bool {
+func (s *section) isOf(rr dns.RR, sets []int) bool {
 	h := rr.Header()
 	return slices.ContainsFunc(sets, func(i int) bool { return s.Sets[i].Type == h.Rrtype && reply.SameName(s.Owner(i), h.Name) })
 }

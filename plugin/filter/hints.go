@@ -13,7 +13,7 @@ import (
 )
 
 // judgeHints finds out which hints in a set of HTTPS or SVCB records are down.
-func (j *Judge) judgeHints(s *part, i int, f *finding) {
+func (j *Judge) judgeHints(s *section, i int, f *finding) {
 	for _, place := range s.At(i) {
 		rr := s.RRs[place]
 		p := j.poolOf(targetOf(rr))
@@ -27,7 +27,7 @@ func (j *Judge) judgeHints(s *part, i int, f *finding) {
 				}
 			case j.Own != nil && j.Own.Snapshot().Down(j.Own.Config, addr):
 				f.pool = j.Own
-				f.strange++
+				f.wrongHints++
 			}
 		}
 	}
@@ -39,7 +39,7 @@ func (f *finding) notePoolHint(p *live.Pool, addr netip.Addr) {
 	f.pool = p
 	f.ttl = min(f.ttl, s.TTL)
 	if !s.Chosen(pool.FamilyOf(addr), addr) || s.Down(p.Config, addr) {
-		f.strange++
+		f.wrongHints++
 	}
 }
 
@@ -71,10 +71,10 @@ func (j *Judge) poolHints(rr dns.RR, p *live.Pool, step uint64, signed bool) dns
 
 // applyHints reduces an SVCB or HTTPS set to the records kept, without hints
 // that are down, and with a pool's addresses as the hints of its name.
-func (j *Judge) applyHints(s *part, i int, kept reply.List) {
+func (j *Judge) applyHints(s *section, i int, kept reply.List) {
 	set, f := &s.Sets[i], &s.findings[i]
 	same := kept.Len() == set.At.Len()
-	if f.down == 0 && f.strange == 0 && f.pool == nil && same {
+	if f.down == 0 && f.wrongHints == 0 && f.pool == nil && same {
 		j.keep(s, i, set.At, f.ttl)
 		return
 	}
@@ -105,7 +105,7 @@ func (j *Judge) applyHints(s *part, i int, kept reply.List) {
 
 // hinter returns a function that returns a copy of a record of a set with the
 // hints that it is to have, or nil if it has those.
-func (j *Judge) hinter(s *part, i int) func(dns.RR) dns.RR {
+func (j *Judge) hinter(s *section, i int) func(dns.RR) dns.RR {
 	set, f := &s.Sets[i], &s.findings[i]
 	down := func(addr netip.Addr) bool {
 		switch {

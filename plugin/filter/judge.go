@@ -20,27 +20,27 @@ type finding struct {
 
 	down        uint32 // addresses, hints included, that are down
 	downTargets uint32 // records whose target is down
-	strange     uint32 // hints that the pool of their target does not answer
+	wrongHints  uint32 // hints of a pool that does not answer them
 	outcome     pool.Outcome
-	overlooked  bool // of no concern to the filter
+	ignored     bool // the filter is not concerned with it
 }
 
-// A part is a section of an answer with what was found out about its sets.
-type part struct {
+// A section is one of an answer, with what was found out about its sets.
+type section struct {
 	reply.Section
 	findings []finding // of each set
 }
 
 // group sorts rrs into sets, about which nothing is known yet.
-func (s *part) group(rrs []dns.RR, wanted func(uint16) bool) bool {
+func (s *section) group(rrs []dns.RR, wanted func(uint16) bool) bool {
 	s.clear()
 	found := s.Group(rrs, wanted)
 	s.findings = slices.Grow(s.findings, len(s.Sets))[:len(s.Sets)]
 	return found
 }
 
-// clear makes s an empty part. It keeps the room that its section keeps.
-func (s *part) clear() {
+// clear makes s an empty section. It keeps the room that its section keeps.
+func (s *section) clear() {
 	if s.Clear(); s.Sets == nil {
 		s.findings = nil
 	}
@@ -49,9 +49,9 @@ func (s *part) clear() {
 }
 
 // judge finds out how the addresses in a set are, and what follows from it.
-func (j *Judge) judge(s *part, i int) *finding {
+func (j *Judge) judge(s *section, i int) *finding {
 	set, owner, f := &s.Sets[i], s.Owner(i), &s.findings[i]
-	f.by, f.up, f.ttl, f.overlooked = j.filterOf(owner), set.At, set.Low, true
+	f.by, f.up, f.ttl, f.ignored = j.filterOf(owner), set.At, set.Low, true
 	if f.by != nil {
 		f.ttl = min(f.ttl, f.by.TTL)
 	}
@@ -82,7 +82,7 @@ func (j *Judge) filterOf(owner string) *Filter {
 }
 
 // judgeAddresses finds out how the addresses in a set of A or AAAA records are.
-func (j *Judge) judgeAddresses(s *part, i int, f *finding) {
+func (j *Judge) judgeAddresses(s *section, i int, f *finding) {
 	from := s.Begin()
 	for _, place := range s.At(i) {
 		if f.note(f.by.condition(reply.Addr(s.RRs[place]))) {
@@ -98,13 +98,13 @@ func (j *Judge) judgeAddresses(s *part, i int, f *finding) {
 // note takes a condition into account, and reports whether it is down.
 func (f *finding) note(c condition) (down bool) {
 	if c.watched {
-		f.overlooked, f.ttl = false, min(f.ttl, c.ttl)
+		f.ignored, f.ttl = false, min(f.ttl, c.ttl)
 	}
 	return c.down
 }
 
 // judged reports whether the filter decides what leaves of the set.
-func (f *finding) judged() bool { return f.by != nil && !f.overlooked && !f.by.DryRun }
+func (f *finding) judged() bool { return f.by != nil && !f.ignored && !f.by.DryRun }
 
 // kept returns those records of the set that stay.
 func (f *finding) kept(t *reply.Set) reply.List {

@@ -15,7 +15,7 @@ import (
 type Judge struct {
 	*Query
 	limits             reply.Limits // of the reply, or none
-	answer, additional part
+	answer, additional section
 	marks              []mark // of the sets in the additional section, if records of the answer are left out
 	first              turned // where the first set of the answer begins
 	arranged           bool   // addresses of the answer are in the order of a policy
@@ -108,7 +108,7 @@ func (j *Judge) judgeAdditional(m *dns.Msg) {
 	j.additional.group(m.Extra, addressType)
 	for i := range j.additional.Sets {
 		if f := j.judge(&j.additional, i); !points && f.pool == nil {
-			f.overlooked = true
+			f.ignored = true
 		}
 	}
 }

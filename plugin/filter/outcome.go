@@ -45,15 +45,15 @@ func arrange(places []int32, policy pool.Policy, step uint64) {
 	}
 	switch policy {
 	case pool.Rotate:
-		turn(places, int(step%uint64(n))) // #nosec G115 -- less than n
+		rotate(places, int(step%uint64(n))) // #nosec G115 -- less than n
 	case pool.Shuffle:
 		rand.Shuffle(n, func(i, j int) { places[i], places[j] = places[j], places[i] })
 	default:
 	}
 }
 
-// turn moves the first k places to the end.
-func turn(places []int32, k int) {
+// rotate moves the first k places to the end.
+func rotate(places []int32, k int) {
 	slices.Reverse(places[:k])
 	slices.Reverse(places[k:])
 	slices.Reverse(places)

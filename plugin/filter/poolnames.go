@@ -64,7 +64,7 @@ func (j *Judge) turn(owner string, rrtype uint16) uint64 {
 // signOrKeep returns the signatures of records, which are to leave instead of the
 // ith set of s, addresses of p's name. If another key has signed the set, it keeps
 // the set instead, with the addresses that p answers in front, and reports kept.
-func (j *Judge) signOrKeep(s *part, i int, p *live.Pool, snapshot *pool.Snapshot, records []dns.RR) (sigs []dns.RR, kept bool) {
+func (j *Judge) signOrKeep(s *section, i int, p *live.Pool, snapshot *pool.Snapshot, records []dns.RR) (sigs []dns.RR, kept bool) {
 	sigs, ok := j.resign(&s.Section, i, records)
 	if ok {
 		return sigs, false
@@ -94,7 +94,7 @@ func (j *Judge) signed(records []dns.RR) []dns.RR {
 // applyPool replaces the ith set of s, whose owner is a pool's name, with what
 // the pool answers. If that is no address, the set is left out: clients that
 // need it ask.
-func (j *Judge) applyPool(s *part, i int) {
+func (j *Judge) applyPool(s *section, i int) {
 	p, owner, rrtype := s.findings[i].pool, s.Owner(i), s.Sets[i].Type
 	snapshot := p.Snapshot()
 	f, _ := reply.FamilyOf(rrtype)

@@ -58,7 +58,7 @@ func svcbTarget(rr *dns.SVCB) string {
 
 // judgeTargets finds out which records of a set of SRV, HTTPS or SVCB have a
 // target that is down.
-func (j *Judge) judgeTargets(s *part, i int, f *finding) {
+func (j *Judge) judgeTargets(s *section, i int, f *finding) {
 	from := s.Begin()
 	for _, place := range s.At(i) {
 		if f.note(j.target(f.by, targetOf(s.RRs[place]))) {
@@ -90,7 +90,7 @@ func (j *Judge) target(f *Filter, name string) condition {
 			continue
 		}
 		found = true
-		c.watched = c.watched || !beside.overlooked
+		c.watched = c.watched || !beside.ignored
 		c.down = c.down && beside.up.Len() == 0 && (f.DryRun || !beside.by.DryRun)
 		c.ttl = min(c.ttl, beside.ttl)
 	}
