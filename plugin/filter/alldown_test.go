@@ -21,7 +21,7 @@ func lines(rrs []dns.RR) (all []string) {
 	return all
 }
 
-// What all_down says is done where all addresses that were asked for are down.
+// If all addresses that were asked for are down, all_down decides.
 func TestAllDown(t *testing.T) {
 	const a1 = "www.example.org. 300 IN A 192.0.2.1"
 	start := "example.org. 10 IN SOA ns.example.org. h.example.org. 7 2 3 4 60" // the TTL of what is down

@@ -99,10 +99,10 @@ func (j *Judge) judgeWindow(m *dns.Msg, rrs []dns.RR, start, end, full int) bool
 		j.judgeSets(m)
 		switch found := &j.answer.findings[0]; {
 		case found.ignored && first > 0:
-			first = 0 // what is of no concern leaves as it is
+			first = 0 // what the filter ignores leaves in its order
 			n /= 4
 		case found.ignored || found.up.Len() >= full && outcomeOf(&f.Settings, len(set), found.up.Len()) == pool.Served:
-			j.first = turned{0, true} // it begins with the right one
+			j.first = turned{0, true} // the part begins with the record whose turn it is
 			return true
 		}
 	}

@@ -10,8 +10,8 @@ import (
 	"github.com/rrhealth/rrhealth/plugin/reply"
 )
 
-// A finding is what was found out about a set. It is written once, when the set
-// is judged.
+// A finding is what was found out about a set. It is written when the set is
+// judged, before the first set is edited.
 type finding struct {
 	by   *Filter    // nil where none is concerned with the owner
 	pool *live.Pool // to which the owner belongs, or the target of a hint
@@ -48,7 +48,8 @@ func (s *section) clear() {
 	s.findings = s.findings[:0]
 }
 
-// judge finds out how the addresses in a set are, and what follows from it.
+// judge finds out what of a set is down: addresses, hints and, in the answer
+// section, targets.
 func (j *Judge) judge(s *section, i int) *finding {
 	set, owner, f := &s.Sets[i], s.Owner(i), &s.findings[i]
 	f.by, f.up, f.ttl, f.ignored = j.filterOf(owner), set.At, set.Low, true
@@ -70,8 +71,9 @@ func (j *Judge) judge(s *section, i int) *finding {
 	return f
 }
 
-// filterOf returns the filter for owner, or nil. Another filter than that of
-// the name asked for may judge a target.
+// filterOf returns the filter for owner, or nil. The end of an alias or a target
+// may have another filter than the name that was asked. If it has none, that of
+// the name that was asked judges it.
 func (j *Judge) filterOf(owner string) *Filter {
 	if j.Filter != nil && len(j.Rules.Filters) > 1 {
 		if own := j.Rules.Filter(owner); own != nil {
@@ -81,7 +83,7 @@ func (j *Judge) filterOf(owner string) *Filter {
 	return j.Filter
 }
 
-// judgeAddresses finds out how the addresses in a set of A or AAAA records are.
+// judgeAddresses finds out which addresses in a set of A or AAAA records are down.
 func (j *Judge) judgeAddresses(s *section, i int, f *finding) {
 	from := s.Begin()
 	for _, place := range s.At(i) {

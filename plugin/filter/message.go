@@ -10,8 +10,8 @@ import (
 )
 
 // A Judge judges the answer to a query: it finds out about each set of records in
-// its two sections (judge.go), and then edits the sets (apply.go). One is kept for
-// the next message; it is no part of what leaves.
+// its two sections (judge.go), and then edits the sets (apply.go). Judges are
+// reused: no message that leaves has a part of one.
 type Judge struct {
 	*Query
 	limits             reply.Limits // of the reply, or none
@@ -46,8 +46,9 @@ func (j *Judge) Put() {
 	judges.Put(j)
 }
 
-// Message judges m, and returns what leaves instead of it. If limits are given, by
-// which the server decides, it judges no more of m than is sent.
+// Message judges m, and returns what leaves instead of it. limits are those by
+// which the server truncates the reply: no more of m is judged than fills it. The
+// zero Limits are for a server of which they are not known.
 func (j *Judge) Message(m *dns.Msg, limits reply.Limits) Result {
 	j.limits = limits
 	if out, ok := j.ledToPool(m); ok {
@@ -96,7 +97,7 @@ func (j *Judge) judgeSets(m *dns.Msg) {
 }
 
 // judgeAdditional judges the sets in the additional section of m that clients
-// are to use.
+// use: addresses of targets, and of pools.
 func (j *Judge) judgeAdditional(m *dns.Msg) {
 	if !slices.ContainsFunc(m.Extra, hasAddresses) {
 		return

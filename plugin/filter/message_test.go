@@ -10,7 +10,7 @@ import (
 	"github.com/rrhealth/rrhealth/plugin/pool"
 )
 
-func TestWhatIsNoPositiveAnswerPassesAsItIs(t *testing.T) {
+func TestAnAnswerThatIsNotPositivePassesAsItIs(t *testing.T) {
 	r := query("www.example.org.", dns.TypeA, false)
 	set := records(t, "www.example.org. 300 IN A 192.0.2.1", "www.example.org. 300 IN A 192.0.2.2")
 	change := func(f func(*dns.Msg)) *dns.Msg {

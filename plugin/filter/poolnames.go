@@ -119,9 +119,9 @@ func (j *Judge) bystander(p *live.Pool) pool.Client {
 	return j.Server.Client(p, nil)
 }
 
-// unemptied returns out, which was made of m, or a denial if out has lost all
+// denialIfEmpty returns out, which was made of m, or a denial if out has lost all
 // its answers.
-func (j *Judge) unemptied(out, m *dns.Msg) *dns.Msg {
+func (j *Judge) denialIfEmpty(out, m *dns.Msg) *dns.Msg {
 	if len(out.Answer) > 0 || len(m.Answer) == 0 {
 		return out
 	}

@@ -7,7 +7,7 @@ import (
 	"github.com/rrhealth/rrhealth/plugin/pool"
 )
 
-// A Query is a query, the answer to which from below is judged.
+// A Query is a query that the plugins below answer, with all that its Judge needs.
 type Query struct {
 	Rules   *Rules
 	Server  Server
@@ -16,10 +16,10 @@ type Query struct {
 	Own     *live.Pool // the pool of the name that was asked, or nil
 	Foreign string     // the name that was asked, if no pool has it
 	DNSSEC  bool       // the client asks for signatures
-	Nested  bool       // a judge of the same server block judges what becomes of the answer
+	Nested  bool       // the answer becomes part of another, which the same server block judges
 }
 
-// A Server is what surrounds a judge: the plugins below, and the keys.
+// A Server is what a Judge needs of the server block: the plugins below, and keys.
 type Server interface {
 	Below
 	Signer
@@ -45,8 +45,9 @@ type Signer interface {
 	// Deny returns the authority section which proves that name has no record of
 	// the type, with soa in it, or nil outside the zone that soa is of.
 	Deny(name string, qtype uint16, soa *dns.SOA) []dns.RR
-	// NoData returns the reply to r that there is no such record, to be remembered
-	// for ttl seconds. zone owns its SOA; "" is for the zone of the name.
+	// NoData returns the reply to r that there is no such record, which resolvers
+	// may cache for ttl seconds. It has the SOA of zone, or, if that is "", of the
+	// zone that the name is in.
 	NoData(r *dns.Msg, zone string, ttl uint32) *dns.Msg
 }
 

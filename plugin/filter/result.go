@@ -13,8 +13,8 @@ import (
 type Result struct {
 	judge *Judge // whose sections are edits of msg, or nil
 	msg   *dns.Msg
-	// Ordered reports whether the addresses are in the order of a policy, which a
-	// filter of another server block around this one is to leave.
+	// Ordered is true if the addresses are in the order of a policy. A filter around
+	// this one, in another server block, leaves them in that order.
 	Ordered bool
 }
 
@@ -26,7 +26,7 @@ func (r Result) Message() *dns.Msg {
 	if r.judge == nil {
 		return r.msg
 	}
-	return r.judge.unemptied(r.judge.assemble(r.msg), r.msg)
+	return r.judge.denialIfEmpty(r.judge.assemble(r.msg), r.msg)
 }
 
 // Pack encodes into p the bytes that a server with these limits would send for

@@ -48,6 +48,9 @@ func (r *rotation) hash(owner string, rrtype uint16) uint64 {
 	return h ^ h>>29
 }
 
-// NestedTurn is turns.next for an answer to a nested query, which is a rotation
-// of its own: some plugins below make addresses of another name of the answer.
+// NestedTurn returns the step of the rotation for the answer to a nested query,
+// and moves it on. Nested answers rotate because a plugin below may give their
+// addresses another name, as one does that flattens aliases: then they are not
+// replaced in the answer around. The rotation is one of its own, so that they do
+// not move that of the answers that clients get.
 func NestedTurn(owner string, rrtype uint16) uint64 { return turns.next(owner, rrtype|1<<15) }

@@ -50,7 +50,7 @@ var down = map[netip.Addr]verdict.State{
 }
 
 // filtering returns rules with a filter for every name, and with the pools of more
-// stanzas, whose backends are down for which allDown reports true.
+// stanzas. Those of their backends are down for which isDown reports true.
 func filtering(settings pool.Settings, isDown func(netip.Addr) bool, more ...config.Stanza) *Rules {
 	stanzas := append(more, config.Stanza{Names: []string{"."}, Pool: pool.Config{Settings: settings}, Watch: config.Networks{Any: true}})
 	r := NewRules(live.NewBlock(stanzas), stanzas)
