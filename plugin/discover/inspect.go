@@ -73,7 +73,8 @@ func (i *Inspection) Cancel() { i.cancel() }
 
 // Stop ends the Inspection. It waits for the question that is being asked, a
 // second at most: a forwarder's silent upstream must not keep the server from
-// stopping. What is left behind ends with the question and reports nothing.
+// stopping. An Inspection that is left behind ends with the question, and reports
+// nothing.
 func (i *Inspection) Stop() {
 	i.cancel()
 	select {
@@ -116,7 +117,9 @@ func (i *Inspection) look(ctx context.Context) (complete bool) {
 			name := strings.TrimPrefix(pool, "*.")
 			parent := parentOf(name)
 			z, ok := zones[parent]
-			if !ok || !dns.IsSubDomain(z.name, parent) { // else it has the name, too
+			// A zone at or above the parent has this name, too. Without an answer for
+			// the parent ("" is above all names) it is not asked again in this look.
+			if !ok || !dns.IsSubDomain(z.name, parent) {
 				if questions++; questions > mostQuestions || ctx.Err() != nil {
 					break
 				}
