@@ -1,7 +1,6 @@
 package rrhealth
 
 import (
-	"fmt"
 	"iter"
 	"slices"
 	"strings"
@@ -78,11 +77,7 @@ func (h *RRHealth) warnForeign(zone string, names []string) {
 	if h.signer != nil {
 		why = "not by the key that dnssec in the server block has for it"
 	}
-	first := names[0]
-	if more := len(names) - 1; more > 0 {
-		first = fmt.Sprintf("%s and %d more", first, more)
-	}
-	log.Warningf("answers of pool %s will be bogus for validating resolvers: zone %s is signed below rrhealth and %s", first, zone, why)
+	log.Warningf("answers of pool %s will be bogus for validating resolvers: zone %s is signed below rrhealth and %s", config.FirstOf(names), zone, why)
 }
 
 // inspect starts the inspection of the zones below each handler that has had none.

@@ -10,10 +10,10 @@ import (
 
 // Title names the stanza in a log line: by its first name, and how many more it
 // has.
-func (s *Stanza) Title() string { return firstOf(s.Names) }
+func (s *Stanza) Title() string { return FirstOf(s.Names) }
 
-// firstOf returns the first of words and how many more there are.
-func firstOf(words []string) string {
+// FirstOf returns the first of words and how many more there are, for a log line.
+func FirstOf(words []string) string {
 	if more := len(words) - 1; more > 0 {
 		return fmt.Sprintf("%s and %d more", words[0], more)
 	}
@@ -46,7 +46,7 @@ func (s *Stanza) warnChecks(warn warner) {
 		}
 	}
 	if len(insecure) > 0 {
-		warn("check %s of %s does not verify the certificate: insecure", firstOf(insecure), s.Title())
+		warn("check %s of %s does not verify the certificate: insecure", FirstOf(insecure), s.Title())
 	}
 	for _, c := range s.Checks {
 		for _, odd := range c.Probe.Warnings {
@@ -77,7 +77,7 @@ func (s *Stanza) warnOverlap(warn warner) {
 		}
 	}
 	if len(pairs) > 0 {
-		warn("watch of %s: %s overlap: the smaller network has no effect", s.Title(), firstOf(pairs))
+		warn("watch of %s: %s overlap: the smaller network has no effect", s.Title(), FirstOf(pairs))
 	}
 }
 
