@@ -160,7 +160,7 @@ func TestAPartSaysWhatTheWholeDoes(t *testing.T) {
 	}
 	parts := 0
 	for range 1500 {
-		m, scattered := randomCrowd(random)
+		m, scattered := randomCrowd(t, random)
 		config := pool.Settings{TTL: 30, ShortTTL: 30, MinUp: pool.MinUp{N: 1 + random.IntN(8)/7*60, Percent: random.IntN(8) == 0}, Policy: pool.Sequential}
 		config.AllDown = pool.Action(random.IntN(6))
 		h := filtering(config, m, randomStates(random, len(m.Answer)))
@@ -227,14 +227,15 @@ func TestAPartThatHasAliasesIsTruncatedLikeTheWhole(t *testing.T) {
 }
 
 // randomCrowd returns an answer of one name or many, in pieces now and then.
-func randomCrowd(random *rand.Rand) (m *dns.Msg, scattered bool) {
+func randomCrowd(t *testing.T, random *rand.Rand) (m *dns.Msg, scattered bool) {
+	t.Helper()
 	m = answerTo(harness.Query("www.example.org.", dns.TypeA, false))
 	n := []int{20, 90, 300, 1000, 3000}[random.IntN(5)]
 	owners := []int{1, 1, 2, 7, n}[random.IntN(5)]
 	owner := "www.example.org."
 	if random.IntN(3) == 0 {
 		owner = "other.example.net."
-		m.Answer = mustRecords("www.example.org. 30 IN CNAME " + owner)
+		m.Answer = rrs(t, "www.example.org. 30 IN CNAME "+owner)
 	}
 	for i := range n {
 		of := i * owners / n
@@ -249,7 +250,7 @@ func randomCrowd(random *rand.Rand) (m *dns.Msg, scattered bool) {
 		m.Answer = append(m.Answer, &dns.A{Hdr: header, A: net.IPv4(10, 0, byte(i>>8), byte(i)).To4()})
 	}
 	if random.IntN(4) == 0 {
-		m.Answer = append(m.Answer, mustRecords(owner+" 30 IN AAAA 2001:db8::1")...)
+		m.Answer = append(m.Answer, rrs(t, owner+" 30 IN AAAA 2001:db8::1")...)
 	}
 	m.Ns = randomRecords(random, random.IntN(2))
 	m.Extra = randomRecords(random, random.IntN(2))
@@ -289,15 +290,6 @@ func randomStates(random *rand.Rand, n int) map[string]verdict.State {
 		states[net.IPv4(10, 0, byte(i>>8), byte(i)).String()] = state
 	}
 	return states
-}
-
-// mustRecords parses a record.
-func mustRecords(line string) []dns.RR {
-	rr, err := dns.NewRR(line)
-	if err != nil {
-		panic(err)
-	}
-	return []dns.RR{rr}
 }
 
 // count returns how many of rrs are of a type.

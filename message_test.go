@@ -237,7 +237,7 @@ func poolsWord(t *testing.T, h *RRHealth, got, m *dns.Msg, do bool) {
 			hints := hintType(rr.Header().Rrtype)
 			name := rr.Header().Name
 			if hints {
-				name = targetOf(rr)
+				name = harness.Target(rr)
 			}
 			p := h.rules.Pool(name)
 			signed := do && slices.ContainsFunc(slices.Concat(m.Answer, m.Extra), func(o dns.RR) bool {
@@ -273,22 +273,19 @@ func stemsFrom(got, from dns.RR) bool {
 	if got.Header().Ttl > from.Header().Ttl {
 		return false
 	}
-	got, from = dns.Copy(got), dns.Copy(from)
-	got.Header().Ttl, from.Header().Ttl = 0, 0
-	if values := svcbValues(from); values != nil && svcbValues(got) != nil {
-		// Hints and what calls them mandatory may be missing, or a pool's.
-		*values, *svcbValues(got) = nil, nil
-	}
-	return got.String() == from.String()
+	return withoutParameters(got).String() == withoutParameters(from).String()
 }
 
-// svcbValues returns the parameters of an SVCB or HTTPS record, else nil.
-func svcbValues(rr dns.RR) *[]dns.SVCBKeyValue {
+// withoutParameters returns a copy of rr without its TTL and, as hints may be left
+// out or be a pool's, without the parameters of an SVCB or HTTPS record.
+func withoutParameters(rr dns.RR) dns.RR {
+	rr = dns.Copy(rr)
+	rr.Header().Ttl = 0
 	switch rr := rr.(type) {
 	case *dns.SVCB:
-		return &rr.Value
+		rr.Value = nil
 	case *dns.HTTPS:
-		return &rr.Value
+		rr.Value = nil
 	}
-	return nil
+	return rr
 }

@@ -6,7 +6,8 @@ import (
 	"github.com/miekg/dns"
 )
 
-// What the tests of filters know of messages and records.
+// The tests of filters do not use plugin/filter's own functions: they would not find
+// a mistake in one of them.
 
 // plain reports whether m is a whole, positive answer: all others leave as they
 // are. A referral is one without an answer: its addresses are those of name
@@ -33,33 +34,3 @@ func refers(m *dns.Msg) bool {
 
 // hintType reports whether the addresses in records of type t are hints.
 func hintType(t uint16) bool { return t == dns.TypeHTTPS || t == dns.TypeSVCB }
-
-// targetOf returns the name at which the addresses for rr stand, or "" where rr
-// names none.
-func targetOf(rr dns.RR) string {
-	switch rr := rr.(type) {
-	case *dns.SRV:
-		if rr.Target != "." { // no such service: RFC 2782
-			return rr.Target
-		}
-	case *dns.MX:
-		return rr.Mx
-	case *dns.HTTPS:
-		return svcbTarget(&rr.SVCB)
-	case *dns.SVCB:
-		return svcbTarget(rr)
-	}
-	return ""
-}
-
-// svcbTarget returns the target of rr, which may be its owner (RFC 9460, section
-// 2.5.2). As an alias, "." says that there is no such service (section 2.5.1).
-func svcbTarget(rr *dns.SVCB) string {
-	switch {
-	case rr.Target != ".":
-		return rr.Target
-	case rr.Priority == 0:
-		return ""
-	}
-	return rr.Hdr.Name
-}

@@ -95,8 +95,8 @@ func Addr(rr dns.RR) netip.Addr {
 	return addr.Unmap()
 }
 
-// Target returns the name whose addresses an SRV, MX, HTTPS or SVCB record stands
-// for, "" if there is none.
+// Target returns the name whose addresses clients of an SRV, MX, HTTPS or SVCB
+// record use, or "" if there is none.
 func Target(rr dns.RR) string {
 	switch rr := rr.(type) {
 	case *dns.SRV:
@@ -113,11 +113,16 @@ func Target(rr dns.RR) string {
 	return ""
 }
 
+// svcbTarget returns the target of rr. "." stands for its owner or, in an alias,
+// for no service (RFC 9460, section 2.5).
 func svcbTarget(rr *dns.SVCB) string {
-	if rr.Target == "." {
-		return rr.Hdr.Name
+	switch {
+	case rr.Target != ".":
+		return rr.Target
+	case rr.Priority == 0:
+		return ""
 	}
-	return rr.Target
+	return rr.Hdr.Name
 }
 
 // Targets lists the targets of the answer section, as labels below example.org.
