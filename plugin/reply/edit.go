@@ -127,23 +127,24 @@ func (s *Section) AppendWithTTL(dst []dns.RR, l List, ttl uint32) []dns.RR {
 		}
 		switch r := rr.(type) {
 		case *dns.A:
-			if v4 == nil {
-				v4 = make([]dns.A, 0, l.n)
-			}
-			v4 = append(v4, *r)
-			rr = &v4[len(v4)-1]
-			rr.Header().Ttl = ttl
+			rr = addCopy(&v4, r, l.Len())
 		case *dns.AAAA:
-			if v6 == nil {
-				v6 = make([]dns.AAAA, 0, l.n)
-			}
-			v6 = append(v6, *r)
-			rr = &v6[len(v6)-1]
-			rr.Header().Ttl = ttl
+			rr = addCopy(&v6, r, l.Len())
 		default:
 			rr = Copy(rr, rr.Header().Name, ttl)
 		}
+		rr.Header().Ttl = ttl
 		dst = append(dst, rr)
 	}
 	return dst
+}
+
+// addCopy appends a copy of v to all, which is made with room for n if it is nil,
+// and returns the copy in it.
+func addCopy[T any](all *[]T, v *T, n int) *T {
+	if *all == nil {
+		*all = make([]T, 0, n)
+	}
+	*all = append(*all, *v)
+	return &(*all)[len(*all)-1]
 }
