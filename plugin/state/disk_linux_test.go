@@ -3,7 +3,9 @@ package state_test
 import (
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -194,5 +196,30 @@ func TestAFileOnAReadOnlyDiskIsSetAsideLater(t *testing.T) {
 	wantNames(t, dir, state.FileName, aside)
 	if got := readFile(t, dir, aside); got != string(content) {
 		t.Errorf("set aside: %q", got)
+	}
+}
+
+// The content is on the disk before its name, and the name before the save is
+// reported: in any other order a power failure loses both files.
+func TestTheOrderOfSyncs(t *testing.T) {
+	strace, err := exec.LookPath("strace")
+	if err != nil {
+		t.Skip("needs strace")
+	}
+	dir, trace := t.TempDir(), filepath.Join(t.TempDir(), "trace")
+	cmd := exec.Command(strace, "-f", "-y", "-s", "4096", "-e", "trace=fsync,fdatasync,rename,renameat,renameat2", "-o", trace, os.Args[0])
+	cmd.Env = append(os.Environ(), helperRole+"=save", helperDir+"="+dir, helperStep+"=1 none")
+	if out, err := cmd.CombinedOutput(); strings.Contains(string(out), "ptrace") {
+		t.Skipf("%s", out) // a container without the right to trace
+	} else if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	calls := readFile(t, filepath.Dir(trace), filepath.Base(trace))
+	order := regexp.MustCompile(`(?s)` +
+		`fsync\(\d+<` + dir + `/rrhealth\.json\.tmp-\d+>.* = 0\n` +
+		`.*rename\S*\(.*` + dir + `/rrhealth\.json\.tmp-\d+", .*` + dir + `/rrhealth\.json".* = 0\n` +
+		`.*fsync\(\d+<` + dir + `>.* = 0\n`)
+	if !order.MatchString(calls) {
+		t.Errorf("calls:\n%s\nwant %v", calls, order)
 	}
 }

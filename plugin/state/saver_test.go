@@ -124,6 +124,23 @@ func TestAFurtherStartReplacesCollect(t *testing.T) {
 	})
 }
 
+// A server that stops before it has started has nothing to save.
+func TestCloseWithoutStart(t *testing.T) {
+	dir := t.TempDir()
+	put(t, dir, document(1, 0))
+	d := open(t, dir, &journal{})
+	for range 2 {
+		if err := d.Close(); err != nil {
+			t.Error(err)
+		}
+		d.Start(func() any { t.Error("collected after Close"); return nil })
+		d.Changed()
+	}
+	if got := saved(t, dir).N; got != 1 {
+		t.Errorf("document %d, want 1", got)
+	}
+}
+
 func TestStartForgetsWhatWasRead(t *testing.T) {
 	dir := t.TempDir()
 	put(t, dir, document(1, 0))

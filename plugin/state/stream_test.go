@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/quick"
 	"time"
@@ -173,26 +174,32 @@ func TestStreamHoldsAPieceInMemory(t *testing.T) {
 // run after each piece.
 func TestASaveLetsQueriesRun(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
-	dir := t.TempDir()
-	d := open(t, dir, &journal{})
-	v := document(1, 100*state.PieceSize)
+	var pieces atomic.Int64
+	interrupt(t, func(step string) error {
+		if step == "write" {
+			pieces.Add(1)
+		}
+		return nil
+	})
+	d := open(t, t.TempDir(), &journal{})
+	v := document(1, 200*state.PieceSize)
 	stop, turns := make(chan struct{}), make(chan int)
 	go func() {
-		n := 0
+		seen := make(map[int64]bool) // after how many pieces there was a turn
 		for {
 			select {
 			case <-stop:
-				turns <- n
+				turns <- len(seen)
 				return
 			default:
-				n++
+				seen[pieces.Load()] = true
 				runtime.Gosched()
 			}
 		}
 	}()
 	err := d.Save(v)
 	close(stop)
-	if n := <-turns; err != nil || n < 100 {
-		t.Errorf("%d turns (%v) during 100 pieces", n, err)
+	if n := <-turns; err != nil || n < 150 {
+		t.Errorf("turns after %d of %d pieces (%v)", n, pieces.Load(), err)
 	}
 }

@@ -121,3 +121,28 @@ func TestFilesOfAnotherUserInADirectoryOfOurs(t *testing.T) {
 		t.Errorf("document %d, want 2", got)
 	}
 }
+
+// Without the lock nothing is changed: another process may be at it.
+func TestADirectoryThatCannotBeLockedIsNotChanged(t *testing.T) {
+	dir := publicDir(t)
+	put(t, dir, document(1, 0))
+	write(t, dir, []byte("{"))
+	writeFile(t, dir, state.TempPrefix+"1", nil)
+	chmod(t, filepath.Join(dir, state.FileName), 0o644)
+	chmod(t, filepath.Join(dir, state.LockName), 0o600)
+	chmod(t, dir, 0o777)
+	unprivileged(t, func() {
+		var j journal
+		d, err := state.Open(dir, state.Options{Version: 1, Warn: j.warn})
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		j.want(t, "cannot be written", "rrhealth.json is torn (cut off) and cannot be set aside")
+		if err := d.Save(document(2, 0)); err == nil {
+			t.Error("saved without the lock")
+		}
+		_ = d.Close()
+	})
+	wantNames(t, dir, state.FileName, state.TempPrefix+"1")
+}
