@@ -80,8 +80,9 @@ users: build ## measure for how long requests are slow after a failure (root, Li
 	USERS=all EXAMPLES=1 RRHEALTH_COREDNS=$(CURDIR)/build/coredns go test -count=1 -v -timeout 20m ./examples/internal/users
 
 .PHONY: man
-man: ## generate the man page
+man: ## generate the man pages
 	deploy/man/generate coredns-rrhealth.7
+	deploy/man/generate rrhealthctl.8
 
 .PHONY: rules
 rules: ## write the alerts for the Prometheus operator

@@ -18,7 +18,7 @@ import (
 )
 
 // sizeLimit is the maximum size of the image, in bytes.
-const sizeLimit = 75e6
+const sizeLimit = 90e6
 
 const imageVersion = "v0.0.0-test"
 
@@ -39,7 +39,7 @@ func sameBuiltHere(t *testing.T, files map[string][]byte) {
 	out := t.TempDir()
 	t.Setenv("VERSION", imageVersion)
 	run(t, 20*time.Minute, "image/build", out)
-	for _, name := range []string{"coredns", "healthcheck"} {
+	for _, name := range []string{"coredns", "rrhealthctl", "healthcheck"} {
 		here, err := os.ReadFile(filepath.Join(out, name))
 		if err != nil {
 			t.Fatal(err)

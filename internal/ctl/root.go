@@ -26,6 +26,9 @@ It connects to the Unix socket that the Corefile names:
 Data goes to stdout, all else to stderr. The exit code is 0 if the command did
 what it was asked for, 1 if it was refused or failed, 2 if it was not understood.`
 
+// Commands are listed in the order of root, the usual first.
+func init() { cobra.EnableCommandSorting = false }
+
 // New returns the command line, for its documentation.
 func New(s IO) *cobra.Command { return (&app{IO: s}).root() }
 
@@ -60,11 +63,15 @@ func (a *app) root() *cobra.Command {
 	flags.BoolVarP(&a.quiet, "quiet", "q", false, "print keys only (names, addresses), and nothing on stderr but errors")
 	a.fixed(root, "output", formatTable, formatJSON)
 	root.AddCommand(
-		a.statusCommand(), a.poolsCommand(), a.showCommand(), a.historyCommand(), a.watchCommand(), a.explainCommand(),
+		a.statusCommand(), a.poolsCommand(), a.showCommand(), a.historyCommand(), a.explainCommand(), a.watchCommand(),
 		a.drainCommand(), a.downCommand(), a.upCommand(), a.weightCommand(), a.autoCommand(),
 		a.whatifCommand(), a.tryCommand(),
 		a.completionCommand(), a.versionCommand(),
 	)
+	flags.SortFlags = false
+	for _, cmd := range root.Commands() {
+		cmd.Flags().SortFlags = false
+	}
 	return root
 }
 

@@ -49,6 +49,7 @@ func assemble(from, root string) error {
 		mode     os.FileMode
 	}{
 		{filepath.Join(from, "coredns"), coredns, 0o755},
+		{filepath.Join(from, "rrhealthctl"), filepath.Join(root, "rrhealthctl"), 0o755},
 		{filepath.Join(from, "healthcheck"), filepath.Join(root, "healthcheck"), 0o755},
 		{certs, filepath.Join(root, "etc/ssl/certs/ca-certificates.crt"), 0o644},
 		{"LICENSE", filepath.Join(root, "usr/share/licenses/rrhealth/LICENSE"), 0o644},
@@ -61,12 +62,14 @@ func assemble(from, root string) error {
 			return err
 		}
 	}
-	bom, err := sbom(coredns)
-	if err != nil {
-		return fmt.Errorf("SBOM: %w", err)
-	}
-	if err := place(filepath.Join(root, "usr/share/sbom/coredns.cdx.json"), bom, 0o644); err != nil {
-		return err
+	for _, program := range []string{"coredns", "rrhealthctl"} {
+		bom, err := sbom(filepath.Join(root, program))
+		if err != nil {
+			return fmt.Errorf("SBOM: %w", err)
+		}
+		if err := place(filepath.Join(root, "usr/share/sbom", program+".cdx.json"), bom, 0o644); err != nil {
+			return err
+		}
 	}
 	// Last: writing to a file removes its capabilities.
 	return allowBind(coredns)
