@@ -125,6 +125,9 @@ func (w *filterWriter) WriteMsg(m *dns.Msg) error {
 	if fast {
 		limits, fast = limitsOf(w.RemoteAddr(), w.query.Request)
 	}
+	if !fast {
+		w.ctx.note(m)
+	}
 	j := w.query.Judge()
 	result := j.Message(m, limits)
 	done := result.Dropped() || fast && writeResult(w.ResponseWriter, w.query.Request, result, limits)

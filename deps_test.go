@@ -15,21 +15,22 @@ const module = "github.com/rrhealth/rrhealth"
 
 // downwards says which of our packages each part may import.
 var downwards = map[string][]string{
-	"plugin/api":      nil,
-	"plugin/status":   {"plugin/api"},
-	"plugin/history":  {"plugin/verdict"},
-	"plugin/names":    nil,
-	"plugin/probe":    nil,
-	"plugin/state":    nil,
-	"plugin/verdict":  nil,
-	"plugin/monitor":  {"plugin/verdict"},
-	"plugin/pool":     {"plugin/verdict"},
-	"plugin/override": {"plugin/pool", "plugin/verdict"},
-	"plugin/config":   {"plugin/monitor", "plugin/pool", "plugin/probe", "plugin/verdict"},
-	"plugin/reply":    {"plugin/pool"},
-	"plugin/live":     {"plugin/config", "plugin/monitor", "plugin/override", "plugin/pool", "plugin/probe", "plugin/verdict"},
-	"plugin/discover": {"plugin/reply"},
-	"plugin/filter":   {"plugin/config", "plugin/live", "plugin/names", "plugin/pool", "plugin/reply", "plugin/verdict"},
+	"plugin/api":        nil,
+	"plugin/status":     {"plugin/api"},
+	"plugin/history":    {"plugin/verdict"},
+	"plugin/names":      nil,
+	"plugin/probe":      nil,
+	"plugin/state":      nil,
+	"plugin/verdict":    nil,
+	"plugin/monitor":    {"plugin/verdict"},
+	"plugin/pool":       {"plugin/verdict"},
+	"plugin/override":   {"plugin/pool", "plugin/verdict"},
+	"plugin/config":     {"plugin/monitor", "plugin/pool", "plugin/probe", "plugin/verdict"},
+	"plugin/reply":      {"plugin/pool"},
+	"plugin/live":       {"plugin/config", "plugin/history", "plugin/monitor", "plugin/override", "plugin/pool", "plugin/probe", "plugin/verdict"},
+	"plugin/operations": {"plugin/api", "plugin/config", "plugin/history", "plugin/live", "plugin/monitor", "plugin/override", "plugin/pool", "plugin/state", "plugin/status", "plugin/verdict"},
+	"plugin/discover":   {"plugin/reply"},
+	"plugin/filter":     {"plugin/config", "plugin/live", "plugin/names", "plugin/pool", "plugin/reply", "plugin/verdict"},
 }
 
 // foreignInTests says which foreign packages the tests of a part may import. What
@@ -53,7 +54,7 @@ var rootFiles = []string{
 	"setup.go",
 	"sign.go",  // the dnssec plugin
 	"stack.go", // the server's goroutines
-	"warn.go",
+	"start.go", // warnings, the search for addresses to watch
 }
 
 // A file more in the root is the beginning of a package that has no room yet.

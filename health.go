@@ -9,10 +9,12 @@ import (
 	"time"
 
 	"github.com/coredns/caddy"
+	"github.com/coredns/coredns/plugin"
+	"github.com/miekg/dns"
 
 	"github.com/rrhealth/rrhealth/plugin/config"
-	"github.com/rrhealth/rrhealth/plugin/discover"
 	"github.com/rrhealth/rrhealth/plugin/live"
+	"github.com/rrhealth/rrhealth/plugin/operations"
 )
 
 // readyWithin is how long Ready waits for first results.
@@ -24,8 +26,9 @@ var process = newLifecycle()
 
 // A lifecycle starts and stops handlers, each with its Block and its discovery.
 type lifecycle struct {
-	live     *live.Registry
-	observer *observer
+	live       *live.Registry
+	observer   *observer
+	operations *operations.Operations
 
 	mu       sync.Mutex // held while handlers start and stop; guards the next line
 	handlers map[*RRHealth]bool
@@ -37,17 +40,23 @@ type lifecycle struct {
 func newLifecycle() *lifecycle {
 	l := &lifecycle{observer: new(observer), handlers: make(map[*RRHealth]bool)}
 	l.live = live.New(l.observer)
+	l.operations = operations.New(l.live, log, versions, l.explain)
 	return l
 }
 
 // start starts h until stop. Handlers left over from a failed reload are stopped
-// first.
-func (l *lifecycle) start(h *RRHealth) {
+// first. On an error nothing has started.
+func (l *lifecycle) start(h *RRHealth) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.stopOrphansLocked()
 	if l.handlers[h] {
-		return
+		return nil
+	}
+	if h.process != nil {
+		if err := l.operations.Start(h.process); err != nil {
+			return err
+		}
 	}
 	l.handlers[h] = true
 	h.instance.started()
@@ -58,58 +67,6 @@ func (l *lifecycle) start(h *RRHealth) {
 	l.live.Start(h.block)
 	if len(h.rules.Filters) > 0 {
 		h.discovery = l.discover(h)
-	}
-}
-
-// discover starts to look for addresses that the filters of h watch. The block of
-// h has been started.
-func (l *lifecycle) discover(h *RRHealth) *discover.Discovery {
-	l.walking.Add(1)
-	d := discover.Start(discover.Config{
-		Zones: h.walkable(), Sources: h.sources, Watcher: watcher{h, l.live}, Warn: log.Warningf,
-		Walked: func(first bool) {
-			if first {
-				l.walking.Add(-1)
-				return
-			}
-			for _, f := range h.rules.Filters {
-				l.live.Sweep(f.Watchlist)
-			}
-			h.listWatched()
-		},
-	})
-	for i, f := range h.rules.Filters {
-		f.Learn = func(addr netip.Addr) { d.Learn(int32(i), addr) } // #nosec G115 -- memory holds fewer filters
-	}
-	return d
-}
-
-// walkable returns the zones that may hold addresses for the filters of h.
-func (h *RRHealth) walkable() []string {
-	names := make([]string, len(h.rules.Filters))
-	for i, f := range h.rules.Filters {
-		names[i] = f.Name
-	}
-	return discover.Zones(h.zones, names)
-}
-
-// A watcher is a handler as its discovery sees it: its watchlists, by the index
-// of their filter.
-type watcher struct {
-	handler  *RRHealth
-	registry *live.Registry
-}
-
-// Wanted implements discover.Watcher.
-func (w watcher) Wanted(owner string, addr netip.Addr) (int32, bool) {
-	i, ok := w.handler.rules.FilterIndex(owner)
-	return i, ok && w.handler.rules.Filters[i].Wants(addr)
-}
-
-// Watch implements discover.Watcher.
-func (w watcher) Watch(list int32, addrs []netip.Addr) error {
-	if !w.registry.Watch(w.handler.rules.Filters[list].Watchlist, addrs) {
-		return fmt.Errorf("more than %d addresses to watch: the others are answered unprobed", w.registry.WatchLimit)
 	}
 	return nil
 }
@@ -133,6 +90,9 @@ func (l *lifecycle) stopLocked(h *RRHealth) {
 	}
 	if h.discovery != nil {
 		h.discovery.Stop()
+	}
+	if h.process != nil {
+		l.operations.Stop(h.process) // before live: it saves what live has
 	}
 	l.live.Stop(h.block)
 	l.observer.durations.keep(l.checkLabels())
@@ -158,6 +118,38 @@ func (l *lifecycle) checkLabels() map[string]bool {
 		}
 	}
 	return labels
+}
+
+// explain implements operations.Explain: it asks the handler that has the most
+// specific zone for the name, of several the one with a pool or filter for it.
+func (l *lifecycle) explain(r *dns.Msg, client netip.Addr) (operations.Answer, error) {
+	name := r.Question[0].Name
+	var best *RRHealth
+	rank := -1
+	l.mu.Lock()
+	for h := range l.handlers {
+		zone := plugin.Zones(h.zones).Matches(name)
+		if zone == "" {
+			continue
+		}
+		of := 2 * dns.CountLabel(zone)
+		if h.match(r) != nil || h.filterFor(r) != nil {
+			of++
+		}
+		if of > rank || of == rank && h.block.Identity < best.block.Identity {
+			best, rank = h, of
+		}
+	}
+	l.mu.Unlock()
+	if best == nil {
+		return operations.Answer{}, fmt.Errorf("%s: in no zone of a server block with rrhealth", name)
+	}
+	a := operations.Answer{Block: best.block, Pool: best.match(r)}
+	a.Reply, a.Below = best.answerFor(r, client)
+	if f := best.filterFor(r); f != nil && a.Pool == nil {
+		a.Filter = f.Watchlist
+	}
+	return a, nil
 }
 
 // Ready implements ready.Readiness: every target has had its first result, or

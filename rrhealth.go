@@ -24,6 +24,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/coredns/coredns/core/dnsserver"
 	"github.com/coredns/coredns/plugin"
 	"github.com/miekg/dns"
 
@@ -44,9 +45,10 @@ type RRHealth struct {
 	rules    filter.Rules // of block
 	instance *instance
 	process  *config.Process // the process stanza, if it is in the server block
-	metadata bool            // the metadata plugin is in the server block
 
 	// Set when the handler starts, before it serves.
+	metadata  bool                        // the metadata plugin is in the server block
+	collector dnsserver.MetadataCollector // the same plugin, or nil
 	signer    *signer
 	sources   []discover.Source // plugins below whose zones can be walked
 	discovery *discover.Discovery
@@ -162,7 +164,8 @@ func (h *RRHealth) serve(ctx context.Context, w dns.ResponseWriter, r *dns.Msg, 
 	signing := h.signer != nil && reply.WantsDNSSEC(r)
 	fast := choice.Outcome == pool.Served && ecs == nil && !signing && r.Question[0].Qtype != dns.TypeANY && takesBytes(w, r)
 	nested := !fast && h.nested(ctx)
-	if !nested {
+	explained := !fast && ctx.Value(explainKey{}) != nil
+	if !nested && !explained {
 		p.CountAnswer(choice.Outcome)
 	}
 	var room [32]int
@@ -171,13 +174,15 @@ func (h *RRHealth) serve(ctx context.Context, w dns.ResponseWriter, r *dns.Msg, 
 	case len(choice.Members) == 0:
 	case nested:
 		order = p.Aside(order, s, f, clientOf(ctx, p, w, ecs), filter.NestedTurn(p.Name, r.Question[0].Qtype))
+	case explained:
+		order = p.Peek(order, s, f, clientOf(ctx, p, w, ecs))
 	default:
 		order = p.Order(order, s, f, clientOf(ctx, p, w, ecs))
 	}
 	if h.metadata {
 		publish(ctx, p, choice, order)
 	}
-	if s.Judged != nil && !nested {
+	if s.Judged != nil && !nested && !explained {
 		p.CountDryRun(s, f)
 	}
 	if fast && writeBytes(w, r, s.TTL, choice.Members, order) {

@@ -50,6 +50,7 @@ func setup(c *caddy.Controller) error {
 	h.instance = instanceOf(c)
 	c.OnStartup(func() error {
 		h.metadata = block.Handler("metadata") != nil
+		h.collector, _ = block.Handler("metadata").(dnsserver.MetadataCollector)
 		h.warn(block)
 		for i := range stanzas {
 			warnStanza(&stanzas[i], block)
@@ -59,7 +60,9 @@ func setup(c *caddy.Controller) error {
 		h.sources = sourcesOf(block)
 		h.block.Identity = identity(block, c.ServerBlockKeys)
 		h.block.Server, h.block.View = serverLabel(block, c.ServerBlockKeys), block.ViewName
-		process.start(h)
+		if err := process.start(h); err != nil {
+			return plugin.Error(pluginName, err)
+		}
 		return nil
 	})
 	c.OnShutdown(func() error {
@@ -137,6 +140,7 @@ func hookStarts() {
 		if event == caddy.InstanceStartupEvent {
 			process.stopOrphans()
 			process.inspect()
+			process.operations.Reconcile()
 		}
 		return nil
 	})

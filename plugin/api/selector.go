@@ -100,6 +100,9 @@ func (s Selector) matchAddress(addr netip.Addr) bool {
 		slices.ContainsFunc(s.globs, func(pattern string) bool { ok, _ := path.Match(pattern, text); return ok })
 }
 
+// ByAddress reports whether s selects by nothing but addresses.
+func (s Selector) ByAddress() bool { return len(s.tiers)+len(s.locations) == 0 }
+
 // Exact returns the addresses that s names one by one: those that an override
 // may be for without being an address of any pool.
 func (s Selector) Exact() []netip.Addr { return slices.Clone(s.exact) }

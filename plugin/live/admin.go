@@ -5,6 +5,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/rrhealth/rrhealth/plugin/history"
+	"github.com/rrhealth/rrhealth/plugin/monitor"
 	"github.com/rrhealth/rrhealth/plugin/override"
 	"github.com/rrhealth/rrhealth/plugin/pool"
 	"github.com/rrhealth/rrhealth/plugin/verdict"
@@ -50,6 +52,7 @@ func (s *Stanza) administer(set *override.Set) (changed bool) {
 		m := &s.members[i]
 		if a := s.adminOf(set, i); a != m.admin {
 			m.admin, changed = a, true
+			m.pastOf().note(administered(set.Of(s.config.Backends[i].Addr, s.named), m.state))
 		}
 	}
 	return changed
@@ -74,13 +77,16 @@ func (w *Watchlist) administer(set *override.Set) {
 		if next := w.adminOf(set, a.addr); next != a.admin {
 			a.admin = next
 			a.publish(a.health())
+			a.list.registry.pastOf(a).note(administered(set.Of(a.addr, w.named), a.state))
 		}
 	}
 }
 
 func (w *Watchlist) adminOf(set *override.Set, addr netip.Addr) pool.Admin {
-	return set.Admin(addr, func(name string) bool { return name == w.Name })
+	return set.Admin(addr, w.named)
 }
+
+func (w *Watchlist) named(name string) bool { return name == w.Name }
 
 // changing reports to filters whether the next result may change what h comes to.
 func changing(h pool.Health) bool {
@@ -89,7 +95,39 @@ func changing(h pool.Health) bool {
 
 // A past is what is known of a backend beyond its state.
 type past struct {
+	log  *history.Log
 	left time.Time // when the last cache forgets the answers that had it before it last left them
+}
+
+// note adds an event.
+func (p *past) note(e history.Event) {
+	e.At = time.Now()
+	p.log = p.log.Add(e)
+}
+
+// administered returns the event that those in force have brought about, for a
+// backend in the given state by its checks.
+func administered(inForce []*override.Override, state verdict.State) history.Event {
+	if len(inForce) == 0 {
+		return history.Event{Kind: history.OverrideEnded, State: state, What: "auto"}
+	}
+	latest := inForce[0]
+	for _, o := range inForce {
+		if o.ID > latest.ID {
+			latest = o
+		}
+	}
+	return history.Event{Kind: history.Overridden, State: state, What: latest.What(), By: latest.Author, Reason: latest.Reason}
+}
+
+// changed returns the event that c has brought about, for a backend that is in the
+// given state now.
+func changed(c monitor.Change, state verdict.State) history.Event {
+	e := history.Event{Kind: history.StateChanged, State: state}
+	if c.Err != nil {
+		e.Reason = c.Err.Error()
+	}
+	return e
 }
 
 // pastOf returns the past of m, which it begins if there is none.
@@ -98,4 +136,15 @@ func (m *member) pastOf() *past {
 		m.past = new(past)
 	}
 	return m.past
+}
+
+// pastOf returns the past of a watched address, which it begins if there is none. It
+// runs on the monitor's loop.
+func (r *Registry) pastOf(a *address) *past {
+	p := r.pasts[a]
+	if p == nil {
+		p = new(past)
+		r.pasts[a] = p
+	}
+	return p
 }

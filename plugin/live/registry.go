@@ -19,6 +19,7 @@ package live
 import (
 	"net/netip"
 	"slices"
+	"sync"
 	"sync/atomic"
 
 	"github.com/rrhealth/rrhealth/plugin/config"
@@ -50,8 +51,12 @@ type Registry struct {
 	// Written by Start and Stop, read by any goroutine; nil while no block is started.
 	monitor atomic.Pointer[monitor.Monitor]
 
+	departing sync.Mutex // guards the next line
+	departed  Saved      // of blocks that have stopped since the last one started, and were not replaced
+
 	// Written by Override, read by the monitor's loop.
 	overrides atomic.Pointer[override.Set]
+	restored  atomic.Pointer[restored] // see Restore
 
 	// Written by the monitor's loop, read by queries and Status.
 	watching  atomic.Int64 // addresses that are watched
@@ -98,7 +103,7 @@ func (r *Registry) Start(b *Block) {
 	}
 	m.Do(func() {
 		for _, s := range b.Stanzas {
-			r.join(s)
+			r.join(s, b)
 		}
 		for i, w := range b.Watchlists {
 			if from := replaced[i]; from != nil {
@@ -110,6 +115,7 @@ func (r *Registry) Start(b *Block) {
 	if r.overrides.Load() != overrides {
 		r.administer([]*Block{b}) // Override may have missed it
 	}
+	r.arrive()
 }
 
 // Stop ends what Start began. Queries are still answered until the servers are
@@ -119,6 +125,7 @@ func (r *Registry) Stop(b *Block) {
 	if m == nil || !r.ledger.has(b) {
 		return
 	}
+	r.depart(b)
 	m.Do(func() {
 		for _, w := range b.Watchlists {
 			r.end(w)
@@ -172,8 +179,12 @@ func (r *Registry) release(t *monitor.Target, c config.Check) {
 	r.monitor.Load().Release(t)
 }
 
-// join has the backends of s probed. It runs on the monitor's loop.
-func (r *Registry) join(s *Stanza) {
+// join has the backends of s, of the block b, probed. It runs on the monitor's loop.
+func (r *Registry) join(s *Stanza, b *Block) {
+	for _, p := range s.Pools {
+		p.counters.remember(&s.config)
+	}
+	s.restore(b, r.restored.Load())
 	for i := range s.members {
 		m := &s.members[i]
 		m.targets, m.expires = nil, nil
@@ -185,9 +196,6 @@ func (r *Registry) join(s *Stanza) {
 			u.members = append(u.members, m)
 		}
 		m.begin()
-	}
-	for _, p := range s.Pools {
-		p.counters.remember(&s.config)
 	}
 	r.rebuild(s) // the snapshot before was never answered
 	s.joined = true
@@ -234,7 +242,7 @@ func (r *Registry) rebuild(s *Stanza) {
 	if slices.Equal(health, s.Pools[0].state().Health) {
 		return // as for most at the start: nothing is known yet
 	}
-	next, before := s.build(health), s.Pools[0].Snapshot()
+	next, before := s.Build(health), s.Pools[0].Snapshot()
 	for _, p := range s.Pools {
 		p.Store(next)
 	}

@@ -3,6 +3,7 @@ package live
 import (
 	"time"
 
+	"github.com/rrhealth/rrhealth/plugin/history"
 	"github.com/rrhealth/rrhealth/plugin/pool"
 )
 
@@ -17,7 +18,7 @@ func (r *Registry) settle(p *Pool, health []pool.Health) {
 		r.observer.Changed(held)
 	}
 	before := p.Snapshot()
-	p.Store(p.stanza.build(health))
+	p.Store(p.stanza.Build(health))
 	if p.stanza.joined {
 		p.stanza.replaced(before, p.Snapshot())
 	}
@@ -43,6 +44,16 @@ func (r *Registry) wakeAt(p *Pool, next, now time.Time) {
 	})
 }
 
+// noteHold notes in the history of the ith backend that it is held down or no
+// longer.
+func (p *Pool) noteHold(i int, t *Transition) {
+	e := history.Event{Kind: history.Released, State: t.To}
+	if t.Hold == HeldDown {
+		e.Kind = history.HeldDown
+	}
+	p.stanza.members[i].pastOf().note(e)
+}
+
 // held returns a transition for each backend of p whose recovery is held down
 // from now on, or no longer.
 func (p *Pool) held(before, after []pool.Health) (all []Transition) {
@@ -59,6 +70,7 @@ func (p *Pool) held(before, after []pool.Health) (all []Transition) {
 			continue
 		}
 		all = append(all, t)
+		p.noteHold(i, &t)
 	}
 	return all
 }

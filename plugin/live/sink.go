@@ -34,7 +34,7 @@ func (u *use) changed(c monitor.Change, moved []Transition, concerned map[*Stanz
 	ofPools := Transition{More: -1}
 	for _, m := range u.members {
 		concerned[m.stanza] = true
-		if !m.update() {
+		if !m.update(c) {
 			continue
 		}
 		if ofPools.More < 0 {
@@ -46,7 +46,7 @@ func (u *use) changed(c monitor.Change, moved []Transition, concerned map[*Stanz
 		moved = append(moved, ofPools)
 	}
 	for _, a := range u.addresses {
-		if a.update() {
+		if a.update(c) {
 			moved = append(moved, a.transition(c))
 		}
 	}

@@ -103,7 +103,7 @@ func newStanza(conf *config.Stanza, pools []Pool) *Stanza {
 	for i := range s.members {
 		s.members[i].stanza, s.members[i].index = s, i
 	}
-	first := s.build(make([]pool.Health, len(s.members)))
+	first := s.Build(make([]pool.Health, len(s.members)))
 	for i := range pools {
 		p := &pools[i]
 		p.stanza, p.Name = s, conf.Names[i]
@@ -126,10 +126,10 @@ func (s *Stanza) health(dst []pool.Health) []pool.Health {
 	return dst
 }
 
-// build makes the snapshot that follows from health. Under dry_run it takes
+// Build makes the snapshot that follows from health. Under dry_run it takes
 // every backend for up, and what would be answered is in Judged. What operators
 // drain stays drained: that is no verdict.
-func (s *Stanza) build(health []pool.Health) *pool.Snapshot {
+func (s *Stanza) Build(health []pool.Health) *pool.Snapshot {
 	next := pool.Build(&s.config, health)
 	if !s.dryRun {
 		return next
@@ -143,11 +143,12 @@ func (s *Stanza) build(health []pool.Health) *pool.Snapshot {
 	return served
 }
 
-// update takes over the state of m's targets, counts a change, and reports
-// whether it is news.
-func (m *member) update() bool {
-	_, changed, news := m.subject.update()
-	if changed {
+// update takes over the state of m's targets after c, counts and notes a change,
+// and reports whether it is news.
+func (m *member) update(c monitor.Change) bool {
+	_, moved, news := m.subject.update()
+	if moved {
+		m.pastOf().note(changed(c, m.state))
 		for _, p := range m.stanza.Pools {
 			p.tally(m.index).changes[m.state].Add(1)
 		}

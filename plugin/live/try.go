@@ -38,7 +38,7 @@ func (s shownStanza) try(set *override.Set) (effects []Effect) {
 	}
 	first := s.stanza.Pools[0]
 	before, after := first.state().Health, s.stanza.healthUnder(set)
-	next := s.stanza.build(after)
+	next := s.stanza.Build(after)
 	for _, f := range pool.Families {
 		e := Effect{Block: s.block, Pools: s.stanza.Pools, Config: &s.stanza.config, Family: f, Before: first.Snapshot(), After: next}
 		was, need := e.Config.Up(f, before)

@@ -5,9 +5,11 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/rrhealth/rrhealth/plugin/config"
+	"github.com/rrhealth/rrhealth/plugin/history"
 	"github.com/rrhealth/rrhealth/plugin/monitor"
 	"github.com/rrhealth/rrhealth/plugin/override"
 	"github.com/rrhealth/rrhealth/plugin/pool"
@@ -18,6 +20,7 @@ import (
 // same backends, or of one filter.
 type StanzaView struct {
 	Block  *Block
+	Stanza *Stanza        // nil for a filter
 	Pools  []*Pool        // nil for a filter
 	Filter *Watchlist     // nil for pools
 	Config *pool.Config   // nil for a filter
@@ -27,14 +30,48 @@ type StanzaView struct {
 	Backends []BackendView
 }
 
+// Name returns the first NAME of the stanza, or the filter's.
+func (v *StanzaView) Name() string {
+	if v.Filter != nil {
+		return v.Filter.Name
+	}
+	return v.Pools[0].Name
+}
+
+// Named reports whether name, in lower case and with the final dot, is one of the
+// NAMEs of the stanza, or the filter's.
+func (v *StanzaView) Named(name string) bool {
+	if v.Filter != nil {
+		return v.Filter.Name == name
+	}
+	return slices.ContainsFunc(v.Pools, func(p *Pool) bool { return p.Name == name })
+}
+
+// Settings returns what the stanza sets for answers.
+func (v *StanzaView) Settings() *pool.Settings {
+	if v.Filter != nil {
+		return &v.Filter.settings
+	}
+	return &v.Config.Settings
+}
+
+// DryRun reports whether the stanza changes no answers.
+func (v *StanzaView) DryRun() bool {
+	if v.Filter != nil {
+		return v.Filter.dryRun
+	}
+	return v.Now.Judged != nil
+}
+
 // A BackendView is a copy of the state of a backend or a watched address.
 type BackendView struct {
 	pool.Backend // as the Corefile has it; of a watched address only Addr and CheckAddr
 	Health       pool.Health
 	Overrides    []*override.Override // in force
 	Answered     bool                 // by one of the pools; for watched addresses, that it is not down
-	CachedUntil  time.Time            // when the last cache forgets it; the zero time if it was never answered
-	First        uint64               // answers in which it came first
+	Log          *history.Log
+	CachedUntil  time.Time // when the last cache forgets it; the zero time if it was never answered
+	First        uint64    // answers in which it came first
 	Checks       []CheckView
 }
 
@@ -133,7 +170,7 @@ func (s *Stanza) firsts() []uint64 {
 func (r *Registry) view(s shownStanza) StanzaView {
 	first := s.stanza.Pools[0]
 	v := StanzaView{
-		Block: s.block, Pools: s.stanza.Pools, Config: &s.stanza.config,
+		Block: s.block, Stanza: s.stanza, Pools: s.stanza.Pools, Config: &s.stanza.config,
 		Now: first.Snapshot(), Judged: first.state(), Backends: make([]BackendView, len(s.stanza.members)),
 	}
 	for _, e := range s.stanza.elders {
@@ -147,6 +184,9 @@ func (r *Registry) view(s shownStanza) StanzaView {
 		b.Overrides = set.Of(b.Addr, s.stanza.named)
 		b.First = s.firsts[i]
 		b.Answered, b.CachedUntil = cached.answered[i], cached.until(i)
+		if m.past != nil {
+			b.Log = m.past.log
+		}
 		b.Checks = r.viewChecks(&m.subject, s.stanza.Checks)
 	}
 	return v
@@ -173,11 +213,14 @@ func (r *Registry) viewWatchlist(s shownWatchlist) StanzaView {
 func (r *Registry) viewAddress(a *address) BackendView {
 	b := BackendView{
 		Backend: pool.Backend{Addr: a.addr, CheckAddr: a.addr, Weight: 1, Tier: 1}, Health: a.health(),
-		Overrides: r.overrides.Load().Of(a.addr, func(name string) bool { return name == a.list.Name }),
+		Overrides: r.overrides.Load().Of(a.addr, a.list.named),
 		Answered:  a.State() != verdict.Down, Checks: r.viewChecks(&a.subject, a.list.checks),
 	}
-	if p := r.pasts[a]; p != nil && !b.Answered {
-		b.CachedUntil = p.left
+	if p := r.pasts[a]; p != nil {
+		b.Log = p.log
+		if !b.Answered {
+			b.CachedUntil = p.left
+		}
 	}
 	return b
 }
@@ -202,14 +245,26 @@ func (r *Registry) viewChecks(s *subject, checks []config.Check) []CheckView {
 }
 
 // Configured returns what the Corefile says of the backends with an address, by
-// stanza, sorted. It waits for a reload.
+// stanza, sorted. It waits for a reload. A stanza is identified by its first NAME
+// and the view, so that its server block may get another address or port; if that
+// leaves a choice, by the server block, too.
 func (r *Registry) Configured(addr netip.Addr) (all []override.Configured) {
 	stanzas, _ := r.ledger.current()
+	named := make(map[string]int)
+	var blocks []*Block
 	for _, s := range stanzas {
 		for _, b := range s.stanza.config.Backends {
 			if b.Addr == addr {
-				all = append(all, override.Configured{Pool: s.block.Identity + "|" + s.stanza.Pools[0].Name, Drain: b.Drain, Weight: b.Weight})
+				name := strings.TrimSuffix(s.stanza.Pools[0].Name+"|"+s.block.View, "|")
+				named[name]++
+				blocks = append(blocks, s.block)
+				all = append(all, override.Configured{Pool: name, Drain: b.Drain, Weight: b.Weight})
 			}
+		}
+	}
+	for i := range all {
+		if c := &all[i]; named[c.Pool] > 1 {
+			c.Pool += "|" + blocks[i].Identity
 		}
 	}
 	slices.SortFunc(all, func(a, b override.Configured) int { return cmp.Compare(a.Pool, b.Pool) })

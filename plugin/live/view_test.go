@@ -88,7 +88,7 @@ func TestConfigured(t *testing.T) {
 	const text = "rrhealth a.example.org b.example.org {\nbackend 192.0.2.1 weight 3\nbackend 192.0.2.2\n" + shortPace + "}\nrrhealth c.example.org {\nbackend 192.0.2.1 drain\nbackend 192.0.2.3\n" + shortPace + "}"
 	inBubble(t, text, func(b *bubble) {
 		before := b.registry.Configured(addrs("192.0.2.1")[0])
-		if got, want := fmt.Sprint(before), "[{block|a.example.org. false 3} {block|c.example.org. true 1}]"; got != want {
+		if got, want := fmt.Sprint(before), "[{a.example.org. false 3} {c.example.org. true 1}]"; got != want {
 			t.Errorf("got %s, want %s", got, want)
 		}
 		b.load(text)

@@ -31,6 +31,7 @@ type Watchlist struct {
 	Networks config.Networks
 	dryRun   bool
 	checks   []config.Check
+	settings pool.Settings
 
 	// Set by Registry.Start, before the list serves.
 	Counts   *Counts // what the filter counts
@@ -40,7 +41,7 @@ type Watchlist struct {
 }
 
 func newWatchlist(name string, s *config.Stanza) *Watchlist {
-	w := &Watchlist{Name: name, Networks: s.Watch, dryRun: s.DryRun, checks: s.Checks, Counts: new(Counts)}
+	w := &Watchlist{Name: name, Networks: s.Watch, dryRun: s.DryRun, checks: s.Checks, settings: s.Pool.Settings, Counts: new(Counts)}
 	w.watched.init()
 	return w
 }
@@ -107,14 +108,20 @@ func (a *address) publish(h pool.Health) {
 		state = verdict.Down
 	}
 	a.changing.Store(changing(h))
+	if r := a.list.registry; r != nil && state == verdict.Down && a.State() != verdict.Down {
+		r.pastOf(a).left = time.Now().Add(time.Duration(a.list.settings.TTL+1) * time.Second)
+	}
 	a.seenState.Store(uint32(state))
 }
 
-// update takes over the state of a's targets, and reports whether the change is
-// news.
-func (a *address) update() bool {
+// update takes over the state of a's targets after c, and reports whether the
+// change is news. Only then it is noted: most addresses are up all the time.
+func (a *address) update(c monitor.Change) bool {
 	h, _, news := a.subject.update()
 	a.publish(h)
+	if news {
+		a.list.registry.pastOf(a).note(changed(c, a.state))
+	}
 	return news
 }
 

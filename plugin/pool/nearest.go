@@ -3,6 +3,7 @@ package pool
 import (
 	"math"
 	"slices"
+	"strconv"
 	"sync/atomic"
 )
 
@@ -13,6 +14,24 @@ type Place struct {
 	Country   string // ISO 3166-1 alpha-2; may be "" for a backend
 	at        point
 	onGlobe   bool // at is set
+}
+
+// String returns p as the Corefile has it: latitude and longitude with at most four
+// decimals, or CONTINENT[/COUNTRY]; the empty string if it is unknown.
+func (p Place) String() string {
+	switch {
+	case p.onGlobe:
+		latitude, longitude := math.Asin(p.at.z), math.Atan2(p.at.y, p.at.x)
+		return decimals(latitude) + " " + decimals(longitude)
+	case p.Country != "":
+		return p.Continent + "/" + p.Country
+	}
+	return p.Continent
+}
+
+// decimals returns an angle in degrees.
+func decimals(angle float64) string {
+	return strconv.FormatFloat(math.Round(angle*180/math.Pi*1e4)/1e4+0, 'f', -1, 64)
 }
 
 // A point lies on the unit sphere.

@@ -72,6 +72,21 @@ func (c *Cursors) Scatter() {
 	}
 }
 
+// Turns returns the steps, to be kept across a restart.
+func (c *Cursors) Turns() (steps [len(Families)]uint64) {
+	for i := range c {
+		steps[i] = c[i].Load()
+	}
+	return steps
+}
+
+// Continue sets c to steps that Turns has returned.
+func (c *Cursors) Continue(steps [len(Families)]uint64) {
+	for i := range c {
+		c[i].Store(steps[i])
+	}
+}
+
 // turns count the steps of each group of neighbors, see nearest.order.
 type turns [len(Families)][]atomic.Uint64
 

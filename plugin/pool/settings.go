@@ -3,6 +3,8 @@ package pool
 import (
 	"net/netip"
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/rrhealth/rrhealth/plugin/verdict"
 )
@@ -57,6 +59,22 @@ const (
 	ActAddresses               // Settings.Fallback
 )
 
+var actionNames = [...]string{
+	ActAnswer: "answer", ActServfail: "servfail", ActRefused: "refused", ActNoData: "nodata", ActDrop: "drop",
+}
+
+// AllDownForm returns the option all_down as the Corefile has it.
+func (s *Settings) AllDownForm() string {
+	if s.AllDown != ActAddresses {
+		return actionNames[s.AllDown]
+	}
+	addrs := make([]string, len(s.Fallback))
+	for i, a := range s.Fallback {
+		addrs[i] = a.String()
+	}
+	return strings.Join(addrs, " ")
+}
+
 // Settings are what a stanza sets for the answers of a pool or a filter. They
 // are immutable.
 type Settings struct {
@@ -93,6 +111,14 @@ type Networks [len(Families)]int
 type MinUp struct {
 	N       int
 	Percent bool
+}
+
+// String returns m as the Corefile has it.
+func (m MinUp) String() string {
+	if m.Percent {
+		return strconv.Itoa(m.N) + "%"
+	}
+	return strconv.Itoa(m.N)
 }
 
 // Of returns m as a number of members, for a first tier of size members.

@@ -1,10 +1,16 @@
 package rrhealth
 
+// What a handler does when it starts: it warns, and looks for addresses to watch.
+
 import (
+	"fmt"
 	"iter"
+	"net/netip"
+	"runtime/debug"
 	"slices"
 	"strings"
 
+	"github.com/coredns/caddy"
 	"github.com/coredns/coredns/core/dnsserver"
 	"github.com/miekg/dns"
 
@@ -110,4 +116,72 @@ func (h *RRHealth) inspect() *discover.Inspection {
 			return reply.SameKey(sig, h.signer.set([]dns.RR{reply.SOA(name, reply.NegativeTTL)}, ""))
 		},
 	})
+}
+
+// discover starts to look for addresses that the filters of h watch. The block of
+// h has been started.
+func (l *lifecycle) discover(h *RRHealth) *discover.Discovery {
+	l.walking.Add(1)
+	d := discover.Start(discover.Config{
+		Zones: h.walkable(), Sources: h.sources, Watcher: watcher{h, l.live}, Warn: log.Warningf,
+		Walked: func(first bool) {
+			if first {
+				l.walking.Add(-1)
+				return
+			}
+			for _, f := range h.rules.Filters {
+				l.live.Sweep(f.Watchlist)
+			}
+			h.listWatched()
+		},
+	})
+	for i, f := range h.rules.Filters {
+		f.Learn = func(addr netip.Addr) { d.Learn(int32(i), addr) } // #nosec G115 -- memory holds fewer filters
+	}
+	return d
+}
+
+// walkable returns the zones that may hold addresses for the filters of h.
+func (h *RRHealth) walkable() []string {
+	names := make([]string, len(h.rules.Filters))
+	for i, f := range h.rules.Filters {
+		names[i] = f.Name
+	}
+	return discover.Zones(h.zones, names)
+}
+
+// A watcher is a handler as its discovery sees it: its watchlists, by the index
+// of their filter.
+type watcher struct {
+	handler  *RRHealth
+	registry *live.Registry
+}
+
+// Wanted implements discover.Watcher.
+func (w watcher) Wanted(owner string, addr netip.Addr) (int32, bool) {
+	i, ok := w.handler.rules.FilterIndex(owner)
+	return i, ok && w.handler.rules.Filters[i].Wants(addr)
+}
+
+// Watch implements discover.Watcher.
+func (w watcher) Watch(list int32, addrs []netip.Addr) error {
+	if !w.registry.Watch(w.handler.rules.Filters[list].Watchlist, addrs) {
+		return fmt.Errorf("more than %d addresses to watch: the others are answered unprobed", w.registry.WatchLimit)
+	}
+	return nil
+}
+
+// versions returns the versions of rrhealth and of CoreDNS.
+func versions() (rrhealth, coredns string) {
+	rrhealth = "unknown"
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return rrhealth, caddy.AppVersion
+	}
+	for _, m := range append(info.Deps, &info.Main) {
+		if m.Path == "github.com/rrhealth/rrhealth" && m.Version != "" {
+			rrhealth = m.Version
+		}
+	}
+	return rrhealth, caddy.AppVersion
 }

@@ -1,0 +1,186 @@
+package live
+
+import (
+	"net/netip"
+	"slices"
+
+	"github.com/rrhealth/rrhealth/plugin/history"
+	"github.com/rrhealth/rrhealth/plugin/pool"
+	"github.com/rrhealth/rrhealth/plugin/verdict"
+)
+
+// Saved is what of a Registry is kept across restarts.
+type Saved struct {
+	Backends []SavedBackend `json:"backends"`
+	Pools    []SavedPool    `json:"pools"`
+}
+
+// A SavedBackend is the state and the history of a backend of a stanza.
+type SavedBackend struct {
+	Block   string       `json:"block"` // Block.Identity
+	View    string       `json:"view"`
+	Pool    string       `json:"pool"` // the first NAME
+	Addr    netip.Addr   `json:"address"`
+	Down    bool         `json:"down"`
+	History *history.Log `json:"history"`
+}
+
+// A SavedPool is what a pool counts on with.
+type SavedPool struct {
+	Block   string        `json:"block"`
+	View    string        `json:"view"`
+	Name    string        `json:"name"`
+	Turns   [2]uint64     `json:"turns"`   // of the rotation, IPv4 first
+	History *pool.History `json:"history"` // null without slow_start, hold_down and failback
+}
+
+// A savedKey finds what was saved: in its server block, or, with the empty string as
+// block, in any with that view. So a server block may get another address or port
+// between.
+type savedKey struct {
+	block, view, name string
+	addr              netip.Addr // invalid for a pool
+}
+
+// found returns what all has for key, in its block or in any.
+func found[T any](all map[savedKey]T, key savedKey) (saved T, ok bool) {
+	if saved, ok = all[key]; !ok {
+		key.block = ""
+		saved, ok = all[key]
+	}
+	return saved, ok
+}
+
+// restored is what Restore has been given and no stanza has taken yet.
+type restored struct {
+	backends map[savedKey]SavedBackend
+	pools    map[savedKey]SavedPool
+	verdicts bool // states are recent enough to count
+}
+
+// Save returns what is to be kept: of the blocks that are started, and of those that
+// have stopped since the last one started. At the end of a process they stop one by
+// one, and the last that is saved is of all. It waits for the monitor's loop, in turns.
+func (r *Registry) Save() Saved {
+	stanzas, _ := r.ledger.current()
+	s := r.save(stanzas)
+	r.departing.Lock()
+	defer r.departing.Unlock()
+	s.Backends = append(s.Backends, r.departed.Backends...)
+	s.Pools = append(s.Pools, r.departed.Pools...)
+	return s
+}
+
+// depart keeps what is to be saved of b, which is going to stop.
+func (r *Registry) depart(b *Block) {
+	stanzas, _ := r.ledger.current()
+	s := r.save(slices.DeleteFunc(stanzas, func(s shownStanza) bool { return s.block != b }))
+	r.departing.Lock()
+	defer r.departing.Unlock()
+	r.departed.Backends = append(r.departed.Backends, s.Backends...)
+	r.departed.Pools = append(r.departed.Pools, s.Pools...)
+}
+
+// arrive forgets what depart has kept.
+func (r *Registry) arrive() {
+	r.departing.Lock()
+	defer r.departing.Unlock()
+	r.departed = Saved{}
+}
+
+// save returns what is to be kept of stanzas.
+func (r *Registry) save(stanzas []shownStanza) Saved {
+	s := Saved{Backends: []SavedBackend{}, Pools: []SavedPool{}}
+	r.inTurns(stanzas, func(one shownStanza) {
+		b, first := one.block, one.stanza.Pools[0].Name
+		for i := range one.stanza.members {
+			m := &one.stanza.members[i]
+			if down := m.state == verdict.Down; down || m.past != nil && m.past.log != nil {
+				saved := SavedBackend{Block: b.Identity, View: b.View, Pool: first, Addr: one.stanza.config.Backends[i].Addr, Down: down}
+				if m.past != nil {
+					saved.History = m.past.log
+				}
+				s.Backends = append(s.Backends, saved)
+			}
+		}
+		for _, p := range one.stanza.Pools {
+			saved := SavedPool{Block: b.Identity, View: b.View, Name: p.Name, Turns: p.counters.cursors.Turns()}
+			if p.counters.history != nil {
+				saved.History = p.counters.history.Clone()
+			}
+			s.Pools = append(s.Pools, saved)
+		}
+	})
+	return s
+}
+
+// Restore takes over what was saved before a restart. A backend that was down
+// stays out of the answers until its first probe, if verdicts is true. It is for
+// the start of the process: of stanzas that have begun to probe it takes what they
+// do not know better. It waits for the monitor's loop.
+func (r *Registry) Restore(s Saved, verdicts bool) {
+	in := &restored{backends: make(map[savedKey]SavedBackend), pools: make(map[savedKey]SavedPool), verdicts: verdicts}
+	for _, b := range s.Backends {
+		in.backends[savedKey{b.Block, b.View, b.Pool, b.Addr}] = b
+		in.backends[savedKey{"", b.View, b.Pool, b.Addr}] = b
+	}
+	for _, p := range s.Pools {
+		in.pools[savedKey{p.Block, p.View, p.Name, netip.Addr{}}] = p
+		in.pools[savedKey{"", p.View, p.Name, netip.Addr{}}] = p
+	}
+	r.restored.Store(in)
+	blocks := r.ledger.started()
+	r.do(func() {
+		for _, b := range blocks {
+			for _, one := range b.Stanzas {
+				if one.joined {
+					one.restore(b, in)
+					one.restoreStates()
+					r.rebuild(one)
+				}
+			}
+		}
+	})
+}
+
+// ForgetSaved ends what Restore began: stanzas that start later begin anew.
+func (r *Registry) ForgetSaved() { r.restored.Store(nil) }
+
+// restoreStates makes the members of s that were down, and have no verdict yet,
+// count as down.
+func (s *Stanza) restoreStates() {
+	for i := range s.members {
+		if m := &s.members[i]; m.wasDown && m.state == verdict.Unknown {
+			m.begin()
+		}
+	}
+}
+
+// restore takes over what in has of s, of the block b. It runs on the monitor's
+// loop.
+func (s *Stanza) restore(b *Block, in *restored) {
+	if in == nil {
+		return
+	}
+	for i := range s.members {
+		m := &s.members[i]
+		saved, ok := found(in.backends, savedKey{b.Identity, b.View, s.Pools[0].Name, s.config.Backends[i].Addr})
+		if !ok {
+			continue
+		}
+		if m.past == nil || m.past.log == nil {
+			m.pastOf().log = saved.History
+		}
+		m.wasDown = saved.Down && in.verdicts
+	}
+	for _, p := range s.Pools {
+		saved, ok := found(in.pools, savedKey{b.Identity, b.View, p.Name, netip.Addr{}})
+		if !ok {
+			continue
+		}
+		p.counters.cursors.Continue(saved.Turns)
+		if p.counters.history != nil && saved.History != nil {
+			p.counters.history.Restore(saved.History)
+		}
+	}
+}

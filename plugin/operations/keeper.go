@@ -1,0 +1,175 @@
+package operations
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/rrhealth/rrhealth/plugin/api"
+	"github.com/rrhealth/rrhealth/plugin/live"
+	"github.com/rrhealth/rrhealth/plugin/override"
+	"github.com/rrhealth/rrhealth/plugin/state"
+)
+
+// stateVersion is that of kept. A file of a later one is set aside.
+const stateVersion = 1
+
+// verdictsFor is how old verdicts may be that still count as hints.
+const verdictsFor = time.Hour
+
+// A keeper is a state directory that is open.
+type keeper struct {
+	*state.Dir
+	users int // process stanzas
+}
+
+// kept is what the state file has.
+type kept struct {
+	Overrides []keptOverride `json:"overrides"`
+	LastID    uint64         `json:"last_id"` // the largest ID that was ever given
+	Live      live.Saved     `json:"live"`
+}
+
+// A keptOverride is an override.Override.
+type keptOverride struct {
+	ID     uint64           `json:"id"`
+	Pool   string           `json:"pool"`
+	Addr   netip.Addr       `json:"address"`
+	Set    string           `json:"set"`
+	Weight int              `json:"weight"`
+	Author string           `json:"author"`
+	Reason string           `json:"reason"`
+	Since  api.Time         `json:"since"`
+	Until  api.Time         `json:"until"`
+	Was    []keptConfigured `json:"was"`
+}
+
+// A keptConfigured is an override.Configured.
+type keptConfigured struct {
+	Pool   string `json:"pool"`
+	Drain  bool   `json:"drain"`
+	Weight int    `json:"weight"`
+}
+
+// openState opens the state directory dir, if it is not empty, and takes over what
+// is in it if it is the first of the process. A directory that cannot be used is
+// reported, and the process goes on without: an unreachable disk costs memory of
+// the past, not answers. o.mu is held.
+func (o *Operations) openState(dir string) {
+	if dir == "" {
+		return
+	}
+	if k := o.states[dir]; k != nil {
+		k.users++
+		return
+	}
+	d, err := state.Open(dir, state.Options{Version: stateVersion, Warn: o.log.Warningf})
+	if err != nil {
+		o.log.Warningf("state not kept: %v", err)
+		return
+	}
+	if len(o.states) == 0 {
+		var k kept
+		if saved, ok := d.Load(&k); ok {
+			o.restore(&k, saved)
+		}
+	}
+	o.states[dir] = &keeper{Dir: d, users: 1}
+	o.listDirs()
+	d.Start(o.collect)
+	d.Changed()
+}
+
+// closeState undoes openState. o.mu is held.
+func (o *Operations) closeState(dir string) {
+	k := o.states[dir]
+	if k == nil {
+		return
+	}
+	if k.users--; k.users > 0 {
+		return
+	}
+	delete(o.states, dir)
+	o.listDirs()
+	if err := k.Close(); err != nil {
+		o.log.Warningf("state not saved at the end: %v", err)
+	}
+}
+
+// listDirs publishes the directories of o.states. o.mu is held.
+func (o *Operations) listDirs() {
+	dirs := make([]*state.Dir, 0, len(o.states))
+	for _, k := range o.states {
+		dirs = append(dirs, k.Dir)
+	}
+	o.dirs.Store(&dirs)
+}
+
+// stateChanged has the state saved soon.
+func (o *Operations) stateChanged() {
+	// Not under o.mu, which Stop holds while it saves for the last time.
+	for _, d := range *o.dirs.Load() {
+		d.Changed()
+	}
+}
+
+// collect returns what is to be saved.
+func (o *Operations) collect() any {
+	k := kept{Overrides: []keptOverride{}, Live: o.registry.Save()}
+	for _, set := range o.overrides().All() {
+		one := keptOverride{
+			ID: set.ID, Pool: set.Pool, Addr: set.Addr, Set: set.Kind.String(), Weight: set.Weight, Author: set.Author, Reason: set.Reason,
+			Since: api.Time{Time: set.Since}, Until: api.Time{Time: set.Until}, Was: []keptConfigured{},
+		}
+		for _, w := range set.Was {
+			one.Was = append(one.Was, keptConfigured(w))
+		}
+		k.Overrides = append(k.Overrides, one)
+		k.LastID = max(k.LastID, set.ID)
+	}
+	return k
+}
+
+// restore takes over what was saved at the given time.
+func (o *Operations) restore(k *kept, saved time.Time) {
+	o.changing.Lock()
+	defer o.changing.Unlock()
+	now := time.Now()
+	var all []override.Override
+	for _, one := range k.Overrides {
+		kind, ok := override.ParseKind(one.Set)
+		set := override.Override{
+			ID: one.ID, Pool: one.Pool, Addr: one.Addr, Kind: kind, Weight: one.Weight, Author: one.Author, Reason: one.Reason,
+			Since: one.Since.Time, Until: one.Until.Time,
+		}
+		for _, w := range one.Was {
+			set.Was = append(set.Was, override.Configured(w))
+		}
+		switch {
+		case !ok || !set.Addr.IsValid() || kind == override.Weight && (set.Weight < 1 || set.Weight > override.MaxWeight):
+			o.log.Warningf("override in the state file is not one, and is dropped: %q for %q", one.Set, one.Addr)
+		case set.Ended(now):
+			o.log.Infof("override ended while the server was down: %s of %s in %s, set by %s", set.What(), set.Addr, set.Where(), set.Author)
+		default:
+			all = append(all, set)
+		}
+	}
+	o.lastID = max(o.lastID, k.LastID)
+	o.put(override.NewSet(all))
+	o.registry.Restore(k.Live, state.Age(saved, now) <= verdictsFor)
+	if len(all) > 0 {
+		o.log.Infof("%d overrides restored", len(all))
+	}
+}
+
+// addState adds what is known of the state directory to s.
+func (o *Operations) addState(s *api.Status) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for dir, k := range o.states {
+		st := k.Status()
+		s.StateDir, s.StateSaved = dir, api.Time{Time: st.SavedAt}
+		if st.Err != nil {
+			s.Problems = append(s.Problems, "state not saved: "+st.Err.Error())
+		}
+	}
+}
