@@ -40,6 +40,7 @@ type lifecycle struct {
 func newLifecycle() *lifecycle {
 	l := &lifecycle{observer: new(observer), handlers: make(map[*RRHealth]bool)}
 	l.live = live.New(l.observer)
+	l.observer.changed = func() { l.operations.StateChanged() }
 	l.operations = operations.New(l.live, log, versions, l.explain)
 	return l
 }

@@ -28,11 +28,13 @@ const (
 // loop.
 type observer struct {
 	limiter
+	changed   func() // called after states have changed, to have them saved
 	durations durations
 }
 
 // Changed implements live.Observer.
 func (o *observer) Changed(all []live.Transition) {
+	o.changed()
 	for i := range all {
 		t := &all[i]
 		switch t.Hold {

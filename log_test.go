@@ -27,7 +27,7 @@ func TestTheLinesOfTransitions(t *testing.T) {
 	} {
 		logged := harness.CaptureLog(t)
 		transition.Name, transition.Addr = name, addr
-		new(observer).Changed([]live.Transition{transition})
+		(&observer{changed: func() {}}).Changed([]live.Transition{transition})
 		if got := logged(); !strings.HasSuffix(got, "plugin/rrhealth: "+want+"\n") {
 			t.Errorf("logged %q, want %q", got, want)
 		}

@@ -104,8 +104,8 @@ func (o *Operations) listDirs() {
 	o.dirs.Store(&dirs)
 }
 
-// stateChanged has the state saved soon.
-func (o *Operations) stateChanged() {
+// StateChanged has the state saved soon. It does not block.
+func (o *Operations) StateChanged() {
 	// Not under o.mu, which Stop holds while it saves for the last time.
 	for _, d := range *o.dirs.Load() {
 		d.Changed()

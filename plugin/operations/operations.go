@@ -165,7 +165,7 @@ func (o *Operations) put(next *override.Set) {
 	}
 	o.set.Store(next)
 	o.registry.Override(next)
-	o.stateChanged()
+	o.StateChanged()
 	o.schedule()
 }
 
