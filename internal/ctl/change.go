@@ -121,6 +121,9 @@ func (c *changer) run(ctx context.Context, args []string) error {
 	if refused, ok := errors.AsType[*api.Error](err); ok {
 		return c.refused(refused)
 	}
+	if ctx.Err() != nil {
+		return errors.New("interrupted: the server may have done it, and rrhealthctl show NAME has the overrides")
+	}
 	if err != nil {
 		return err
 	}
@@ -187,13 +190,16 @@ func (c *changer) readTime() error {
 
 // refused prints what the server refused the change for, and returns the error.
 func (c *changer) refused(err *api.Error) error {
+	// The command is printed before the error already.
+	err.Problem = strings.TrimPrefix(err.Problem, c.change.Set+": ")
 	if len(err.Effects) == 0 {
 		return errors.New(clean(err.Problem))
 	}
 	t := newTable(c.a.ErrTerminal && c.a.Getenv("NO_COLOR") == "")
 	drawEffects(t, err.Effects)
 	fmt.Fprintf(c.a.Err, "%s\n", t.bytes())
-	return fmt.Errorf("%s; --force overrides it", clean(err.Problem))
+	problem, _, _ := strings.Cut(err.Problem, "; use force") // the word of the API
+	return fmt.Errorf("%s; --force overrides it", clean(problem))
 }
 
 // print prints what was done.

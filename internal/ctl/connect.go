@@ -31,7 +31,7 @@ func (c *client) unreachable(ctx context.Context, err error) error {
 
 // reason returns why a request got no answer, and what to type.
 func (c *client) reason(err error) string {
-	const other = "--control SOCKET or " + ControlVariable + " names another"
+	const other = "name another with --control or " + ControlVariable
 	info, statErr := os.Stat(c.path)
 	switch {
 	case errors.Is(err, syscall.ENOENT):
@@ -45,7 +45,7 @@ func (c *client) reason(err error) string {
 	case os.IsTimeout(err):
 		return fmt.Sprintf("no answer within %v; see the log of CoreDNS", answerTimeout)
 	}
-	return fmt.Sprintf("no answer: %v; is CoreDNS with rrhealth behind the socket? Otherwise %s", err, other)
+	return fmt.Sprintf("no answer: %v; is CoreDNS with rrhealth behind the socket? If not, %s", err, other)
 }
 
 // denied returns who may open the socket at path: the first file on the way to it
@@ -83,5 +83,5 @@ func (c *client) checkServer(res *http.Response) error {
 
 // foreign returns the error for an answer that is not rrhealth's.
 func (c *client) foreign(why string) error {
-	return fmt.Errorf("%s: not the control socket of rrhealth (%s); --control SOCKET or %s names another", c.path, clean(why), ControlVariable)
+	return fmt.Errorf("%s: not the control socket of rrhealth (%s); name another with --control or %s", c.path, clean(why), ControlVariable)
 }

@@ -42,7 +42,7 @@ func fails(t *testing.T, path, want string) {
 
 func TestNoSocket(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s")
-	fails(t, path, "no such socket; start CoreDNS with rrhealth { control "+path+" } in its Corefile, or --control SOCKET or RRHEALTH_CONTROL names another")
+	fails(t, path, "no such socket; start CoreDNS with rrhealth { control "+path+" } in its Corefile, or name another with --control or RRHEALTH_CONTROL")
 }
 
 func TestASocketThatAProcessHasLeft(t *testing.T) {

@@ -1,6 +1,7 @@
 package ctl
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -149,4 +150,22 @@ func TestWhatIsNotThere(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Whether a change was made that is interrupted, only the server knows.
+func TestAnInterruptedChange(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		untilNoon()
+		f := site()
+		f.slow = 5 * time.Second
+		f.start(t)
+		ctx, interrupt := context.WithCancel(t.Context())
+		time.AfterFunc(time.Second, interrupt)
+		r := newRunner(f).run(ctx, "drain", "198.51.100.1", "--for", "1h", "--wait")
+		if r.code != ExitFailed || r.out != "" || !strings.Contains(r.err, "interrupted: the server may have done it") {
+			t.Errorf("%+v", r)
+		}
+		time.Sleep(time.Minute)
+		synctest.Wait()
+	})
 }

@@ -124,6 +124,9 @@ func happened(e *api.Event) painted {
 	case "overridden":
 		return painted{"set " + e.What, yellow}
 	case "override_ended":
+		if e.What == "auto" { // an operator has removed it
+			return painted{"set auto", noColor}
+		}
 		return painted{"end of " + e.What, noColor}
 	}
 	return painted{e.Kind, yellow}

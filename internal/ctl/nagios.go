@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/rrhealth/rrhealth/plugin/api"
 )
@@ -20,9 +21,15 @@ var severities = map[string]struct {
 	"all_down": {"CRITICAL", 2},
 }
 
+// nagiosTimeout is below the 10 s after which most monitoring systems end a plugin,
+// and show nothing of what it has to say.
+const nagiosTimeout = 8 * time.Second
+
 // nagios prints one line in the form of monitoring plugins, and returns an
 // exitError with its code.
 func (a *app) nagios(ctx context.Context) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, nagiosTimeout, fmt.Errorf("%s: no answer within %v", a.control, nagiosTimeout))
+	defer cancel()
 	s, worst, err := a.worst(ctx)
 	if err != nil {
 		fmt.Fprintf(a.Out, "RRHEALTH UNKNOWN - %s\n", field(err.Error()))

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/rrhealth/rrhealth/plugin/api"
 )
@@ -61,4 +62,19 @@ func TestNagiosWithoutAServer(t *testing.T) {
 	if got.code != 3 || !strings.HasPrefix(got.out, "RRHEALTH UNKNOWN - ") || !nagiosLine.MatchString(got.out) || got.err != "" {
 		t.Errorf("%+v", got)
 	}
+}
+
+// An answer comes before the monitoring system ends the plugin.
+func TestNagiosOfAServerThatHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		untilNoon()
+		f := site()
+		f.slow = time.Minute
+		r := against(t, f.start(t), "status", "--nagios")
+		if want := "RRHEALTH UNKNOWN - " + DefaultControl + ": no answer within 8s\n"; r.code != 3 || r.out != want || time.Since(noon) != nagiosTimeout {
+			t.Errorf("%+v after %v, want %s", r, time.Since(noon), want)
+		}
+		time.Sleep(time.Minute)
+		synctest.Wait()
+	})
 }

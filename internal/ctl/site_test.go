@@ -56,7 +56,9 @@ func site() *fake {
 				Pool: "www.example.org.", Server: "dns://:53", Address: "192.0.2.2", Day: api.Shares{Up: 86000, Down: 400},
 				Events: []api.Event{
 					{At: before(4 * time.Minute), Kind: "state", State: "down", Reason: refused},
-					{At: before(3 * time.Hour), Kind: "override_ended", State: "up", By: "alice", What: "drain"},
+					{At: before(3 * time.Hour), Kind: "override_ended", State: "up", By: "alice", What: "auto"},
+					{At: before(3*time.Hour + 30*time.Minute), Kind: "overridden", State: "up", By: "alice", What: "drain"},
+					{At: before(3*time.Hour + 50*time.Minute), Kind: "override_ended", State: "up", What: "drain"},
 					{At: before(4 * time.Hour), Kind: "overridden", State: "up", Reason: "kernel update", By: "alice", What: "drain"},
 				},
 			},
@@ -88,7 +90,7 @@ func backend(pool, addr, state string, since time.Duration) api.Backend {
 		b.Reason, b.Checks[0].Failed = refused, 48
 	}
 	if addr == "198.51.100.1" {
-		b.Configured = api.Configured{Weight: 2, Tier: 2, Location: "EU/DE"}
+		b.Configured = api.Configured{Weight: 2, Tier: 2}
 	}
 	return b
 }

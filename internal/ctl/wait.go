@@ -35,7 +35,7 @@ func (a *app) wait(ctx context.Context, c *client, done *api.Changed, timeout ti
 		defer cancel()
 	}
 	if !a.ErrTerminal {
-		a.note("waiting until %s (%s) for the last cache that obeys TTLs", a.when(done.QuietAt), span(time.Until(done.QuietAt.Time)))
+		a.note("waiting until %s (%s) for the last cache that obeys TTLs", a.when(done.QuietAt), span(roundUp(time.Until(done.QuietAt.Time))))
 	}
 	err := a.untilQuiet(ctx, c, done)
 	switch {
@@ -60,7 +60,7 @@ func (a *app) untilQuiet(ctx context.Context, c *client, done *api.Changed) erro
 	for {
 		left := time.Until(done.QuietAt.Time)
 		if left > 0 {
-			p.at("%s until the last cache that obeys TTLs has forgotten them", span(left+time.Second-1))
+			p.at("%s until the last cache that obeys TTLs has forgotten them", span(roundUp(left)))
 		} else {
 			p.at("waiting for the server")
 		}
@@ -112,3 +112,6 @@ func addressesOf(all []api.Override) []string {
 	}
 	return once
 }
+
+// roundUp returns d in whole seconds, so that the last one is 1 and not 0.
+func roundUp(d time.Duration) time.Duration { return (d + time.Second - 1).Truncate(time.Second) }
