@@ -11,7 +11,8 @@ import (
 type route struct {
 	accepted []string // parameters
 	states   []string // values of the parameter state
-	json     answerer
+	json     answerer // or
+	view     viewer
 	bounded  bool // there are few URLs of it without parameters: they are always rendered
 }
 
@@ -24,6 +25,24 @@ var routes = map[string]route{
 	api.PathExplain:   {json: answerExplain, accepted: []string{api.ParamName, api.ParamType, api.ParamClient, api.ParamAt}},
 	api.PathWhatIf:    {json: answerWhatIf, accepted: []string{api.ParamSelector, api.ParamPool}},
 	api.PathSchema:    {json: answerSchema, bounded: true},
+	"/":               {view: viewOverview, bounded: true, states: backendStates, accepted: pageParams},
+	"/pools":          {view: viewPools, bounded: true, states: poolStates, accepted: pageParams},
+	poolPath:          {view: viewPool, states: backendStates, accepted: pageParams},
+}
+
+// poolPath is the prefix of the pages of pools.
+const poolPath = "/pools/"
+
+// pageParams are the parameters of pages, whose limit is fixed.
+var pageParams = []string{api.ParamSearch, api.ParamState, api.ParamOffset}
+
+// find returns the route of path, and the name of the pool in it.
+func find(path string) (r route, name string, ok bool) {
+	if name, ok := strings.CutPrefix(path, poolPath); ok && name != "" {
+		return routes[poolPath], name, true
+	}
+	r, ok = routes[path]
+	return r, "", ok && path != poolPath
 }
 
 // A request is a GET on the way to its answer.
@@ -47,19 +66,29 @@ func (r request) key() string {
 
 // render returns the answer of r from g.
 func (s *Server) render(g *generation, r request) *body {
-	route, ok := routes[r.path]
+	route, name, ok := find(r.path)
 	if !ok {
-		return s.failure(r, refusal(http.StatusNotFound, "no such path (got "+shorten(r.path, 100)+"); see "+api.PathStatus))
+		return s.failure(r, refusal(http.StatusNotFound, "no such path (got "+shorten(r.path, 100)+"); see / and "+api.PathStatus))
 	}
 	q, err := parseQuery(r.rawQuery, route.accepted, route.states)
 	if err != nil {
 		return s.failure(r, err)
 	}
-	answer, err := route.json(s, g.model, q)
+	if route.json != nil {
+		answer, err := route.json(s, g.model, q)
+		if err != nil {
+			return s.failure(r, err)
+		}
+		return s.jsonBody(http.StatusOK, answer)
+	}
+	if name != "" {
+		q.pool = name
+	}
+	v, err := route.view(s, g.model, q)
 	if err != nil {
 		return s.failure(r, err)
 	}
-	return s.jsonBody(http.StatusOK, answer)
+	return s.pageBody(http.StatusOK, r, v)
 }
 
 // jsonBody returns an answer as JSON.
@@ -84,5 +113,8 @@ func (s *Server) failure(r request, err error) *body {
 	if code < 400 || code > 599 {
 		code = http.StatusBadRequest
 	}
-	return s.jsonBody(code, *e)
+	if strings.HasPrefix(r.path, "/api/") {
+		return s.jsonBody(code, *e)
+	}
+	return s.pageBody(code, r, &view{Title: "Error", Problem: shorten(e.Problem, 300)})
 }

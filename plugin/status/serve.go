@@ -56,6 +56,8 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, control bool) {
 	case r.Method != http.MethodGet && r.Method != http.MethodHead:
 		w.Header().Set("Allow", allowed(control, r.URL.Path))
 		s.write(w, r, s.failure(in, refusal(http.StatusMethodNotAllowed, "method: not allowed (got "+shorten(r.Method, 20)+"); use "+allowed(control, r.URL.Path))))
+	case strings.HasPrefix(r.URL.Path, assetPath):
+		s.writeAsset(w, r)
 	default:
 		s.write(w, r, s.answer(r, in, control))
 	}
@@ -86,7 +88,8 @@ func (s *Server) answer(r *http.Request, in request, control bool) *body {
 	if b := g.find(key); b != nil { // another request has had it rendered
 		return b
 	}
-	always := in.rawQuery == "" && routes[in.path].bounded
+	route, _, _ := find(in.path)
+	always := in.rawQuery == "" && route.bounded
 	if !control && !always && g.exhausted(s.budget) {
 		return s.busy(in)
 	}

@@ -27,6 +27,9 @@ type socket struct {
 // moment can a user connect who may not. A socket file on which no process
 // listens is replaced.
 func openSocket(path string, mode fs.FileMode, gid int) (*socket, net.Listener, error) {
+	if len(path) > longestPath {
+		return nil, nil, fmt.Errorf("path is too long for a socket (got %d bytes); at most %d", len(path), longestPath)
+	}
 	stale, err := occupant(path)
 	if err != nil {
 		return nil, nil, err
@@ -36,21 +39,36 @@ func openSocket(path string, mode fs.FileMode, gid int) (*socket, net.Listener, 
 		return nil, nil, fmt.Errorf("folder of the socket: %w; create it, and let this process write to it", errors.Unwrap(err))
 	}
 	defer func() { _ = os.RemoveAll(folder) }()
-	private := filepath.Join(folder, "s")
-	if len(private) > longestPath {
-		return nil, nil, fmt.Errorf("path is too long for a socket (got %d bytes); at most %d here", len(path), len(path)-len(private)+longestPath)
-	}
-	listener, err := net.ListenUnix("unix", &net.UnixAddr{Name: private, Net: "unix"})
+	listener, err := bind(folder)
 	if err != nil {
 		return nil, nil, err
 	}
-	listener.SetUnlinkOnClose(false) // it will have another name
-	s, err := place(private, path, stale, mode, gid)
+	s, err := place(filepath.Join(folder, "s"), path, stale, mode, gid)
 	if err != nil {
 		_ = listener.Close()
 		return nil, nil, err
 	}
 	return s, listener, nil
+}
+
+// bind listens at the name s in a folder. If the path of that is too long, though
+// that of the socket is not, it names the folder by a descriptor, as Linux can.
+func bind(folder string) (*net.UnixListener, error) {
+	name := filepath.Join(folder, "s")
+	if len(name) > longestPath {
+		f, err := os.Open(folder) // #nosec G304 -- just made
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		name = fmt.Sprintf("/proc/self/fd/%d/s", f.Fd())
+	}
+	listener, err := net.ListenUnix("unix", &net.UnixAddr{Name: name, Net: "unix"})
+	if err != nil {
+		return nil, err
+	}
+	listener.SetUnlinkOnClose(false) // it will have another name
+	return listener, nil
 }
 
 // place gives the socket at private its permissions and links it to path, where

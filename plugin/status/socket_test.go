@@ -2,12 +2,10 @@ package status
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -15,53 +13,6 @@ import (
 
 	"github.com/rrhealth/rrhealth/plugin/api"
 )
-
-// asUser is set in a process that only connects to a socket.
-const asUser = "RRHEALTH_TEST_CONNECT"
-
-func TestMain(m *testing.M) {
-	if path := os.Getenv(asUser); path != "" {
-		conn, err := net.Dial("unix", path)
-		if err == nil {
-			fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: rrhealth\r\nContent-Type: application/json\r\nContent-Length: 15\r\nConnection: close\r\n\r\n{\"set\":\"drain\"}", api.PathOverrides)
-			answer := make([]byte, 1<<10)
-			n, _ := conn.Read(answer)
-			fmt.Printf("%s\n", answer[:n])
-		} else {
-			fmt.Println(err)
-		}
-		return
-	}
-	os.Exit(m.Run())
-}
-
-// connectAs connects to the socket at path as another user, and returns what a
-// Change gets.
-func connectAs(t *testing.T, path string, uid, gid uint32) string {
-	t.Helper()
-	if os.Getuid() != 0 {
-		t.Skip("needs root")
-	}
-	cmd := exec.CommandContext(t.Context(), "/proc/self/exe")
-	cmd.Env = []string{asUser + "=" + path}
-	cmd.Dir = "/"
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uid, Gid: gid}}
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
-	return string(out)
-}
-
-// openFolder returns a folder that every user may enter.
-func openFolder(t *testing.T) string {
-	t.Helper()
-	folder := t.TempDir()
-	if err := os.Chmod(filepath.Dir(folder), 0o755); err != nil { // it is ours alone
-		t.Fatal(err)
-	}
-	return folder
-}
 
 // startAt starts a Server with only a control socket.
 func startAt(t *testing.T, r *Registry, c Config) (*Server, error) {
@@ -247,15 +198,27 @@ func TestErrorsOfTheSocket(t *testing.T) {
 			t.Errorf("%s: %v, want %q", name, err, tc.want)
 		}
 	}
-	long := filepath.Join(folder, strings.Repeat("x", 100-len(folder)))
-	if err := os.MkdirAll(long, 0o700); err != nil {
+}
+
+// A path may be as long as that of a socket can be, although the folder in which
+// the socket is bound has a longer one.
+func TestTheLongestPath(t *testing.T) {
+	folder := filepath.Join(t.TempDir(), "x")
+	folder += strings.Repeat("x", longestPath-2-len(folder))
+	if err := os.Mkdir(folder, 0o700); err != nil {
 		t.Fatal(err)
 	}
 	var r Registry
-	if _, err := startAt(t, &r, Config{Control: filepath.Join(long, "control")}); err == nil || !strings.Contains(err.Error(), "path is too long for a socket") {
-		t.Errorf("a path of %d bytes: %v", len(long)+8, err)
+	if _, err := startAt(t, &r, Config{Control: filepath.Join(folder, "s")}); err != nil {
+		t.Fatalf("a path of %d bytes: %v", longestPath, err)
 	}
-	if files, err := os.ReadDir(long); err != nil || len(files) != 0 {
-		t.Errorf("files %v (%v), want none", files, err)
+	if got := do(t, onSocket(t, filepath.Join(folder, "s")), http.MethodGet, "http://rrhealth"+api.PathStatus, ""); got.code != http.StatusOK {
+		t.Errorf("status: %d", got.code)
+	}
+	if _, err := startAt(t, &r, Config{Control: filepath.Join(folder, "st")}); err == nil || !strings.Contains(err.Error(), "path is too long for a socket (got 104 bytes); at most 103") {
+		t.Errorf("a path of %d bytes: %v", longestPath+1, err)
+	}
+	if files, err := os.ReadDir(folder); err != nil || len(files) != 1 {
+		t.Errorf("files %v (%v), want the socket", files, err)
 	}
 }
