@@ -3,6 +3,7 @@ package live
 import (
 	"net/netip"
 	"slices"
+	"time"
 
 	"github.com/rrhealth/rrhealth/plugin/history"
 	"github.com/rrhealth/rrhealth/plugin/pool"
@@ -114,13 +115,15 @@ func (r *Registry) save(stanzas []shownStanza) Saved {
 	return s
 }
 
-// Restore takes over what was saved before a restart. A backend that was down
+// Restore takes over what was saved at a time before a restart. From then on the states
+// of backends count as unknown in their histories: no probe has looked. A backend that was down
 // stays out of the answers until its first probe, if verdicts is true. It is for
 // the start of the process: of stanzas that have begun to probe it takes what they
 // do not know better. It waits for the monitor's loop.
-func (r *Registry) Restore(s Saved, verdicts bool) {
+func (r *Registry) Restore(s Saved, at time.Time, verdicts bool) {
 	in := &restored{backends: make(map[savedKey]SavedBackend), pools: make(map[savedKey]SavedPool), verdicts: verdicts}
 	for _, b := range s.Backends {
+		b.History = unseenSince(b.History, at)
 		in.backends[savedKey{b.Block, b.View, b.Pool, b.Addr}] = b
 		in.backends[savedKey{"", b.View, b.Pool, b.Addr}] = b
 	}
@@ -141,6 +144,15 @@ func (r *Registry) Restore(s Saved, verdicts bool) {
 			}
 		}
 	})
+}
+
+// unseenSince returns l with the state unknown from that time on.
+func unseenSince(l *history.Log, at time.Time) *history.Log {
+	events := l.Events()
+	if len(events) == 0 || events[len(events)-1].State == verdict.Unknown {
+		return l
+	}
+	return l.Add(history.Event{At: at, Kind: history.StateChanged, State: verdict.Unknown, Reason: "no server was running"})
 }
 
 // ForgetSaved ends what Restore began: stanzas that start later begin anew.

@@ -155,7 +155,7 @@ func (o *Operations) restore(k *kept, saved time.Time) {
 	}
 	o.lastID = max(o.lastID, k.LastID)
 	o.put(override.NewSet(all))
-	o.registry.Restore(k.Live, state.Age(saved, now) <= verdictsFor)
+	o.registry.Restore(k.Live, saved, state.Age(saved, now) <= verdictsFor)
 	if len(all) > 0 {
 		o.log.Infof("%d overrides restored", len(all))
 	}
