@@ -26,7 +26,8 @@ Without --pool they are selected in every pool and filter.`
 
 const safetyHelp = `The server refuses an override that leaves a pool with fewer backends up than
 min_up asks for, or with none, and shows what would follow. --force overrides
-that, and --dry-run only shows it.`
+that. --dry-run changes nothing: it shows what would follow, or that the change
+would be refused.`
 
 const timeHelp = `For how long must be given: --for, --until or --forever. An override that is
 forgotten is a backend that is missing, so there is no default.`

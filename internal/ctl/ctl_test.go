@@ -118,12 +118,16 @@ func TestADryRunIsCalledOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		untilNoon()
 		f := site().start(t)
-		r := against(t, f, "drain", "192.0.2.1", "--for", "1h", "--dry-run", "--wait")
-		if r.code != ExitDone || !strings.Contains(r.err, "nothing has changed") || len(f.overrides) > 0 || time.Since(noon) > time.Second {
+		r := against(t, f, "drain", "192.0.2.1", "--for", "1h", "--dry-run", "--wait", "--force")
+		if r.code != ExitDone || r.err != "nothing has changed: --dry-run\n" || len(f.overrides) > 0 || time.Since(noon) > time.Second {
 			t.Errorf("code %d, %d overrides, after %v, stderr %s", r.code, len(f.overrides), time.Since(noon), r.err)
 		}
 		if !strings.Contains(r.out, "all_down (unsafe)") {
 			t.Errorf("stdout does not show what would follow:\n%s", r.out)
+		}
+		// What would be refused is refused, so that a script may ask beforehand.
+		if r := against(t, f, "drain", "192.0.2.1", "--for", "1h", "--dry-run"); r.code != ExitFailed || !strings.Contains(r.err, "; --force overrides it") {
+			t.Errorf("without --force: %+v", r)
 		}
 	})
 }

@@ -240,7 +240,7 @@ func (f *fake) answerChange(w http.ResponseWriter, r *http.Request) {
 	}
 	f.changes = append(f.changes, c)
 	_, effects := f.effects(&c)
-	if unsafe := slices.ContainsFunc(effects, func(e api.Effect) bool { return e.Unsafe }); unsafe && !c.Force && !c.DryRun {
+	if unsafe := slices.ContainsFunc(effects, func(e api.Effect) bool { return e.Unsafe }); unsafe && !c.Force {
 		f.fail(w, http.StatusConflict, &api.Error{Problem: c.Set + ": refused, www.example.org. would have 0 up for A and needs 1 (min_up); use force to do it anyway", Effects: effects})
 		return
 	}
