@@ -60,54 +60,69 @@ func (c *corefile) entries() entries {
 // maxLookups bounds how many names are asked for one by one.
 const maxLookups = 1000
 
-// running returns the names of the running server, and how many more it has than
-// it lists. Those of wanted are among what it returns, as far as maxLookups goes.
-func (c *client) running(ctx context.Context, wanted entries) (all entries, more int, err error) {
+// A listing is what the running server has.
+type listing struct {
+	entries
+	backends map[stanzaKey][]string // addresses
+	more     int                    // names that the server does not list
+}
+
+// A stanzaKey identifies a stanza of the server.
+type stanzaKey struct {
+	name, server, view string
+	filter             bool
+}
+
+// running returns the names of the running server. Those of wanted are among them,
+// as far as maxLookups goes, also if the server does not list them.
+func (c *client) running(ctx context.Context, wanted entries) (*listing, error) {
 	pools, err := c.Pools(ctx, nil)
 	if err != nil {
-		return nil, 0, err
+		return nil, err
 	}
 	backends, err := c.Backends(ctx, nil)
 	if err != nil {
-		return nil, 0, err
+		return nil, err
 	}
-	type stanza struct {
-		name, server, view string
-		filter             bool
-	}
-	of := make(map[stanza][]string)
+	l := &listing{entries: make(entries), backends: make(map[stanzaKey][]string)}
 	for _, b := range backends.Backends {
-		k := stanza{b.Pool, b.Server, b.View, b.Filter}
-		of[k] = append(of[k], b.Address)
-	}
-	all = make(entries)
-	add := func(p *api.Pool, names ...string) {
-		for _, name := range names {
-			all.add(name, p.Filter, "")
-			for _, addr := range of[stanza{p.Name, p.Server, p.View, p.Filter}] {
-				all.add(name, p.Filter, addr)
-			}
-		}
+		k := stanzaKey{b.Pool, b.Server, b.View, b.Filter}
+		l.backends[k] = append(l.backends[k], b.Address)
 	}
 	for i := range pools.Pools {
-		add(&pools.Pools[i], pools.Pools[i].Names...)
-		more += pools.Pools[i].More
+		l.addNames(&pools.Pools[i], pools.Pools[i].Names...)
+		l.more += pools.Pools[i].More
 	}
+	return l, l.lookUp(ctx, c, wanted)
+}
+
+// addNames adds names of a stanza.
+func (l *listing) addNames(p *api.Pool, names ...string) {
+	for _, name := range names {
+		l.add(name, p.Filter, "")
+		for _, addr := range l.backends[stanzaKey{p.Name, p.Server, p.View, p.Filter}] {
+			l.add(name, p.Filter, addr)
+		}
+	}
+}
+
+// lookUp asks for names of wanted that are not listed, one by one.
+func (l *listing) lookUp(ctx context.Context, c *client, wanted entries) error {
 	lookups := 0
 	for e := range wanted {
-		if all[e] != nil || more == 0 || lookups == maxLookups {
+		if l.entries[e] != nil || l.more == 0 || lookups == maxLookups {
 			continue
 		}
 		lookups++
 		found, err := c.Pools(ctx, url.Values{api.ParamPool: {e.name}})
 		if err != nil {
-			return nil, 0, err
+			return err
 		}
 		for i := range found.Pools {
-			add(&found.Pools[i], e.name)
+			l.addNames(&found.Pools[i], e.name)
 		}
 	}
-	return all, more, nil
+	return nil
 }
 
 // differences returns how names differ, sorted: gained, lost, changed.

@@ -92,7 +92,7 @@ func (a *app) openCorefile(path string) (*corefile, error) {
 // is nothing to compare with, unless must.
 func (a *app) compare(ctx context.Context, c *corefile, r *report, must bool) error {
 	wanted := c.entries()
-	before, more, err := a.client().running(ctx, wanted)
+	before, err := a.client().running(ctx, wanted)
 	if _, silent := errors.AsType[unreachableError](err); silent && !must {
 		return nil
 	}
@@ -100,9 +100,9 @@ func (a *app) compare(ctx context.Context, c *corefile, r *report, must bool) er
 		return err
 	}
 	r.Server = a.control
-	r.Differences = differences(before, wanted)
-	if more > 0 {
-		a.note("the server has %d names more than it lists: those that would be lost are not known", more)
+	r.Differences = differences(before.entries, wanted)
+	if before.more > 0 {
+		a.note("the server has %d names more than it lists: those that would be lost are not known", before.more)
 	}
 	return nil
 }

@@ -326,3 +326,21 @@ func TestTryBesideAForeignServer(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 }
+
+// Filters, dry_run, many names and backends without a check are shown as what
+// they are.
+func TestTryDrawsAllKindsOfStanzas(t *testing.T) {
+	names := make([]string, 12)
+	for i := range names {
+		names[i] = fmt.Sprintf("n%d.example.org", i)
+	}
+	got := tryFile(t, nil, "example.org {\nrrhealth "+strings.Join(names, " ")+" {\nbackend 192.0.2.1\ndry_run\n}\nrrhealth example.org {\nwatch any\n}\n}\n")
+	for _, want := range []string{
+		"pool, dry_run, n0.example.org. n1.example.org.", "n9.example.org. and 2 more: 1 backend\n",
+		"192.0.2.1  up     -      -     no check: always up\n", "\nfilter example.org.: its addresses come from other plugins\n",
+	} {
+		if got.code != ExitDone || !strings.Contains(got.out, want) {
+			t.Errorf("code %d, no %q in\n%s%s", got.code, want, got.out, got.err)
+		}
+	}
+}
