@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/rrhealth/rrhealth/plugin/api"
@@ -158,13 +159,16 @@ func completed(v reflect.Value) reflect.Value {
 	}
 	whole := reflect.New(v.Type()).Elem()
 	whole.Set(v)
-	for _, f := range whole.Fields() {
-		if hasSlice(f.Type()) {
+	for i := 0; i < whole.NumField(); i++ { //nolint:modernize,intrange // Fields allocates for each field
+		if f := whole.Field(i); hasSlice(f.Type()) {
 			f.Set(completed(f))
 		}
 	}
 	return whole
 }
+
+// sliced has what hasSlice has found, by type: it is called for each value.
+var sliced sync.Map
 
 // hasSlice reports whether a value of type t is a slice or has one, as far as the
 // types of package api go.
@@ -173,11 +177,15 @@ func hasSlice(t reflect.Type) bool {
 	case reflect.Slice:
 		return true
 	case reflect.Struct:
-		for f := range t.Fields() {
-			if f.IsExported() && !f.Anonymous && hasSlice(f.Type) {
-				return true
-			}
+		if known, ok := sliced.Load(t); ok {
+			return known.(bool)
 		}
+		has := false
+		for f := range t.Fields() {
+			has = has || f.IsExported() && !f.Anonymous && hasSlice(f.Type)
+		}
+		sliced.Store(t, has)
+		return has
 	}
 	return false
 }

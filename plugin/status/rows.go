@@ -68,7 +68,7 @@ func next(checks []api.Check, now time.Time) when {
 	if len(checks) == 0 {
 		return when{Text: "no check"}
 	}
-	if !first.After(now) {
+	if first.Sub(now) < 500*time.Millisecond {
 		return when{"now", exact(first)}
 	}
 	return when{"in " + span(first.Sub(now)), exact(first)}

@@ -90,3 +90,20 @@ func TestRows(t *testing.T) {
 		}
 	}
 }
+
+// The table has where a pager leads, by offset, shown lines and total.
+func TestPagers(t *testing.T) {
+	for at, want := range map[[3]int]pager{
+		{0, 0, 0}:        {true, "0 of 0", "", ""},
+		{0, 100, 100}:    {false, "1 to 100 of 100", "", ""},
+		{0, 100, 101}:    {false, "1 to 100 of 101", "", "/?offset=100&state=up"},
+		{100, 1, 101}:    {false, "101 to 101 of 101", "/?state=up", ""},
+		{50, 100, 1500}:  {false, "51 to 150 of 1,500", "/?state=up", "/?offset=150&state=up"},
+		{200, 100, 1500}: {false, "201 to 300 of 1,500", "/?offset=100&state=up", "/?offset=300&state=up"},
+		{9000, 0, 1500}:  {false, "0 of 1,500", "/?offset=1400&state=up", ""},
+	} {
+		if got := *newPager("/", query{state: "up", offset: at[0], limit: 100}, at[1], at[2]); got != want {
+			t.Errorf("%v: %+v, want %+v", at, got, want)
+		}
+	}
+}

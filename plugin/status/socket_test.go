@@ -42,6 +42,7 @@ func TestTheModeOfTheSocketIsThePermission(t *testing.T) {
 		{0o660, "65531", uid, gid, `"author":"uid 65533"`},
 		{0o600, "65531", uid, gid, "permission denied"},
 		{0o666, "", uid, gid, `"author":"uid 65533"`},
+		{0o666, "", 1, 1, `"author":"daemon"`},
 		{0o600, "", 0, 0, `"author":"root"`},
 	} {
 		var r Registry

@@ -17,7 +17,7 @@ func (v *view) text() []byte {
 		return []byte(out.String())
 	}
 	s := v.Status
-	fmt.Fprintf(&out, "%s on %s: %d pools, %d filters, %d backends: %d up, %d down, %d unknown, %d held down, %d drained\n",
+	fmt.Fprintf(&out, "%s on %s: pools %d, filters %d, backends %d: %d up, %d down, %d unknown, %d held down, %d drained\n",
 		v.Versions, v.Host, s.Pools, s.Filters, s.Backends.All, s.Backends.Up, s.Backends.Down, s.Backends.Unknown, s.Backends.HeldDown, s.Backends.Drained)
 	for _, p := range v.Problems {
 		fmt.Fprintf(&out, "problem: %s\n", p)
