@@ -45,6 +45,8 @@ var (
 		live.BackendState:           ofPool("backend_state", "1 for the state that the backend is in.", "backend", "state"),
 		live.BackendHeldDown:        ofPool("backend_held_down", "Whether the backend is up, but held down by hold_down or failback (1), or not (0).", "backend"),
 		live.CertificateExpiry:      ofPool("certificate_expiry_timestamp_seconds", "When the first certificate that the backend shows to a check expires, in Unix time.", "backend"),
+		live.BackendOverride:        ofPoolOrFilter("backend_override", "1 for what an operator has set for the backend: drain, down, up or weight.", "backend", "set"),
+		live.OverrideEnds:           ofPoolOrFilter("override_ends_timestamp_seconds", "When what an operator has set for the backend ends, in Unix time.", "backend", "set"),
 		live.FirstAnswersTotal:      ofPool("first_answers_total", "Counter of answers in which the backend came first.", "backend"),
 		live.TransitionsTotal:       ofPool("transitions_total", "Counter of changes of the backend's state.", "backend", "to"),
 		live.ProbesTotal:            ofPool("probes_total", "Counter of probes by result: pass, fail, or error (a local error).", "backend", "check", "result"),
@@ -62,6 +64,9 @@ var (
 	}
 	watchedAddresses = desc("watched_addresses", "Number of addresses that are watched because other plugins answer them.")
 	watchRejected    = desc("watch_rejected_total", "Counter of addresses, each time that they are found, that are not watched because too many others are.")
+	overridesInForce = desc("overrides", "Number of overrides that operators have set.")
+	stateSaved       = desc("state_saved_timestamp_seconds", "When the state was saved last, in Unix time; 0 for never.")
+	stateErrors      = desc("state_errors_total", "Counter of times that the state could not be saved, or its directory not be used.")
 	aggregatedPools  = desc("aggregated_pools", "Number of pools whose answers are counted together with those of others, as there would be too many series.")
 )
 
@@ -95,9 +100,9 @@ func ofFilter(name, help string) *prometheus.Desc {
 	return desc(name, help, "server", "filter", "view")
 }
 
-// ofPoolOrFilter describes a metric of both.
-func ofPoolOrFilter(name, help string) *prometheus.Desc {
-	return desc(name, help, "server", "pool", "filter", "view")
+// ofPoolOrFilter describes a metric of both. labels are those that only it has.
+func ofPoolOrFilter(name, help string, labels ...string) *prometheus.Desc {
+	return desc(name, help, slices.Concat([]string{"server", "pool", "filter"}, labels, []string{"view"})...)
 }
 
 // A collector shows pools, filters and backends to Prometheus.
@@ -109,7 +114,7 @@ type collector struct {
 
 // Describe implements prometheus.Collector.
 func (c *collector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range append(metrics[:], watchedAddresses, watchRejected, aggregatedPools) {
+	for _, d := range append(metrics[:], watchedAddresses, watchRejected, overridesInForce, stateSaved, stateErrors, aggregatedPools) {
 		ch <- d
 	}
 }
@@ -125,10 +130,26 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 		ch <- prometheus.MustNewConstMetric(watchedAddresses, prometheus.GaugeValue, float64(s.Watched))
 	}
 	ch <- prometheus.MustNewConstMetric(watchRejected, prometheus.CounterValue, float64(s.Rejected))
+	c.collectOperations(ch)
 	ch <- prometheus.MustNewConstMetric(aggregatedPools, prometheus.GaugeValue, float64(s.Aggregated))
 	if s.Aggregated > 0 && !c.warned.Swap(true) {
 		log.Warningf("more than %d series of metrics: pools are counted by stanza, under its first NAME, or under %q (metric aggregated_pools)", c.most, "others")
 	}
+}
+
+// collectOperations shows what operators have set and how it is kept.
+func (c *collector) collectOperations(ch chan<- prometheus.Metric) {
+	n := c.operations.Numbers()
+	ch <- prometheus.MustNewConstMetric(overridesInForce, prometheus.GaugeValue, float64(n.Overrides))
+	if !n.Kept {
+		return
+	}
+	saved := 0.0
+	if !n.Saved.IsZero() {
+		saved = float64(n.Saved.UnixMilli()) / 1000
+	}
+	ch <- prometheus.MustNewConstMetric(stateSaved, prometheus.GaugeValue, saved)
+	ch <- prometheus.MustNewConstMetric(stateErrors, prometheus.CounterValue, float64(n.SaveErrors))
 }
 
 // histograms returns how many checks have a histogram of their own.
@@ -142,7 +163,7 @@ func (c *collector) histograms() int {
 func metric(s *live.Series) prometheus.Metric {
 	kind := prometheus.GaugeValue
 	switch s.Metric {
-	case live.BackendUp, live.BackendState, live.BackendHeldDown, live.CertificateExpiry, live.PoolBackends, live.PoolAllDown, live.InsecureCheck:
+	case live.BackendUp, live.BackendState, live.BackendHeldDown, live.CertificateExpiry, live.BackendOverride, live.OverrideEnds, live.PoolBackends, live.PoolAllDown, live.InsecureCheck:
 	default:
 		kind = prometheus.CounterValue
 	}
@@ -152,6 +173,8 @@ func metric(s *live.Series) prometheus.Metric {
 		labels = []string{s.Server, s.Filter, s.View}
 	case live.SignedAddressesTotal, live.SignedTargetsTotal, live.DryRunAddressesTotal, live.DryRunTargetsTotal:
 		labels = []string{s.Server, s.Pool, s.Filter, s.View}
+	case live.BackendOverride, live.OverrideEnds:
+		labels = slices.Concat([]string{s.Server, s.Pool, s.Filter}, s.Values, []string{s.View})
 	default:
 		labels = slices.Concat([]string{s.Server, s.Pool}, s.Values, []string{s.View})
 	}

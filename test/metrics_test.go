@@ -2,6 +2,7 @@ package test
 
 import (
 	"fmt"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -153,7 +154,14 @@ example.org:0 {
 }
 
 func TestMetricNamesFollowTheConventions(t *testing.T) {
-	harness.Start(t, harness.Corefile("rrhealth www.example.org {\nbackend 127.0.0.1\ncheck tcp://:1\n}"))
+	dir := t.TempDir()
+	harness.Start(t, operated(dir, "backend 127.0.0.1\ncheck tcp://:1\n"))
+	hour := drain("127.0.0.1")
+	hour.Forever, hour.For, hour.Force = false, 3600, true
+	operate(t, filepath.Join(dir, "control.sock")).must(hour)
+	if harness.Series(t)["overrides"] != 1 {
+		t.Error("the metrics of overrides are not there to be looked at")
+	}
 	problems, err := testutil.GatherAndLint(prometheus.DefaultGatherer)
 	if err != nil {
 		t.Fatal(err)

@@ -29,6 +29,7 @@ type (
 		Selectors []string `json:"selectors"`
 		Reason    string   `json:"reason"`
 		Forever   bool     `json:"forever"`
+		For       float64  `json:"for"`
 		Force     bool     `json:"force"`
 	}
 	changed struct {

@@ -29,6 +29,8 @@ const (
 	BackendState                         // 1 (backend, state)
 	BackendHeldDown                      // 1 or 0, for pools in which backends can be (backend)
 	CertificateExpiry                    // in Unix seconds (backend)
+	BackendOverride                      // 1; of pools and filters (backend, set)
+	OverrideEnds                         // in Unix seconds; of pools and filters (backend, set)
 	FirstAnswersTotal                    // (backend)
 	TransitionsTotal                     // (backend, state)
 	ProbesTotal                          // (backend, check, class)

@@ -28,7 +28,7 @@ func (r *Registry) Status(most int) Status {
 	defer l.mu.Unlock()
 	stanzas := l.stanzas()
 	s := Status{
-		Series:  append(ofBackends(stanzas), ofStanzas(stanzas)...),
+		Series:  slices.Concat(ofBackends(stanzas), l.ofOverrides(r.overrides.Load()), ofStanzas(stanzas)),
 		Filters: len(l.watchCounts) > 0, Watched: r.watching.Load(), Rejected: r.watchRejected.Load(),
 	}
 	room := most - len(s.Series)

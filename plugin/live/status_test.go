@@ -11,6 +11,7 @@ import (
 // metricNames are the words of the tests for metrics.
 var metricNames = [MetricCount]string{
 	BackendUp: "backend_up", BackendState: "backend_state", BackendHeldDown: "backend_held_down", CertificateExpiry: "expiry",
+	BackendOverride: "backend_override", OverrideEnds: "override_ends",
 	FirstAnswersTotal: "first_answers_total", TransitionsTotal: "transitions_total", ProbesTotal: "probes_total",
 	PoolBackends: "pool_backends", PoolAllDown: "pool_all_down", InsecureCheck: "insecure", AnswersTotal: "answers_total",
 	NearestUnlocatedTotal: "unlocated_total", SignedAddressesTotal: "signed_addresses_total", SignedTargetsTotal: "signed_targets_total",

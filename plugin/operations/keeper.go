@@ -16,10 +16,12 @@ const stateVersion = 1
 // verdictsFor is how old verdicts may be that still count as hints.
 const verdictsFor = time.Hour
 
-// A keeper is a state directory that is open.
+// A keeper is a state directory. Its Dir is nil, and keeps nothing, if it could not
+// be opened.
 type keeper struct {
 	*state.Dir
-	users int // process stanzas
+	users int   // process stanzas
+	err   error // why it could not be opened
 }
 
 // kept is what the state file has.
@@ -58,22 +60,29 @@ func (o *Operations) openState(dir string) {
 	if dir == "" {
 		return
 	}
-	if k := o.states[dir]; k != nil {
-		k.users++
+	k := o.states[dir]
+	if k == nil {
+		k = new(keeper)
+		o.states[dir] = k
+		o.wanted.Add(1)
+	}
+	k.users++
+	if k.Dir != nil {
 		return
 	}
 	d, err := state.Open(dir, state.Options{Version: stateVersion, Warn: o.log.Warningf})
-	if err != nil {
+	if k.err = err; err != nil {
+		o.failures.Add(1)
 		o.log.Warningf("state not kept: %v", err)
 		return
 	}
-	if len(o.states) == 0 {
+	if len(*o.dirs.Load()) == 0 {
 		var k kept
 		if saved, ok := d.Load(&k); ok {
 			o.restore(&k, saved)
 		}
 	}
-	o.states[dir] = &keeper{Dir: d, users: 1}
+	k.Dir = d
 	o.listDirs()
 	d.Start(o.collect)
 	d.Changed()
@@ -89,17 +98,23 @@ func (o *Operations) closeState(dir string) {
 		return
 	}
 	delete(o.states, dir)
+	o.wanted.Add(-1)
 	o.listDirs()
+	failed := k.Status().Failed
+	o.failures.Add(failed)
 	if err := k.Close(); err != nil {
 		o.log.Warningf("state not saved at the end: %v", err)
 	}
+	o.failures.Add(k.Status().Failed - failed)
 }
 
 // listDirs publishes the directories of o.states. o.mu is held.
 func (o *Operations) listDirs() {
 	dirs := make([]*state.Dir, 0, len(o.states))
 	for _, k := range o.states {
-		dirs = append(dirs, k.Dir)
+		if k.Dir != nil {
+			dirs = append(dirs, k.Dir)
+		}
 	}
 	o.dirs.Store(&dirs)
 }
@@ -166,6 +181,10 @@ func (o *Operations) addState(s *api.Status) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for dir, k := range o.states {
+		if k.err != nil {
+			s.Problems = append(s.Problems, "state not kept: "+k.err.Error())
+			continue
+		}
 		st := k.Status()
 		s.StateDir, s.StateSaved = dir, api.Time{Time: st.SavedAt}
 		if st.Err != nil {

@@ -72,7 +72,10 @@ type Operations struct {
 	servers map[*config.Process]*status.Server
 	states  map[string]*keeper // by directory
 
-	dirs atomic.Pointer[[]*state.Dir] // those of states, for readers without mu
+	// For readers without mu, which Stop holds while a disk hangs.
+	dirs     atomic.Pointer[[]*state.Dir] // those of states
+	wanted   atomic.Int64                 // directories of states, those that could not be opened included
+	failures atomic.Uint64                // directories that could not be opened, and failed saves in those that are closed
 }
 
 // New returns an Operations that has nothing started. versions returns those of
@@ -104,9 +107,26 @@ func (o *Operations) Start(p *config.Process) error {
 	if len(o.servers) == 0 {
 		o.clear() // of a Corefile before the last without a process stanza
 	}
+	o.announce(p, s.Addr())
 	o.servers[p] = s
 	o.openState(p.State)
 	return nil
+}
+
+// announce logs where p's listeners are, unless another instance has them already:
+// a reload need not repeat it. o.mu is held.
+func (o *Operations) announce(p *config.Process, addr string) {
+	status, control := p.Status.IsValid(), p.Control != ""
+	for other := range o.servers {
+		status = status && other.Status != p.Status
+		control = control && other.Control != p.Control
+	}
+	if status {
+		o.log.Infof("status at http://%s/", addr)
+	}
+	if control {
+		o.log.Infof("control at %s", p.Control)
+	}
 }
 
 // clear removes all overrides.

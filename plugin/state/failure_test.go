@@ -24,13 +24,13 @@ func TestAFailedSaveIsTriedAgain(t *testing.T) {
 					s.has(1)
 				}
 				wantNames(t, s.dir, state.FileName)
-				if st := s.Status(); !errors.Is(st.Err, syscall.ENOSPC) || !st.SavedAt.Equal(s.begun) {
-					t.Errorf("status %+v, want the error and the time of the first save", st)
+				if st := s.Status(); !errors.Is(st.Err, syscall.ENOSPC) || !st.SavedAt.Equal(s.begun) || st.Failed != 1 {
+					t.Errorf("status %+v, want the error, the time of the first save and one failed try", st)
 				}
 				s.failing(nil)
 				s.wait(time.Second)
 				s.has(2)
-				if st := s.Status(); st.Err != nil || !st.SavedAt.Equal(time.Now()) {
+				if st := s.Status(); st.Err != nil || !st.SavedAt.Equal(time.Now()) || st.Failed != 1 {
 					t.Errorf("status %+v", st)
 				}
 				s.want(t, "not saved (no space left on device), rrhealth.json stays that of 2000-01-01T00:00:00Z; next try in 1s", "saved again (failed tries: 1)")

@@ -162,7 +162,7 @@ func (d *Dir) try() (next time.Time) {
 		d.failed(err, wait)
 		return time.Now().Add(wait)
 	case size > 0:
-		d.status.Store(&Status{Path: d.file(), SavedAt: saved, Bytes: size, Took: took})
+		d.status.Store(&Status{Path: d.file(), SavedAt: saved, Bytes: size, Took: took, Failed: d.Status().Failed})
 		d.succeeded()
 	}
 	return start.Add(max(pace, share*took))
@@ -196,6 +196,7 @@ func collected(collect func() any) (v any, err error) {
 func (d *Dir) failed(err error, wait time.Duration) {
 	status := d.Status()
 	status.Err = err
+	status.Failed++
 	d.status.Store(&status)
 	s := &d.saver
 	if !s.reported.IsZero() && time.Since(s.reported) < quiet {

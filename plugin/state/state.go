@@ -64,6 +64,7 @@ type Status struct {
 	Bytes   int           // the size of the file
 	Took    time.Duration // what the last good save of this process took
 	Err     error         // of the last try, nil if it was good
+	Failed  uint64        // tries to save that have failed, of this process
 }
 
 // Open locks dir for this process and reads its file. It makes dir if it is
