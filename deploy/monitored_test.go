@@ -1,6 +1,7 @@
 package deploy_test
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -35,6 +36,12 @@ type monitored struct {
 
 // The pools, below example.org. The last three are filters.
 var monitoredNames = []string{"www", "healthy", "none", "few", "flaps", "back", "dry", "near", "tls", "fresh", "blind", "filter", "signed", "dryfilter"}
+
+// The pool and the filter for which operators have set something.
+const (
+	setInPool   = "healthy.example.org"
+	setInFilter = "filter.example.org"
+)
 
 // pace lets a backend of this process be slow without going down.
 const pace = "interval 1s fast 200ms\ntimeout 900ms\nfall 2\n"
@@ -77,7 +84,8 @@ func startMonitored(t *testing.T) *monitored {
 		stanzas = append(stanzas, stanza)
 	}
 	var corefile strings.Builder
-	fmt.Fprintf(&corefile, "prometheus %s\nfile %s example.org\n", m.metrics, monitoredZone(t, up, down))
+	control := filepath.Join(t.TempDir(), "control")
+	fmt.Fprintf(&corefile, "prometheus %s\nfile %s example.org\nrrhealth {\ncontrol %s\nstate %s\n}\n", m.metrics, monitoredZone(t, up, down), control, t.TempDir())
 	for _, stanza := range stanzas {
 		name, block, _ := strings.Cut(stanza, " ")
 		fmt.Fprintf(&corefile, "rrhealth %s.example.org %s}\n", name, block)
@@ -87,11 +95,32 @@ func startMonitored(t *testing.T) *monitored {
 	if err := os.Remove(script); err != nil {
 		t.Fatal(err)
 	}
+	set(t, control, `{"set": "drain", "selectors": ["`+other+`"], "pool": "`+setInPool+`", "for": 3600}`)
+	m.ask() // so that the filter watches the address
+	set(t, control, `{"set": "weight", "weight": 2, "selectors": ["`+up+`"], "pool": "`+setInFilter+`", "forever": true}`)
 	m.Settled("back.example.org.", dns.TypeA, returning)
 	backends[4].Stop()
 	m.Settled("back.example.org.", dns.TypeA, up)
 	backends[4].Start()
 	return m
+}
+
+// set asks for a change at the control socket, until it is done: an address that
+// a filter has just found is not watched at once.
+func set(t *testing.T, control, change string) {
+	t.Helper()
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", control)
+	}
+	client := http.Client{Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true}}
+	harness.Eventually(t, "done: "+change, func() bool {
+		r, err := client.Post("http://control/api/v1/overrides", "application/json", strings.NewReader(change))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer r.Body.Close()
+		return r.StatusCode == http.StatusOK
+	})
 }
 
 // monitoredZone writes the zone below the filters: sets of an address that is up

@@ -32,6 +32,8 @@ var firing = map[string]fires{
 	"RRHealthServersDisagree":     {},
 	"RRHealthAddressesNotWatched": {},
 	"RRHealthPoolsAggregated":     {},
+	"RRHealthOverrideOld":         {},
+	"RRHealthStateNotSaved":       {},
 	"RRHealthAbsent":              {},
 }
 
@@ -201,7 +203,7 @@ func exportsTestedSeries(t *testing.T, exported []map[string]string) {
 // and the same words in those of a few words. Only blocks with a view have that
 // label.
 func sameKind(a, b map[string]string) bool {
-	words := []string{"__name__", "state", "to", "result", "outcome"}
+	words := []string{"__name__", "state", "to", "result", "outcome", "set"}
 	for _, pair := range [][2]map[string]string{{a, b}, {b, a}} {
 		for label, value := range pair[0] {
 			other, ok := pair[1][label]
