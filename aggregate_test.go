@@ -38,7 +38,7 @@ func (g *gallery) load(tb testing.TB, block string) *RRHealth {
 	tb.Helper()
 	c := caddy.NewTestController("dns", block)
 	c.ServerBlockKeys = []string{"example.org."}
-	stanzas, _, err := parse(c, "")
+	stanzas, err := parse(c, "")
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -27,7 +27,7 @@ func handler(tb testing.TB, block string) *RRHealth {
 	tb.Helper()
 	c := caddy.NewTestController("dns", block)
 	c.ServerBlockKeys = []string{"example.org."}
-	stanzas, _, err := parse(c, "")
+	stanzas, err := parse(c, "")
 	if err != nil {
 		tb.Fatal(err)
 	}

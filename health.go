@@ -2,6 +2,7 @@ package rrhealth
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"sync"
@@ -32,6 +33,7 @@ type lifecycle struct {
 
 	mu       sync.Mutex // held while handlers start and stop; guards the next line
 	handlers map[*RRHealth]bool
+	serving  atomic.Pointer[[]*RRHealth] // the same, for readers without mu: to stop waits for them
 
 	readyBy atomic.Int64 // unix nanoseconds: when Ready waits no longer
 	walking atomic.Int64 // handlers that have not walked their zones yet
@@ -42,6 +44,7 @@ func newLifecycle() *lifecycle {
 	l.live = live.New(l.observer)
 	l.observer.changed = func() { l.operations.StateChanged() }
 	l.operations = operations.New(l.live, log, versions, l.explain)
+	l.listServing()
 	return l
 }
 
@@ -54,12 +57,13 @@ func (l *lifecycle) start(h *RRHealth) error {
 	if l.handlers[h] {
 		return nil
 	}
-	if h.process != nil {
-		if err := l.operations.Start(h.process); err != nil {
+	if p := h.instance.process; p != nil { // before the first block, whichever has it: blocks start from what was saved
+		if err := l.operations.Start(p); err != nil {
 			return err
 		}
 	}
 	l.handlers[h] = true
+	l.listServing()
 	h.instance.started()
 	l.readyBy.Store(time.Now().Add(readyWithin).UnixNano())
 	for _, b := range h.block.Stanzas {
@@ -86,17 +90,24 @@ func (l *lifecycle) stopLocked(h *RRHealth) {
 	}
 	l.cancelInspections(h.instance)
 	delete(l.handlers, h)
+	l.listServing()
 	if h.inspection != nil {
 		h.inspection.Stop()
 	}
 	if h.discovery != nil {
 		h.discovery.Stop()
 	}
-	if h.process != nil {
-		l.operations.Stop(h.process) // before live: it saves what live has
+	if p := h.instance.process; p != nil { // before the first block: it saves what all of them have
+		l.operations.Stop(p)
 	}
 	l.live.Stop(h.block)
 	l.observer.durations.keep(l.checkLabels())
+}
+
+// listServing publishes l.handlers. l.mu is held.
+func (l *lifecycle) listServing() {
+	all := slices.Collect(maps.Keys(l.handlers))
+	l.serving.Store(&all)
 }
 
 // cancelInspections cancels the inspections of all handlers of i, so that they
@@ -127,8 +138,7 @@ func (l *lifecycle) explain(r *dns.Msg, client netip.Addr) (operations.Answer, e
 	name := r.Question[0].Name
 	var best *RRHealth
 	rank := -1
-	l.mu.Lock()
-	for h := range l.handlers {
+	for _, h := range *l.serving.Load() {
 		zone := plugin.Zones(h.zones).Matches(name)
 		if zone == "" {
 			continue
@@ -141,7 +151,6 @@ func (l *lifecycle) explain(r *dns.Msg, client netip.Addr) (operations.Answer, e
 			best, rank = h, of
 		}
 	}
-	l.mu.Unlock()
 	if best == nil {
 		return operations.Answer{}, fmt.Errorf("%s: in no zone of a server block with rrhealth", name)
 	}

@@ -31,7 +31,7 @@ func TestAPoolIsSmall(t *testing.T) {
 	}
 	c := caddy.NewTestController("dns", b.String())
 	c.ServerBlockKeys = []string{"example.org."}
-	parsed, _, err := parse(c, "")
+	parsed, err := parse(c, "")
 	if err != nil {
 		t.Fatal(err)
 	}

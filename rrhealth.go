@@ -44,7 +44,6 @@ type RRHealth struct {
 	block    *live.Block
 	rules    filter.Rules // of block
 	instance *instance
-	process  *config.Process // the process stanza, if it is in the server block
 
 	// Set when the handler starts, before it serves.
 	metadata  bool                        // the metadata plugin is in the server block

@@ -35,12 +35,11 @@ func setup(c *caddy.Controller) error {
 	if err := checkPosition(dnsserver.Directives); err != nil {
 		return plugin.Error(pluginName, err)
 	}
-	stanzas, settings, err := parse(c, block.Root)
+	stanzas, err := parse(c, block.Root)
 	if err != nil {
 		return postpone(c, err)
 	}
 	h := newHandler(zonesOf(c), stanzas)
-	h.process = settings
 
 	block.AddPlugin(func(next plugin.Handler) plugin.Handler {
 		h.Next = next
@@ -73,14 +72,14 @@ func setup(c *caddy.Controller) error {
 	return nil
 }
 
-// parse reads the stanzas of the server block of c, the process stanza among them
-// if it is there.
-func parse(c *caddy.Controller, root string) ([]config.Stanza, *config.Process, error) {
+// parse reads the stanzas of the server block of c. If the process stanza is among
+// them it becomes that of the instance.
+func parse(c *caddy.Controller, root string) ([]config.Stanza, error) {
 	lines, unreadable := config.ReadLines(c, pluginName)
 	i := instanceOf(c)
 	stanzas, settings, err := config.Parse(lines, config.Block{Zones: zonesOf(c), Root: root, Process: i.process})
 	i.process = cmp.Or(i.process, settings)
-	return stanzas, settings, config.Join(err, unreadable)
+	return stanzas, config.Join(err, unreadable)
 }
 
 // pending holds the errors of Corefiles that are being read. CoreDNS stops at the

@@ -10,13 +10,15 @@ import (
 )
 
 // processStanzas returns the states that the process stanzas of all running
-// handlers set.
+// instances set.
 func processStanzas() (states []string) {
 	process.mu.Lock()
 	defer process.mu.Unlock()
+	seen := make(map[*instance]bool)
 	for h := range process.handlers {
-		if h.process != nil {
-			states = append(states, h.process.State)
+		if i := h.instance; i.process != nil && !seen[i] {
+			seen[i] = true
+			states = append(states, i.process.State)
 		}
 	}
 	return states
@@ -24,7 +26,7 @@ func processStanzas() (states []string) {
 
 // A server block may consist of the process stanza alone. A reload with the same
 // stanza is none with two of them.
-func TestTheProcessStanzaIsThatOfOneHandler(t *testing.T) {
+func TestTheProcessStanzaIsThatOfOneInstance(t *testing.T) {
 	dir := t.TempDir()
 	alone := "example.net:0 {\nbind 127.0.0.1\nrrhealth {\nstate " + filepath.Join(dir, "a") + "\n}\nwhoami\n}\n"
 	pool := harness.Corefile("rrhealth www.example.org {\nbackend 192.0.2.1\n}")

@@ -69,7 +69,7 @@ func parsed(t *testing.T, block string) []config.Stanza {
 	t.Helper()
 	c := caddy.NewTestController("dns", block)
 	c.ServerBlockKeys = []string{"example.org."}
-	stanzas, _, err := parse(c, "")
+	stanzas, err := parse(c, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,7 +79,7 @@ func parsed(t *testing.T, block string) []config.Stanza {
 func TestTheNameDefaultsToTheServerBlocks(t *testing.T) {
 	c := caddy.NewTestController("dns", "rrhealth {\nbackend 192.0.2.1\n}")
 	c.ServerBlockKeys = []string{"get.example.org.:1053", "get.example.net.", "tls://get.example.org."}
-	stanzas, _, err := parse(c, "")
+	stanzas, err := parse(c, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,7 +119,7 @@ func FuzzCorefile(f *testing.F) {
 	f.Fuzz(func(t *testing.T, block string) {
 		c := caddy.NewTestController("dns", block)
 		c.ServerBlockKeys = []string{"example.org."}
-		stanzas, _, err := parse(c, "")
+		stanzas, err := parse(c, "")
 		if err != nil {
 			for l := range strings.Lines(err.Error()) {
 				if len(l) > 1000 || !utf8.ValidString(l) {

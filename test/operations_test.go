@@ -47,10 +47,12 @@ type (
 	}
 	histories struct {
 		Histories []struct {
-			Events []struct {
-				State string `json:"state"`
-			} `json:"events"`
+			Events []event `json:"events"`
 		} `json:"histories"`
+	}
+	event struct {
+		Kind  string `json:"kind"`
+		State string `json:"state"`
 	}
 	explanation struct {
 		Order   bool     `json:"order"`
@@ -72,6 +74,7 @@ type operator struct {
 
 // operate returns an operator at the control socket path.
 func operate(t testing.TB, path string) *operator {
+	t.Helper()
 	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "unix", path)
 	}

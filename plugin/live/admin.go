@@ -1,8 +1,10 @@
 package live
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/rrhealth/rrhealth/plugin/history"
@@ -112,12 +114,31 @@ func administered(inForce []*override.Override, state verdict.State) history.Eve
 		return history.Event{Kind: history.OverrideEnded, State: state, What: "auto"}
 	}
 	latest := inForce[0]
-	for _, o := range inForce {
+	what := make([]string, len(inForce)) // all of them: explain --at reads here what was in force
+	for i, o := range inForce {
+		what[i] = o.What()
 		if o.ID > latest.ID {
 			latest = o
 		}
 	}
-	return history.Event{Kind: history.Overridden, State: state, What: latest.What(), By: latest.Author, Reason: latest.Reason}
+	return history.Event{Kind: history.Overridden, State: state, What: strings.Join(what, ", "), By: latest.Author, Reason: latest.Reason}
+}
+
+// resume notes what inForce comes to, if the log, which is from before a restart, says
+// otherwise: overrides may have ended meanwhile.
+func (p *past) resume(inForce []*override.Override) {
+	events := p.log.Events()
+	var last history.Event
+	for i := len(events) - 1; i >= 0 && last.What == ""; i-- {
+		if k := events[i].Kind; k == history.Overridden || k == history.OverrideEnded {
+			last = events[i]
+		}
+	}
+	state, _ := p.log.StateAt(time.Now())
+	next := administered(inForce, state)
+	if none := last.What == "" && len(inForce) == 0; !none && (last.Kind != next.Kind || last.What != next.What) {
+		p.note(next)
+	}
 }
 
 // changed returns the event that c has brought about, for a backend that is in the
@@ -147,4 +168,39 @@ func (r *Registry) pastOf(a *address) *past {
 		r.pasts[a] = p
 	}
 	return p
+}
+
+// Configured returns what the Corefile says of the backends with each of addrs, by
+// stanza, sorted. It waits for a reload. A stanza is identified by its first NAME
+// and the view, so that its server block may get another address or port; if that
+// leaves a choice, by the server block, too.
+func (r *Registry) Configured(addrs ...netip.Addr) map[netip.Addr][]override.Configured {
+	all := make(map[netip.Addr][]override.Configured, len(addrs))
+	for _, addr := range addrs {
+		all[addr] = nil
+	}
+	blocks := make(map[netip.Addr][]*Block, len(addrs))
+	stanzas, _ := r.ledger.current()
+	for _, s := range stanzas {
+		name := strings.TrimSuffix(s.stanza.Pools[0].Name+"|"+s.block.View, "|")
+		for _, b := range s.stanza.config.Backends {
+			if found, ok := all[b.Addr]; ok {
+				all[b.Addr] = append(found, override.Configured{Pool: name, Drain: b.Drain, Weight: b.Weight})
+				blocks[b.Addr] = append(blocks[b.Addr], s.block)
+			}
+		}
+	}
+	for addr, of := range all {
+		named := make(map[string]int)
+		for _, c := range of {
+			named[c.Pool]++
+		}
+		for i := range of {
+			if c := &of[i]; named[c.Pool] > 1 {
+				c.Pool += "|" + blocks[addr][i].Identity
+			}
+		}
+		slices.SortFunc(of, func(a, b override.Configured) int { return cmp.Compare(a.Pool, b.Pool) })
+	}
+	return all
 }

@@ -19,7 +19,6 @@ package live
 import (
 	"net/netip"
 	"slices"
-	"sync"
 	"sync/atomic"
 
 	"github.com/rrhealth/rrhealth/plugin/config"
@@ -50,9 +49,6 @@ type Registry struct {
 
 	// Written by Start and Stop, read by any goroutine; nil while no block is started.
 	monitor atomic.Pointer[monitor.Monitor]
-
-	departing sync.Mutex // guards the next line
-	departed  Saved      // of blocks that have stopped since the last one started, and were not replaced
 
 	// Written by Override, read by the monitor's loop.
 	overrides atomic.Pointer[override.Set]
@@ -115,7 +111,6 @@ func (r *Registry) Start(b *Block) {
 	if r.overrides.Load() != overrides {
 		r.administer([]*Block{b}) // Override may have missed it
 	}
-	r.arrive()
 }
 
 // Stop ends what Start began. Queries are still answered until the servers are
@@ -125,7 +120,6 @@ func (r *Registry) Stop(b *Block) {
 	if m == nil || !r.ledger.has(b) {
 		return
 	}
-	r.depart(b)
 	m.Do(func() {
 		for _, w := range b.Watchlists {
 			r.end(w)
@@ -184,7 +178,7 @@ func (r *Registry) join(s *Stanza, b *Block) {
 	for _, p := range s.Pools {
 		p.counters.remember(&s.config)
 	}
-	s.restore(b, r.restored.Load())
+	s.restore(b, r.restored.Load(), r.overrides.Load())
 	for i := range s.members {
 		m := &s.members[i]
 		m.targets, m.expires = nil, nil

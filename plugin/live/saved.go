@@ -2,10 +2,10 @@ package live
 
 import (
 	"net/netip"
-	"slices"
 	"time"
 
 	"github.com/rrhealth/rrhealth/plugin/history"
+	"github.com/rrhealth/rrhealth/plugin/override"
 	"github.com/rrhealth/rrhealth/plugin/pool"
 	"github.com/rrhealth/rrhealth/plugin/verdict"
 )
@@ -59,38 +59,10 @@ type restored struct {
 	verdicts bool // states are recent enough to count
 }
 
-// Save returns what is to be kept: of the blocks that are started, and of those that
-// have stopped since the last one started. At the end of a process they stop one by
-// one, and the last that is saved is of all. It waits for the monitor's loop, in turns.
+// Save returns what is to be kept of the blocks that are started. It waits for the
+// monitor's loop, in turns.
 func (r *Registry) Save() Saved {
 	stanzas, _ := r.ledger.current()
-	s := r.save(stanzas)
-	r.departing.Lock()
-	defer r.departing.Unlock()
-	s.Backends = append(s.Backends, r.departed.Backends...)
-	s.Pools = append(s.Pools, r.departed.Pools...)
-	return s
-}
-
-// depart keeps what is to be saved of b, which is going to stop.
-func (r *Registry) depart(b *Block) {
-	stanzas, _ := r.ledger.current()
-	s := r.save(slices.DeleteFunc(stanzas, func(s shownStanza) bool { return s.block != b }))
-	r.departing.Lock()
-	defer r.departing.Unlock()
-	r.departed.Backends = append(r.departed.Backends, s.Backends...)
-	r.departed.Pools = append(r.departed.Pools, s.Pools...)
-}
-
-// arrive forgets what depart has kept.
-func (r *Registry) arrive() {
-	r.departing.Lock()
-	defer r.departing.Unlock()
-	r.departed = Saved{}
-}
-
-// save returns what is to be kept of stanzas.
-func (r *Registry) save(stanzas []shownStanza) Saved {
 	s := Saved{Backends: []SavedBackend{}, Pools: []SavedPool{}}
 	r.inTurns(stanzas, func(one shownStanza) {
 		b, first := one.block, one.stanza.Pools[0].Name
@@ -115,12 +87,15 @@ func (r *Registry) save(stanzas []shownStanza) Saved {
 	return s
 }
 
-// Restore takes over what was saved at a time before a restart. From then on the states
-// of backends count as unknown in their histories: no probe has looked. A backend that was down
-// stays out of the answers until its first probe, if verdicts is true. It is for
-// the start of the process: of stanzas that have begun to probe it takes what they
-// do not know better. It waits for the monitor's loop.
+// Restore has the blocks that start from now on, until ForgetSaved, take over what
+// was saved at a time before a restart. From then on the states of backends count as
+// unknown in their histories: no probe has looked. A backend that was down stays out
+// of the answers until its first probe, if verdicts is true. If blocks are started
+// already it does nothing: these have been probing since, and know better.
 func (r *Registry) Restore(s Saved, at time.Time, verdicts bool) {
+	if len(r.ledger.started()) > 0 {
+		return
+	}
 	in := &restored{backends: make(map[savedKey]SavedBackend), pools: make(map[savedKey]SavedPool), verdicts: verdicts}
 	for _, b := range s.Backends {
 		b.History = unseenSince(b.History, at)
@@ -132,18 +107,6 @@ func (r *Registry) Restore(s Saved, at time.Time, verdicts bool) {
 		in.pools[savedKey{"", p.View, p.Name, netip.Addr{}}] = p
 	}
 	r.restored.Store(in)
-	blocks := r.ledger.started()
-	r.do(func() {
-		for _, b := range blocks {
-			for _, one := range b.Stanzas {
-				if one.joined {
-					one.restore(b, in)
-					one.restoreStates()
-					r.rebuild(one)
-				}
-			}
-		}
-	})
 }
 
 // unseenSince returns l with the state unknown from that time on.
@@ -158,19 +121,9 @@ func unseenSince(l *history.Log, at time.Time) *history.Log {
 // ForgetSaved ends what Restore began: stanzas that start later begin anew.
 func (r *Registry) ForgetSaved() { r.restored.Store(nil) }
 
-// restoreStates makes the members of s that were down, and have no verdict yet,
-// count as down.
-func (s *Stanza) restoreStates() {
-	for i := range s.members {
-		if m := &s.members[i]; m.wasDown && m.state == verdict.Unknown {
-			m.begin()
-		}
-	}
-}
-
-// restore takes over what in has of s, of the block b. It runs on the monitor's
-// loop.
-func (s *Stanza) restore(b *Block, in *restored) {
+// restore takes over what in has of s, of the block b, before s joins; set is in
+// force. It runs on the monitor's loop.
+func (s *Stanza) restore(b *Block, in *restored, set *override.Set) {
 	if in == nil {
 		return
 	}
@@ -180,8 +133,9 @@ func (s *Stanza) restore(b *Block, in *restored) {
 		if !ok {
 			continue
 		}
-		if m.past == nil || m.past.log == nil {
+		if saved.History != nil {
 			m.pastOf().log = saved.History
+			m.past.resume(set.Of(saved.Addr, s.named))
 		}
 		m.wasDown = saved.Down && in.verdicts
 	}

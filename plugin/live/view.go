@@ -1,11 +1,8 @@
 package live
 
 import (
-	"cmp"
 	"maps"
-	"net/netip"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/rrhealth/rrhealth/plugin/config"
@@ -241,32 +238,5 @@ func (r *Registry) viewChecks(s *subject, checks []config.Check) []CheckView {
 			c.Counts[class] = t.Count(class)
 		}
 	}
-	return all
-}
-
-// Configured returns what the Corefile says of the backends with an address, by
-// stanza, sorted. It waits for a reload. A stanza is identified by its first NAME
-// and the view, so that its server block may get another address or port; if that
-// leaves a choice, by the server block, too.
-func (r *Registry) Configured(addr netip.Addr) (all []override.Configured) {
-	stanzas, _ := r.ledger.current()
-	named := make(map[string]int)
-	var blocks []*Block
-	for _, s := range stanzas {
-		for _, b := range s.stanza.config.Backends {
-			if b.Addr == addr {
-				name := strings.TrimSuffix(s.stanza.Pools[0].Name+"|"+s.block.View, "|")
-				named[name]++
-				blocks = append(blocks, s.block)
-				all = append(all, override.Configured{Pool: name, Drain: b.Drain, Weight: b.Weight})
-			}
-		}
-	}
-	for i := range all {
-		if c := &all[i]; named[c.Pool] > 1 {
-			c.Pool += "|" + blocks[i].Identity
-		}
-	}
-	slices.SortFunc(all, func(a, b override.Configured) int { return cmp.Compare(a.Pool, b.Pool) })
 	return all
 }

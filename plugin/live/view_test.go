@@ -87,15 +87,15 @@ func TestViewInAReload(t *testing.T) {
 func TestConfigured(t *testing.T) {
 	const text = "rrhealth a.example.org b.example.org {\nbackend 192.0.2.1 weight 3\nbackend 192.0.2.2\n" + shortPace + "}\nrrhealth c.example.org {\nbackend 192.0.2.1 drain\nbackend 192.0.2.3\n" + shortPace + "}"
 	inBubble(t, text, func(b *bubble) {
-		before := b.registry.Configured(addrs("192.0.2.1")[0])
+		before := b.registry.Configured(addrs("192.0.2.1")...)[addrs("192.0.2.1")[0]]
 		if got, want := fmt.Sprint(before), "[{a.example.org. false 3} {c.example.org. true 1}]"; got != want {
 			t.Errorf("got %s, want %s", got, want)
 		}
 		b.load(text)
-		if after := b.registry.Configured(addrs("192.0.2.1")[0]); !slices.Equal(before, after) {
+		if after := b.registry.Configured(addrs("192.0.2.1")...)[addrs("192.0.2.1")[0]]; !slices.Equal(before, after) {
 			t.Errorf("after a reload %v, want %v", after, before)
 		}
-		if got := b.registry.Configured(addrs("192.0.2.9")[0]); len(got) != 0 {
+		if got := b.registry.Configured(addrs("192.0.2.9")...)[addrs("192.0.2.9")[0]]; len(got) != 0 {
 			t.Errorf("%v of an address that no stanza has", got)
 		}
 	})

@@ -2,7 +2,7 @@ package operations
 
 import (
 	"fmt"
-	"net/netip"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -23,11 +23,9 @@ const (
 // auto is the Set of a Change that removes overrides.
 const auto = "auto"
 
-// A target is an address that a Change selects, in one pool, or, with the empty
-// string, in each that has it.
-type target struct {
-	pool string
-	addr netip.Addr
+// refused returns the *api.Error of a Change.
+func refused(code int, format string, args ...any) error {
+	return &api.Error{Problem: fmt.Sprintf(format, args...), Effects: []api.Effect{}, Code: code}
 }
 
 // Change does what c asks for, on behalf of the user by. Its errors are of type
@@ -35,28 +33,27 @@ type target struct {
 func (o *Operations) Change(c api.Change, by string) (api.Changed, error) {
 	order, err := read(c, by, time.Now())
 	if err != nil {
-		return api.Changed{}, &api.Error{Problem: err.Error(), Effects: []api.Effect{}, Code: 400}
+		return api.Changed{}, refused(400, "%v", err)
 	}
 	o.changing.Lock()
 	defer o.changing.Unlock()
 	selected := o.selected(order)
 	if len(selected) == 0 {
-		return api.Changed{}, &api.Error{Problem: fmt.Sprintf("%s: no backend or watched address is selected (got %s); rrhealthctl pools lists them", c.Set, describe(c)), Effects: []api.Effect{}, Code: 404}
+		return api.Changed{}, refused(404, "%s: no backend or watched address is selected (got %s); rrhealthctl pools lists them", c.Set, describe(c))
 	}
-	next, changed := o.next(order, selected)
-	if len(next.All()) > maxOverrides {
-		return api.Changed{}, &api.Error{Problem: fmt.Sprintf("%s: more than %d overrides (got %d); select fewer", c.Set, maxOverrides, len(next.All())), Effects: []api.Effect{}, Code: 400}
+	next, changed := o.next(order, selected, o.lastID)
+	if n := len(next.All()); n > maxOverrides {
+		return api.Changed{}, refused(400, "%s: more than %d overrides (got %d); select fewer", c.Set, maxOverrides, n)
+	}
+	if order.kind == 0 && len(changed) == 0 && o.elsewhere(order, selected) {
+		return api.Changed{}, refused(404, "auto: nothing to remove there (got %s), it is set in every pool; use auto with addresses alone", describe(c))
 	}
 	result := api.Changed{Overrides: shownOverrides(changed, nil), Effects: shownEffects(o.registry.Try(next))}
-	if unsafe := slices.IndexFunc(result.Effects, func(e api.Effect) bool { return e.Unsafe }); unsafe >= 0 && !c.Force && order.kind != 0 {
-		e := result.Effects[unsafe]
-		return api.Changed{}, &api.Error{
-			Problem: fmt.Sprintf("%s: refused, %s would have %d up for %s and needs %d (min_up); use force to do it anyway", c.Set, e.Pool, e.Up, e.Type, max(e.Need, 1)),
-			Effects: result.Effects, Code: 409,
+	if err := safe(c, order, result.Effects); err != nil || c.DryRun {
+		if err != nil {
+			result = api.Changed{}
 		}
-	}
-	if c.DryRun {
-		return result, nil
+		return result, err
 	}
 	o.put(next)
 	for i := range changed {
@@ -66,147 +63,62 @@ func (o *Operations) Change(c api.Change, by string) (api.Changed, error) {
 	return result, nil
 }
 
+// safe returns an error if one of effects leaves a pool with too few and c does not
+// insist.
+func safe(c api.Change, r order, effects []api.Effect) error {
+	unsafe := slices.IndexFunc(effects, func(e api.Effect) bool { return e.Unsafe })
+	if unsafe < 0 || c.Force || r.kind == 0 {
+		return nil
+	}
+	e := effects[unsafe]
+	return &api.Error{
+		Problem: fmt.Sprintf("%s: refused, %s would have %d up for %s and needs %d (min_up); use force to do it anyway", c.Set, e.Pool, e.Up, e.Type, max(e.Need, 1)),
+		Effects: effects, Code: 409,
+	}
+}
+
+// elsewhere reports whether an override in every pool is for one of selected, which r
+// has left as it is. o.changing is held.
+func (o *Operations) elsewhere(r order, selected []target) bool {
+	all := of(selected)
+	return (r.pool != "" || !r.selector.ByAddress()) && slices.ContainsFunc(o.overrides().All(), func(set override.Override) bool {
+		return set.Pool == "" && all[set.Addr] != nil
+	})
+}
+
 // WhatIf returns what c would do to the answers.
 func (o *Operations) WhatIf(c api.Change) (api.Effects, error) {
-	c.DryRun, c.Force, c.Forever = true, true, true
+	c.DryRun, c.Force, c.For, c.Until, c.Forever = true, true, 0, api.Time{}, true
 	order, err := read(c, "", time.Now())
 	if err != nil {
-		return api.Effects{}, &api.Error{Problem: err.Error(), Effects: []api.Effect{}, Code: 400}
+		return api.Effects{}, refused(400, "%v", err)
 	}
+	o.changing.Lock()
+	defer o.changing.Unlock()
 	selected := o.selected(order)
 	effects := api.Effects{Matched: make([]string, 0, len(selected))}
 	for _, t := range selected {
 		effects.Matched = append(effects.Matched, strings.TrimSpace(t.pool+" "+t.addr.String()))
 	}
-	next, _ := o.next(order, selected)
+	next, _ := o.next(order, selected, o.lastID)
 	effects.Effects = shownEffects(o.registry.Try(next))
 	return effects, nil
 }
 
-// An order is a Change that has been read.
-type order struct {
-	kind     override.Kind // 0 for auto
-	selector api.Selector
-	pool     string // in lower case, with the final dot; "" for everywhere
-	template override.Override
-}
-
-// read reads c.
-func read(c api.Change, by string, now time.Time) (order, error) {
-	var r order
-	var err error
-	if c.Set != auto {
-		var ok bool
-		if r.kind, ok = override.ParseKind(c.Set); !ok {
-			return r, fmt.Errorf("set: unknown (got %q); use drain, down, up, weight or auto", c.Set)
-		}
-	}
-	if r.selector, err = api.ParseSelectors(c.Selectors); err != nil {
-		return r, err
-	}
-	if c.Pool != "" {
-		r.pool = strings.ToLower(strings.TrimSuffix(c.Pool, ".")) + "."
-	}
-	if (r.kind == override.Weight) != (c.Weight != 0) || c.Weight < 0 || c.Weight > override.MaxWeight {
-		return r, fmt.Errorf("weight: out of range or beside %s (got %d); use 1 to %d with set weight only; to answer a backend no longer, drain it", c.Set, c.Weight, override.MaxWeight)
-	}
-	for _, text := range []string{c.Author, c.Reason} {
-		if len(text) > maxText {
-			return r, fmt.Errorf("author, reason: too long (got %d bytes); use at most %d", len(text), maxText)
-		}
-	}
-	r.template = override.Override{Kind: r.kind, Weight: c.Weight, Author: c.Author, Reason: c.Reason, Since: now}
-	if r.template.Author == "" {
-		r.template.Author = by
-	}
-	if r.kind != 0 {
-		r.template.Until, err = until(c, now)
-	}
-	return r, err
-}
-
-// until returns when c ends; the zero time for never.
-func until(c api.Change, now time.Time) (end time.Time, err error) {
-	given := 0
-	if c.For != 0 {
-		given++
-		if c.For < 1 || c.For > (10*365*24*time.Hour).Seconds() {
-			return end, fmt.Errorf("for: out of range (got %g s); use 1 s to 10 years, or forever", c.For)
-		}
-		end = now.Add(time.Duration(c.For * float64(time.Second))).Round(0) // without the monotonic clock: it is kept across restarts
-	}
-	if !c.Until.IsZero() {
-		given++
-		end = c.Until.Time
-		if !end.After(now) {
-			return end, fmt.Errorf("until: in the past (got %s, now %s); use a later time", end.UTC().Format(time.RFC3339), now.UTC().Format(time.RFC3339))
-		}
-	}
-	if c.Forever {
-		given++
-	}
-	if given != 1 {
-		return end, fmt.Errorf("for, until, forever: %d of them given; use one, so that nothing is forgotten by default", given)
-	}
-	return end, nil
-}
-
-// selected returns what r selects, sorted. An order for everywhere by addresses
-// alone selects them everywhere; one by tier or location selects backends of
-// pools. auto also selects overrides whose backend is gone.
-func (o *Operations) selected(r order) []target {
-	found := make(map[target]bool)
-	for _, v := range o.registry.View() {
-		if r.pool != "" && !v.Named(r.pool) {
-			continue
-		}
-		for i := range v.Backends {
-			b := &v.Backends[i]
-			if !r.selector.Match(b.Addr, api.Configured{Drain: b.Drain, Weight: b.Weight, Tier: b.Tier, Location: b.Place.String()}) {
-				continue
-			}
-			name := r.pool
-			if name == "" && !r.selector.ByAddress() {
-				name = v.Name()
-			}
-			found[target{name, b.Addr}] = true
-		}
-	}
-	if r.kind == 0 {
-		for _, set := range o.overrides().All() {
-			if (r.pool == "" || r.pool == set.Pool) && slices.Contains(r.selector.Exact(), set.Addr.Unmap()) {
-				found[target{set.Pool, set.Addr}] = true
-			}
-		}
-	}
-	all := make([]target, 0, len(found))
-	for t := range found {
-		all = append(all, t)
-	}
-	slices.SortFunc(all, func(a, b target) int {
-		if a.pool != b.pool {
-			return strings.Compare(a.pool, b.pool)
-		}
-		return a.addr.Compare(b.addr)
-	})
-	return all
-}
-
-// next returns the set that follows from r, and the overrides that are added or, by
-// auto, removed. o.changing is held, or nothing comes of it.
-func (o *Operations) next(r order, selected []target) (next *override.Set, changed []override.Override) {
+// next returns the set that follows from r, and the overrides that are added, with
+// IDs after id, or, by auto, removed.
+func (o *Operations) next(r order, selected []target, id uint64) (next *override.Set, changed []override.Override) {
+	pools := of(selected)
 	if r.kind == 0 {
 		return o.overrides().Without(func(set *override.Override) bool {
-			return slices.ContainsFunc(selected, func(t target) bool {
-				return t.addr == set.Addr && (t.pool == set.Pool || r.pool == "" && t.pool == "")
-			})
+			return slices.ContainsFunc(pools[set.Addr], func(pool string) bool { return pool == set.Pool || pool == "" })
 		})
 	}
-	id := o.lastID
+	configured := o.registry.Configured(slices.Collect(maps.Keys(pools))...)
 	for _, t := range selected {
 		added := r.template
 		id++
-		added.ID, added.Pool, added.Addr, added.Was = id, t.pool, t.addr, o.registry.Configured(t.addr)
+		added.ID, added.Pool, added.Addr, added.Was = id, t.pool, t.addr, configured[t.addr]
 		changed = append(changed, added)
 	}
 	next, _ = o.overrides().With(changed...)
@@ -216,13 +128,16 @@ func (o *Operations) next(r order, selected []target) (next *override.Set, chang
 // quietAt returns when the last cache that obeys TTLs has forgotten the selected
 // addresses that are not answered now.
 func (o *Operations) quietAt(selected []target) (at api.Time) {
-	for _, v := range o.registry.View() {
-		for i := range v.Backends {
-			b := &v.Backends[i]
+	pools := of(selected)
+	views := o.registry.View()
+	for i := range views {
+		v := &views[i]
+		for j := range v.Backends {
+			b := &v.Backends[j]
 			if b.Answered || !b.CachedUntil.After(at.Time) {
 				continue
 			}
-			if slices.ContainsFunc(selected, func(t target) bool { return t.addr == b.Addr && (t.pool == "" || v.Named(t.pool)) }) {
+			if slices.ContainsFunc(pools[b.Addr], func(pool string) bool { return pool == "" || v.Named(pool) }) {
 				at.Time = b.CachedUntil
 			}
 		}

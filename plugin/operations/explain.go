@@ -1,7 +1,6 @@
 package operations
 
 import (
-	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -12,10 +11,8 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/rrhealth/rrhealth/plugin/api"
-	"github.com/rrhealth/rrhealth/plugin/history"
 	"github.com/rrhealth/rrhealth/plugin/live"
 	"github.com/rrhealth/rrhealth/plugin/pool"
-	"github.com/rrhealth/rrhealth/plugin/verdict"
 )
 
 // explainAt returns why a query gets its answer, now or, if at is not the zero
@@ -136,85 +133,6 @@ func (o *Operations) explainPool(e *api.Explanation, a Answer) {
 	}
 }
 
-// explainPast explains the answer of a pool at a time of the past, from the
-// histories of its backends.
-func (o *Operations) explainPast(e *api.Explanation, a Answer, at time.Time) error {
-	f, ok := family(e.Type)
-	if !ok {
-		return fmt.Errorf("type: A and AAAA only for the past (got %q)", e.Type)
-	}
-	v := o.stanzaOf(a.Pool)
-	if v == nil {
-		return errors.New("the pool has just gone; try again")
-	}
-	health := make([]pool.Health, len(v.Backends))
-	known := false
-	for i := range v.Backends {
-		b := &v.Backends[i]
-		state, ok := b.Log.StateAt(at)
-		known = known || ok
-		health[i] = pool.Health{State: state, Admin: adminAt(b.Log, at)}
-	}
-	if !known {
-		return fmt.Errorf("at: before what is kept of any backend of %s (got %s)", a.Pool.Name, at.UTC().Format(time.RFC3339))
-	}
-	s := v.Stanza.Build(health)
-	e.Pool, e.At, e.TTL = a.Pool.Name, api.Time{Time: at}, int(s.TTL)
-	e.Outcome, e.Rcode = s.Choices[f].Outcome.String(), rcodeOf(s.Choices[f].Outcome)
-	for _, m := range s.Choices[f].Members {
-		e.Answer = append(e.Answer, m.Addr.String())
-	}
-	o.members(e, a.Pool, s, f)
-	e.Notes = append(e.Notes, "the order at that time is not known", "hold_down, failback and slow_start at that time are not known, nor whether the Corefile was another")
-	return nil
-}
-
-// rcodeOf returns the response code of an outcome.
-func rcodeOf(o pool.Outcome) string {
-	switch o {
-	case pool.Servfail:
-		return "SERVFAIL"
-	case pool.Refused:
-		return "REFUSED"
-	case pool.Dropped:
-		return "none"
-	}
-	return "NOERROR"
-}
-
-// adminAt returns what operators had set at a time.
-func adminAt(l *history.Log, at time.Time) (a pool.Admin) {
-	for _, event := range l.Events() {
-		if event.At.After(at) {
-			break
-		}
-		switch event.Kind {
-		case history.OverrideEnded:
-			a = pool.Admin{}
-		case history.Overridden:
-			a = adminOf(event.What)
-		}
-	}
-	return a
-}
-
-// adminOf returns what an override sets, by its What.
-func adminOf(what string) pool.Admin {
-	switch what {
-	case "drain":
-		return pool.Admin{Drained: true}
-	case "down":
-		return pool.Admin{State: verdict.Down}
-	case "up":
-		return pool.Admin{State: verdict.Up}
-	}
-	weight, err := strconv.ParseUint(strings.TrimPrefix(what, "weight "), 10, 16)
-	if err != nil {
-		return pool.Admin{}
-	}
-	return pool.Admin{Weight: uint16(weight)}
-}
-
 // stanzaOf returns the stanza of a pool, or nil.
 func (o *Operations) stanzaOf(p *live.Pool) *live.StanzaView {
 	views := o.registry.View()
@@ -307,44 +225,4 @@ func sentence(rule pool.Rule, name string, p *live.Pool, b *pool.Backend, seen *
 		return "all backends are down, and all_down " + p.AllDownForm() + " answers none of them"
 	}
 	return ""
-}
-
-// explainFilter explains the answer of other plugins below a filter.
-func (o *Operations) explainFilter(e *api.Explanation, a Answer) {
-	e.Filter = a.Filter.Name
-	fill(e, a.Reply)
-	e.Notes = append(e.Notes, "the plugins below rrhealth were asked for this: the filter counts it as a query")
-	watched := make(map[netip.Addr]*live.BackendView)
-	views := o.registry.View()
-	for i := range views {
-		for j := range views[i].Backends {
-			if views[i].Filter == a.Filter {
-				watched[views[i].Backends[j].Addr] = &views[i].Backends[j]
-			}
-		}
-	}
-	for _, addr := range a.Below {
-		r := api.Reason{Address: addr.String(), Answered: slices.Contains(e.Answer, addr.String()), Rule: "unknown", Text: "not watched: answered like up"}
-		if b := watched[addr]; b != nil {
-			r.Rule, r.Text = watchedRule(b), watchedText(b)
-			if r.Answered && !b.Answered {
-				r.Rule, r.Text = "all_down", r.Text+", and answered all the same: all_down, min_up, dry_run or a signature of another key"
-			}
-		}
-		e.Members = append(e.Members, r)
-	}
-	slices.SortFunc(e.Members, func(a, b api.Reason) int { return strings.Compare(a.Address, b.Address) })
-}
-
-// watchedText returns the Text of a Reason for a watched address.
-func watchedText(b *live.BackendView) string {
-	if len(b.Overrides) > 0 {
-		o := b.Overrides[0]
-		return "set " + o.What() + " by " + o.Author
-	}
-	text := b.Health.State.String()
-	if _, reason, _, _ := pastOf(b, time.Now()); reason != "" {
-		text += ": " + reason
-	}
-	return text
 }

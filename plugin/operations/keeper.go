@@ -2,6 +2,8 @@ package operations
 
 import (
 	"net/netip"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/rrhealth/rrhealth/plugin/api"
@@ -16,12 +18,12 @@ const stateVersion = 1
 // verdictsFor is how old verdicts may be that still count as hints.
 const verdictsFor = time.Hour
 
-// A keeper is a state directory. Its Dir is nil, and keeps nothing, if it could not
-// be opened.
+// A keeper is a state directory.
 type keeper struct {
-	*state.Dir
-	users int   // process stanzas
-	err   error // why it could not be opened
+	*state.Dir // nil if it cannot be used
+	path       string
+	err        error // why it cannot
+	users      int   // process stanzas
 }
 
 // kept is what the state file has.
@@ -52,53 +54,55 @@ type keptConfigured struct {
 	Weight int    `json:"weight"`
 }
 
-// openState opens the state directory dir, if it is not empty, and takes over what
-// is in it if it is the first of the process. A directory that cannot be used is
-// reported, and the process goes on without: an unreachable disk costs memory of
-// the past, not answers. o.mu is held.
-func (o *Operations) openState(dir string) {
-	if dir == "" {
+// openState opens the state directory path, if it is not empty, and takes over what
+// is in it if no other is open. A directory that cannot be used is reported, tried
+// again at the next reload, and the process goes on without: an unreachable disk
+// costs memory of the past, not answers. o.mu and o.changing are held.
+func (o *Operations) openState(path string) {
+	if path == "" {
 		return
 	}
-	k := o.states[dir]
+	k := o.states[path]
 	if k == nil {
-		k = new(keeper)
-		o.states[dir] = k
-		o.wanted.Add(1)
+		k = &keeper{path: path}
+		o.states[path] = k
 	}
 	k.users++
 	if k.Dir != nil {
 		return
 	}
-	d, err := state.Open(dir, state.Options{Version: stateVersion, Warn: o.log.Warningf})
+	defer o.listDirs()
+	d, err := state.Open(path, state.Options{Version: stateVersion, Warn: o.log.Warningf})
 	if k.err = err; err != nil {
 		o.failures.Add(1)
 		o.log.Warningf("state not kept: %v", err)
 		return
 	}
-	if len(*o.dirs.Load()) == 0 {
-		var k kept
-		if saved, ok := d.Load(&k); ok {
-			o.restore(&k, saved)
+	first := true
+	for _, other := range o.states {
+		first = first && other.Dir == nil
+	}
+	var saved kept
+	if first {
+		if at, ok := d.Load(&saved); ok {
+			o.restore(&saved, at)
 		}
 	}
 	k.Dir = d
-	o.listDirs()
 	d.Start(o.collect)
 	d.Changed()
 }
 
 // closeState undoes openState. o.mu is held.
-func (o *Operations) closeState(dir string) {
-	k := o.states[dir]
+func (o *Operations) closeState(path string) {
+	k := o.states[path]
 	if k == nil {
 		return
 	}
 	if k.users--; k.users > 0 {
 		return
 	}
-	delete(o.states, dir)
-	o.wanted.Add(-1)
+	delete(o.states, path)
 	o.listDirs()
 	failed := k.Status().Failed
 	o.failures.Add(failed)
@@ -108,22 +112,20 @@ func (o *Operations) closeState(dir string) {
 	o.failures.Add(k.Status().Failed - failed)
 }
 
-// listDirs publishes the directories of o.states. o.mu is held.
+// listDirs publishes o.states. o.mu is held.
 func (o *Operations) listDirs() {
-	dirs := make([]*state.Dir, 0, len(o.states))
+	dirs := make([]keeper, 0, len(o.states))
 	for _, k := range o.states {
-		if k.Dir != nil {
-			dirs = append(dirs, k.Dir)
-		}
+		dirs = append(dirs, *k)
 	}
+	slices.SortFunc(dirs, func(a, b keeper) int { return strings.Compare(a.path, b.path) })
 	o.dirs.Store(&dirs)
 }
 
 // StateChanged has the state saved soon. It does not block.
 func (o *Operations) StateChanged() {
-	// Not under o.mu, which Stop holds while it saves for the last time.
-	for _, d := range *o.dirs.Load() {
-		d.Changed()
+	for _, k := range *o.dirs.Load() {
+		k.Changed()
 	}
 }
 
@@ -144,12 +146,29 @@ func (o *Operations) collect() any {
 	return k
 }
 
-// restore takes over what was saved at the given time.
+// restore takes over what was saved at the given time. Overrides in force, which are
+// there if a reload has brought the directory, count as later ones. o.changing is held.
 func (o *Operations) restore(k *kept, saved time.Time) {
-	o.changing.Lock()
-	defer o.changing.Unlock()
 	now := time.Now()
-	var all []override.Override
+	all := o.saved(k, now)
+	if len(all) > 0 {
+		o.log.Infof("%d overrides restored", len(all))
+	}
+	for _, set := range all {
+		k.LastID = max(k.LastID, set.ID)
+	}
+	o.lastID += k.LastID
+	for _, set := range o.overrides().All() {
+		set.ID += k.LastID
+		all = append(all, set)
+	}
+	clear(o.announced) // by the IDs of before
+	o.registry.Restore(k.Live, saved, state.Age(saved, now) <= verdictsFor)
+	o.put(override.NewSet(all))
+}
+
+// saved returns the overrides in k that still hold at now.
+func (o *Operations) saved(k *kept, now time.Time) (all []override.Override) {
 	for _, one := range k.Overrides {
 		kind, ok := override.ParseKind(one.Set)
 		set := override.Override{
@@ -168,25 +187,18 @@ func (o *Operations) restore(k *kept, saved time.Time) {
 			all = append(all, set)
 		}
 	}
-	o.lastID = max(o.lastID, k.LastID)
-	o.put(override.NewSet(all))
-	o.registry.Restore(k.Live, saved, state.Age(saved, now) <= verdictsFor)
-	if len(all) > 0 {
-		o.log.Infof("%d overrides restored", len(all))
-	}
+	return all
 }
 
 // addState adds what is known of the state directory to s.
 func (o *Operations) addState(s *api.Status) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	for dir, k := range o.states {
+	for _, k := range *o.dirs.Load() {
 		if k.err != nil {
 			s.Problems = append(s.Problems, "state not kept: "+k.err.Error())
 			continue
 		}
 		st := k.Status()
-		s.StateDir, s.StateSaved = dir, api.Time{Time: st.SavedAt}
+		s.StateDir, s.StateSaved = k.path, api.Time{Time: st.SavedAt}
 		if st.Err != nil {
 			s.Problems = append(s.Problems, "state not saved: "+st.Err.Error())
 		}

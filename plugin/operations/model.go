@@ -38,7 +38,7 @@ func poolOf(v *live.StanzaView) api.Pool {
 	}
 	for i := range v.Backends {
 		b := &v.Backends[i]
-		count(&p.Counts, effective(v, b))
+		count(&p.Counts, effective(b))
 		if i < maxNames {
 			p.Backends = append(p.Backends, b.Addr.String())
 		}
@@ -86,7 +86,7 @@ const (
 )
 
 // effective returns the state of b that counts, in the word of the API.
-func effective(v *live.StanzaView, b *live.BackendView) string {
+func effective(b *live.BackendView) string {
 	switch h := b.Health; {
 	case b.Drain || h.Admin.Drained:
 		return effectiveDrained
@@ -130,7 +130,7 @@ func backendsOf(v *live.StanzaView, now time.Time) []api.Backend {
 			Pool: v.Name(), Server: v.Block.Server, View: v.Block.View, Filter: v.Filter != nil,
 			Address: b.Addr.String(), CheckAddress: b.CheckAddr.String(),
 			Configured: api.Configured{Drain: b.Drain, Weight: b.Weight, Tier: b.Tier, Location: b.Place.String()},
-			Overrides:  []api.Override{}, Probed: b.Health.State.String(), Effective: effective(v, b),
+			Overrides:  []api.Override{}, Probed: b.Health.State.String(), Effective: effective(b),
 			Weight: b.Weight, Answered: b.Answered, CachedUntil: api.Time{Time: b.CachedUntil}, First: b.First,
 			Checks: make([]api.Check, len(b.Checks)),
 		}

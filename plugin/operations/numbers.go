@@ -13,11 +13,16 @@ type Numbers struct {
 // Numbers returns those of now. It takes no lock: Stop may wait for a disk that hangs,
 // and a scrape that takes five seconds costs CoreDNS all metrics.
 func (o *Operations) Numbers() Numbers {
-	n := Numbers{Overrides: len(o.overrides().All()), Kept: o.wanted.Load() > 0, SaveErrors: o.failures.Load()}
-	for i, d := range *o.dirs.Load() {
-		s := d.Status()
-		if i == 0 || s.SavedAt.Before(n.Saved) {
-			n.Saved = s.SavedAt
+	dirs := *o.dirs.Load()
+	n := Numbers{Overrides: len(o.overrides().All()), Kept: len(dirs) > 0, SaveErrors: o.failures.Load()}
+	first := true
+	for i := range dirs {
+		if dirs[i].err != nil {
+			continue
+		}
+		s := dirs[i].Status()
+		if first || s.SavedAt.Before(n.Saved) {
+			n.Saved, first = s.SavedAt, false
 		}
 		n.SaveErrors += s.Failed
 	}

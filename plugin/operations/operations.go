@@ -15,19 +15,15 @@ package operations
 
 import (
 	"net/netip"
-	"os"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/miekg/dns"
 
-	"github.com/rrhealth/rrhealth/plugin/api"
 	"github.com/rrhealth/rrhealth/plugin/config"
 	"github.com/rrhealth/rrhealth/plugin/live"
 	"github.com/rrhealth/rrhealth/plugin/override"
-	"github.com/rrhealth/rrhealth/plugin/state"
 	"github.com/rrhealth/rrhealth/plugin/status"
 )
 
@@ -62,20 +58,27 @@ type Operations struct {
 	listeners status.Registry
 	loaded    atomic.Int64 // when the Corefile was loaded, in Unix nanoseconds
 
-	changing  sync.Mutex // held while overrides change; guards lastID, timer and announced
+	changing  sync.Mutex // held while overrides change, never before mu; guards lastID, timer and announced
 	set       atomic.Pointer[override.Set]
 	lastID    uint64
 	timer     *time.Timer
 	announced map[uint64]bool // overrides whose end has been announced
 
-	mu      sync.Mutex // held while servers start and stop; guards the next lines
-	servers map[*config.Process]*status.Server
+	// Held while servers start and stop, which wait for requests: no request locks it.
+	// It guards the next lines.
+	mu      sync.Mutex
+	servers map[*config.Process]server
 	states  map[string]*keeper // by directory
 
 	// For readers without mu, which Stop holds while a disk hangs.
-	dirs     atomic.Pointer[[]*state.Dir] // those of states
-	wanted   atomic.Int64                 // directories of states, those that could not be opened included
-	failures atomic.Uint64                // directories that could not be opened, and failed saves in those that are closed
+	dirs     atomic.Pointer[[]keeper] // copies of states
+	failures atomic.Uint64            // directories that could not be opened, and failed saves in those that are closed
+}
+
+// A server is what a process stanza has started.
+type server struct {
+	*status.Server
+	loaded time.Time // when the Corefile was
 }
 
 // New returns an Operations that has nothing started. versions returns those of
@@ -83,21 +86,23 @@ type Operations struct {
 func New(r *live.Registry, log Log, versions func() (rrhealth, coredns string), explain Explain) *Operations {
 	o := &Operations{
 		registry: r, log: log, versions: versions, explain: explain, began: time.Now(),
-		announced: make(map[uint64]bool), servers: make(map[*config.Process]*status.Server), states: make(map[string]*keeper),
+		announced: make(map[uint64]bool), servers: make(map[*config.Process]server), states: make(map[string]*keeper),
 	}
 	o.set.Store(override.NewSet(nil))
-	o.dirs.Store(new([]*state.Dir))
+	o.dirs.Store(new([]keeper))
 	return o
 }
 
-// Start starts what p asks for. On an error nothing has changed.
+// Start starts what p asks for, before any block of its Corefile starts. On an error
+// nothing has changed.
 func (o *Operations) Start(p *config.Process) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.loaded.Store(time.Now().UnixNano())
-	if o.servers[p] != nil {
+	if _, ok := o.servers[p]; ok {
 		return nil
 	}
+	o.changing.Lock() // changes that come in now wait until what was saved is in force
+	defer o.changing.Unlock()
 	s, err := o.listeners.Start(status.Config{
 		Address: address(p), Hosts: hosts(p), Control: p.Control, Mode: p.Mode, Group: p.Group, Warn: o.log.Warningf,
 	}, status.Service{Model: o.model, History: o.history, Explain: o.explainAt, WhatIf: o.WhatIf, Change: o.Change})
@@ -108,7 +113,8 @@ func (o *Operations) Start(p *config.Process) error {
 		o.clear() // of a Corefile before the last without a process stanza
 	}
 	o.announce(p, s.Addr())
-	o.servers[p] = s
+	o.servers[p] = server{s, time.Now()}
+	o.noteLoaded()
 	o.openState(p.State)
 	return nil
 }
@@ -129,10 +135,22 @@ func (o *Operations) announce(p *config.Process, addr string) {
 	}
 }
 
-// clear removes all overrides.
+// noteLoaded notes when the latest Corefile was loaded that is still in use: one whose
+// reload has failed is not. o.mu is held.
+func (o *Operations) noteLoaded() {
+	var latest time.Time
+	for _, s := range o.servers {
+		if s.loaded.After(latest) {
+			latest = s.loaded
+		}
+	}
+	if !latest.IsZero() {
+		o.loaded.Store(latest.UnixNano())
+	}
+}
+
+// clear removes all overrides. o.changing is held.
 func (o *Operations) clear() {
-	o.changing.Lock()
-	defer o.changing.Unlock()
 	if n := len(o.overrides().All()); n > 0 {
 		o.log.Warningf("%d overrides dropped: the Corefile has no process stanza by which they could be removed", n)
 		o.put(override.NewSet(nil))
@@ -166,84 +184,14 @@ func hosts(p *config.Process) []string {
 func (o *Operations) Stop(p *config.Process) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	s := o.servers[p]
-	if s == nil {
+	s, ok := o.servers[p]
+	if !ok {
 		return
 	}
 	delete(o.servers, p)
+	o.noteLoaded()
 	s.Close()
 	o.closeState(p.State)
-}
-
-// overrides returns those in force.
-func (o *Operations) overrides() *override.Set { return o.set.Load() }
-
-// put puts next in force. o.changing is held.
-func (o *Operations) put(next *override.Set) {
-	for _, set := range next.All() {
-		o.lastID = max(o.lastID, set.ID)
-	}
-	o.set.Store(next)
-	o.registry.Override(next)
-	o.StateChanged()
-	o.schedule()
-}
-
-const (
-	// announceBefore is how long before its end an override is announced.
-	announceBefore = 10 * time.Minute
-	// lookEvery is how often the ends are looked at, at least: the wall clock may be
-	// set, which no timer notices.
-	lookEvery = time.Minute
-)
-
-// schedule has look called when the next override ends or is to be announced.
-// o.changing is held.
-func (o *Operations) schedule() {
-	if o.timer != nil {
-		o.timer.Stop()
-		o.timer = nil
-	}
-	now := time.Now()
-	wait := lookEvery
-	timed := false
-	for _, set := range o.overrides().All() {
-		if set.Until.IsZero() {
-			continue
-		}
-		timed = true
-		wait = min(wait, set.Until.Sub(now))
-		if announce := set.Until.Add(-announceBefore); announce.After(now) {
-			wait = min(wait, announce.Sub(now))
-		}
-	}
-	if timed {
-		o.timer = time.AfterFunc(max(wait, time.Millisecond), o.look)
-	}
-}
-
-// look ends the overrides whose time has come, and announces those that end soon.
-func (o *Operations) look() {
-	o.changing.Lock()
-	defer o.changing.Unlock()
-	now := time.Now()
-	next, ended := o.overrides().Without(func(set *override.Override) bool { return set.Ended(now) })
-	for i := range ended {
-		set := &ended[i]
-		delete(o.announced, set.ID)
-		o.log.Infof("override ended: %s of %s in %s, set by %s", set.What(), set.Addr, set.Where(), set.Author)
-	}
-	for _, set := range next.All() {
-		if left := set.Until.Sub(now); !set.Until.IsZero() && left <= announceBefore && !o.announced[set.ID] && set.Until.Sub(set.Since) > announceBefore {
-			o.announced[set.ID] = true
-			o.log.Warningf("override ends in %v: %s of %s in %s, set by %s", left.Round(time.Second), set.What(), set.Addr, set.Where(), set.Author)
-		}
-	}
-	if len(ended) > 0 {
-		o.put(next)
-		return
-	}
-	o.schedule()
 }
 
 // Reconcile drops the overrides of backends that the Corefile configures otherwise
@@ -251,16 +199,19 @@ func (o *Operations) look() {
 // when an instance has started.
 func (o *Operations) Reconcile() {
 	o.registry.ForgetSaved()
-	if o.idle() {
+	idle := o.idle()
+	o.changing.Lock()
+	defer o.changing.Unlock()
+	all := o.overrides().All()
+	if idle {
 		o.clear()
 		return
 	}
-	o.changing.Lock()
-	defer o.changing.Unlock()
-	if len(o.overrides().All()) == 0 {
+	if len(all) == 0 {
 		return
 	}
-	next, overruled := o.overrides().Reconcile(o.registry.Configured)
+	configured := o.registry.Configured(addresses(all)...)
+	next, overruled := o.overrides().Reconcile(func(addr netip.Addr) []override.Configured { return configured[addr] })
 	if len(overruled) == 0 {
 		return
 	}
@@ -271,61 +222,11 @@ func (o *Operations) Reconcile() {
 	o.put(next)
 }
 
-// model returns the state of now.
-func (o *Operations) model() *status.Model {
-	now := time.Now()
-	host, err := os.Hostname()
-	if err != nil {
-		host = ""
+// addresses returns the addresses of all, some of them several times.
+func addresses(all []override.Override) []netip.Addr {
+	addrs := make([]netip.Addr, len(all))
+	for i := range all {
+		addrs[i] = all[i].Addr
 	}
-	version, coredns := o.versions()
-	m := &status.Model{
-		Status: api.Status{
-			Host: host, Version: version, CoreDNS: coredns, Started: api.Time{Time: o.began},
-			Loaded: api.Time{Time: time.Unix(0, o.loaded.Load())}, Now: api.Time{Time: now}, Problems: []string{},
-		},
-		Pools: []api.Pool{}, Backends: []api.Backend{},
-	}
-	known := make(map[string]bool) // addresses
-	views := o.registry.View()
-	for i := range views {
-		v := &views[i]
-		p := poolOf(v)
-		m.Pools = append(m.Pools, p)
-		m.Backends = append(m.Backends, backendsOf(v, now)...)
-		addPool(&m.Status, &p)
-		for j := range v.Backends {
-			known[v.Backends[j].Addr.String()] = true
-		}
-	}
-	set := o.overrides().All()
-	m.Overrides = shownOverrides(set, func(s *override.Override) bool { return !known[s.Addr.String()] })
-	m.Status.Overrides = len(set)
-	slices.SortFunc(m.Pools, comparePools)
-	slices.SortFunc(m.Backends, compareBackends)
-	o.addState(&m.Status)
-	return m
-}
-
-// addPool adds p to the counts of s.
-func addPool(s *api.Status, p *api.Pool) {
-	to := &s.Backends
-	if p.Filter {
-		s.Filters++
-		to = &s.Watched
-	} else {
-		s.Pools++
-	}
-	switch p.State {
-	case stateAllDown:
-		s.AllDown++
-	case stateShort:
-		s.Short++
-	}
-	to.All += p.Counts.All
-	to.Up += p.Counts.Up
-	to.Down += p.Counts.Down
-	to.Unknown += p.Counts.Unknown
-	to.HeldDown += p.Counts.HeldDown
-	to.Drained += p.Counts.Drained
+	return addrs
 }

@@ -1,6 +1,7 @@
 package operations
 
 import (
+	"slices"
 	"time"
 
 	"github.com/rrhealth/rrhealth/plugin/api"
@@ -21,10 +22,9 @@ func pastOf(b *live.BackendView, now time.Time) (since api.Time, reason string, 
 	if at, ok := b.Log.Since(); ok {
 		since.Time = at
 	}
-	events := b.Log.Events()
-	for i := len(events) - 1; i >= 0; i-- {
-		if events[i].Kind == history.StateChanged {
-			reason = events[i].Reason
+	for _, e := range slices.Backward(b.Log.Events()) {
+		if e.Kind == history.StateChanged {
+			reason = e.Reason
 			break
 		}
 	}
