@@ -2,12 +2,12 @@ package rrhealth
 
 import (
 	"context"
-	"net"
 	"strings"
 
 	"github.com/coredns/coredns/plugin"
 	"github.com/miekg/dns"
 
+	"github.com/rrhealth/rrhealth/plugin/discover"
 	"github.com/rrhealth/rrhealth/plugin/filter"
 	"github.com/rrhealth/rrhealth/plugin/live"
 	"github.com/rrhealth/rrhealth/plugin/pool"
@@ -21,6 +21,36 @@ import (
 // other servers for it.
 func nothingBelow(rcode int, err error) bool {
 	return rcode == dns.RcodeRefused && err == nil || err != nil && strings.HasSuffix(err.Error(), "no next plugin found")
+}
+
+// serveOther lets the plugins below answer types other than A and AAAA for a name
+// of p. The name exists in what leaves, and its hints are those that p answers.
+func (h *RRHealth) serveOther(ctx context.Context, w dns.ResponseWriter, r *dns.Msg, p *live.Pool) (int, error) {
+	if discover.OwnQuestion(r) {
+		return write(w, reply.Failure(r, dns.RcodeRefused))
+	}
+	if h.Next != nil {
+		other := &otherWriter{ResponseWriter: w, handler: h, pool: p, ctx: ctx, dnssec: reply.WantsDNSSEC(r)}
+		rcode, err := h.below(ctx, other, r, p, nil)
+		if other.wrote || !nothingBelow(rcode, err) {
+			return rcode, err
+		}
+	}
+	if ctx.Value(explainKey{}) == nil {
+		p.CountAnswer(pool.NoData)
+	}
+	if q := r.Question[0]; q.Qtype == dns.TypeSOA && strings.EqualFold(q.Name, p.Zone) {
+		m := reply.NoData(r, p.Zone, reply.NegativeTTL)
+		m.Answer, m.Ns = m.Ns, nil
+		if h.signer != nil && reply.WantsDNSSEC(r) {
+			m.Answer = append(m.Answer, h.signer.set(m.Answer, serverOf(ctx))...)
+		}
+		return write(w, m)
+	}
+	m := h.noData(ctx, r, p.Zone)
+	ecs, _ := reply.Subnet(r)
+	reply.EchoSubnet(m, r, ecs, 0)
+	return write(w, m)
 }
 
 // An otherWriter corrects what plugins below write about a pool's name.
@@ -126,7 +156,7 @@ func (w *filterWriter) WriteMsg(m *dns.Msg) error {
 		limits, fast = limitsOf(w.RemoteAddr(), w.query.Request)
 	}
 	if !fast {
-		w.ctx.note(m)
+		w.query.Asked = w.ctx.note(m)
 	}
 	j := w.query.Judge()
 	result := j.Message(m, limits)
@@ -211,31 +241,3 @@ func (c *capture) WriteMsg(m *dns.Msg) error {
 
 // Write implements dns.ResponseWriter. Bytes are not for the client.
 func (c *capture) Write(b []byte) (int, error) { return len(b), nil }
-
-// ask asks the plugins below a question of our own. It returns false without a
-// usable answer, and no message if no plugin below has the name.
-func (h *RRHealth) ask(ctx context.Context, r *dns.Msg) (*dns.Msg, bool) {
-	c := &capture{ResponseWriter: inward{}}
-	rcode, err := plugin.NextOrFailure(h.Name(), h.Next, ctx, c, r)
-	if c.msg != nil {
-		rcode = c.msg.Rcode
-	}
-	if nothingBelow(rcode, err) {
-		return nil, true
-	}
-	return c.msg, c.msg != nil && (rcode == dns.RcodeSuccess || rcode == dns.RcodeNameError)
-}
-
-// inward is the writer of a question of our own.
-type inward struct{}
-
-func (inward) LocalAddr() net.Addr         { return &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 53} }
-func (inward) RemoteAddr() net.Addr        { return &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)} }
-func (inward) WriteMsg(*dns.Msg) error     { return nil }
-func (inward) Write(b []byte) (int, error) { return len(b), nil }
-func (inward) Close() error                { return nil }
-func (inward) TsigStatus() error           { return nil }
-func (inward) TsigTimersOnly(bool)         {}
-func (inward) Hijack()                     {}
-
-var _ dns.ResponseWriter = inward{}

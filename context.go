@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"sync/atomic"
 
-	"github.com/coredns/coredns/plugin"
 	"github.com/coredns/coredns/plugin/metadata"
 	"github.com/coredns/coredns/request"
 	"github.com/miekg/dns"
@@ -198,59 +197,6 @@ func (h *RRHealth) nested(ctx context.Context) bool { return ctx.Value(watcherKe
 func (h *RRHealth) filteredAround(ctx context.Context, r *dns.Msg) bool {
 	_, ok := reply.FamilyOf(r.Question[0].Qtype)
 	return ok && ctx.Value(filterKey{h}) != nil
-}
-
-// explainKey marks the context of a query that operators ask about: its answer is
-// like that of any other, but is not counted and moves no pool's rotation.
-type explainKey struct{}
-
-// An explained is what is noted about such a query.
-type explained struct {
-	below []netip.Addr // in the answer of the plugins below, before a filter judges it
-}
-
-// answerFor returns the reply that a client with that address would get to r now, nil
-// for none. The plugins above rrhealth do not see r, except for those that know
-// where a client is.
-func (h *RRHealth) answerFor(r *dns.Msg, client netip.Addr) (m *dns.Msg, below []netip.Addr) {
-	w := &askingWriter{client: net.UDPAddrFromAddrPort(netip.AddrPortFrom(client, 0))}
-	var noted explained
-	ctx := context.WithValue(context.Background(), explainKey{}, &noted)
-	if h.collector != nil {
-		ctx = h.collector.Collect(ctx, request.Request{W: w, Req: r})
-	}
-	if rcode, _ := h.ServeDNS(ctx, w, r); w.reply == nil && !plugin.ClientWrite(rcode) {
-		w.reply = reply.Failure(r, rcode) // as the server does
-	}
-	return w.reply, noted.below
-}
-
-// note notes the addresses of m, if operators ask about the query of c.
-func (c *watchedContext) note(m *dns.Msg) {
-	noted, ok := c.Context.Value(explainKey{}).(*explained)
-	if !ok {
-		return
-	}
-	for _, rr := range m.Answer {
-		if addr := reply.Addr(rr); addr.IsValid() {
-			noted.below = append(noted.below, addr)
-		}
-	}
-}
-
-// An askingWriter keeps the reply to a query that came from no socket.
-type askingWriter struct {
-	dns.ResponseWriter
-	client net.Addr
-	reply  *dns.Msg
-}
-
-func (w *askingWriter) RemoteAddr() net.Addr      { return w.client }
-func (w *askingWriter) LocalAddr() net.Addr       { return w.client }
-func (w *askingWriter) WriteMsg(m *dns.Msg) error { w.reply = m; return nil }
-func (w *askingWriter) Write(b []byte) (int, error) {
-	w.reply = new(dns.Msg)
-	return len(b), w.reply.Unpack(b)
 }
 
 // markOrdered marks the addresses in the answer to the query of ctx as being in

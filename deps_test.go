@@ -47,14 +47,14 @@ var rootFiles = []string{
 	"context.go",  // metadata, clients, nested queries
 	"denial.go",   // NSEC records beside those of the dnssec plugin
 	"fastpath.go", // writers that bytes may pass by
-	"health.go",   // instances of caddy, orphans, readiness
+	"health.go",   // the life cycle, orphans, readiness, what operators ask
 	"log.go",
 	"metrics.go",
 	"rrhealth.go", // ServeDNS
-	"setup.go",
-	"sign.go",  // the dnssec plugin
-	"stack.go", // the server's goroutines
-	"start.go", // warnings, the search for addresses to watch
+	"setup.go",    // the Corefile, instances of caddy
+	"sign.go",     // the dnssec plugin
+	"stack.go",    // the server's goroutines
+	"start.go",    // warnings, the search for addresses to watch
 }
 
 // A file more in the root is the beginning of a package that has no room yet.

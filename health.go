@@ -1,21 +1,23 @@
 package rrhealth
 
 import (
+	"context"
 	"fmt"
 	"maps"
+	"net"
 	"net/netip"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/coredns/caddy"
 	"github.com/coredns/coredns/plugin"
+	"github.com/coredns/coredns/request"
 	"github.com/miekg/dns"
 
-	"github.com/rrhealth/rrhealth/plugin/config"
 	"github.com/rrhealth/rrhealth/plugin/live"
 	"github.com/rrhealth/rrhealth/plugin/operations"
+	"github.com/rrhealth/rrhealth/plugin/reply"
 )
 
 // readyWithin is how long Ready waits for first results.
@@ -162,6 +164,61 @@ func (l *lifecycle) explain(r *dns.Msg, client netip.Addr) (operations.Answer, e
 	return a, nil
 }
 
+// explainKey marks the context of a query that operators ask about: its answer is
+// like that of any other, but is not counted and moves no pool's rotation.
+type explainKey struct{}
+
+// An explained is what is noted about such a query.
+type explained struct {
+	below []netip.Addr // in the answer of the plugins below, before a filter judges it
+}
+
+// answerFor returns the reply that a client with that address would get to r now, nil
+// for none. The plugins above rrhealth do not see r, except for those that know
+// where a client is.
+func (h *RRHealth) answerFor(r *dns.Msg, client netip.Addr) (m *dns.Msg, below []netip.Addr) {
+	w := &askingWriter{client: net.UDPAddrFromAddrPort(netip.AddrPortFrom(client, 0))}
+	var noted explained
+	ctx := context.WithValue(context.Background(), explainKey{}, &noted)
+	if h.collector != nil {
+		ctx = h.collector.Collect(ctx, request.Request{W: w, Req: r})
+	}
+	if rcode, _ := h.ServeDNS(ctx, w, r); w.reply == nil && !plugin.ClientWrite(rcode) {
+		w.reply = reply.Failure(r, rcode) // as the server does
+	}
+	return w.reply, noted.below
+}
+
+// note notes the addresses of m, if operators ask about the query of c, and reports
+// whether they do.
+func (c *watchedContext) note(m *dns.Msg) bool {
+	noted, ok := c.Context.Value(explainKey{}).(*explained)
+	if !ok {
+		return false
+	}
+	for _, rr := range m.Answer {
+		if addr := reply.Addr(rr); addr.IsValid() {
+			noted.below = append(noted.below, addr)
+		}
+	}
+	return true
+}
+
+// An askingWriter keeps the reply to a query that came from no socket.
+type askingWriter struct {
+	dns.ResponseWriter
+	client net.Addr
+	reply  *dns.Msg
+}
+
+func (w *askingWriter) RemoteAddr() net.Addr      { return w.client }
+func (w *askingWriter) LocalAddr() net.Addr       { return w.client }
+func (w *askingWriter) WriteMsg(m *dns.Msg) error { w.reply = m; return nil }
+func (w *askingWriter) Write(b []byte) (int, error) {
+	w.reply = new(dns.Msg)
+	return len(b), w.reply.Unpack(b)
+}
+
 // Ready implements ready.Readiness: every target has had its first result, or
 // five seconds have passed. It is the same for every handler of the process:
 // the ready plugin asks only one of those that share a name.
@@ -169,67 +226,6 @@ func (h *RRHealth) Ready() bool { return process.ready() }
 
 func (l *lifecycle) ready() bool {
 	return l.live.Awaited() == 0 && l.walking.Load() == 0 || time.Now().UnixNano() > l.readyBy.Load()
-}
-
-// An instance is one load of the Corefile. CoreDNS (caddy, to be exact) has a
-// callback for the start of an instance and for its shutdown, but none for a start
-// that fails after plugins were started. Such an orphan is not in caddy's list of
-// instances.
-type instance struct {
-	listed  bool            // it was in the list when it started
-	process *config.Process // the process stanza of the server blocks read so far, which may be the only one
-}
-
-type instanceKey struct{}
-
-func instanceOf(c *caddy.Controller) *instance {
-	if i, ok := c.Get(instanceKey{}).(*instance); ok {
-		return i
-	}
-	i := new(instance)
-	c.Set(instanceKey{}, i)
-	return i
-}
-
-// started stores whether caddy lists the instance. It does not list those of
-// programs that start plugins themselves, which are never orphans. All others
-// in the list, the one to be replaced among them, get a callback for a reload
-// that fails. The new instance gets none: caddy calls only that of the old one,
-// whose Corefile may not have rrhealth in it.
-func (i *instance) started() {
-	if i.listed {
-		return // by another server block
-	}
-	i.listed = i.inList()
-	for _, o := range caddy.Instances() {
-		if !i.is(o) && guard(o) {
-			o.OnRestartFailed = append(o.OnRestartFailed, func() error { process.stopOrphans(); return nil })
-		}
-	}
-}
-
-type guardKey struct{}
-
-// guard reports whether o has no callback of started yet. It counts as having one then.
-func guard(o *caddy.Instance) bool {
-	o.StorageMu.Lock()
-	defer o.StorageMu.Unlock()
-	if o.Storage[guardKey{}] != nil {
-		return false
-	}
-	o.Storage[guardKey{}] = true
-	return true
-}
-
-func (i *instance) orphan() bool { return i.listed && !i.inList() }
-
-func (i *instance) inList() bool { return slices.ContainsFunc(caddy.Instances(), i.is) }
-
-// is reports whether o is caddy's part of the instance.
-func (i *instance) is(o *caddy.Instance) bool {
-	o.StorageMu.RLock()
-	defer o.StorageMu.RUnlock()
-	return o.Storage[instanceKey{}] == i
 }
 
 func (l *lifecycle) stopOrphans() {

@@ -216,34 +216,6 @@ func (h *RRHealth) message(ctx context.Context, r *dns.Msg, p *live.Pool, s *poo
 	return m
 }
 
-// serveOther lets the plugins below answer types other than A and AAAA for a name
-// of p. The name exists in what leaves, and its hints are those that p answers.
-func (h *RRHealth) serveOther(ctx context.Context, w dns.ResponseWriter, r *dns.Msg, p *live.Pool) (int, error) {
-	if discover.OwnQuestion(r) {
-		return write(w, reply.Failure(r, dns.RcodeRefused))
-	}
-	if h.Next != nil {
-		other := &otherWriter{ResponseWriter: w, handler: h, pool: p, ctx: ctx, dnssec: reply.WantsDNSSEC(r)}
-		rcode, err := h.below(ctx, other, r, p, nil)
-		if other.wrote || !nothingBelow(rcode, err) {
-			return rcode, err
-		}
-	}
-	p.CountAnswer(pool.NoData)
-	if q := r.Question[0]; q.Qtype == dns.TypeSOA && strings.EqualFold(q.Name, p.Zone) {
-		m := reply.NoData(r, p.Zone, reply.NegativeTTL)
-		m.Answer, m.Ns = m.Ns, nil
-		if h.signer != nil && reply.WantsDNSSEC(r) {
-			m.Answer = append(m.Answer, h.signer.set(m.Answer, serverOf(ctx))...)
-		}
-		return write(w, m)
-	}
-	m := h.noData(ctx, r, p.Zone)
-	ecs, _ := reply.Subnet(r)
-	reply.EchoSubnet(m, r, ecs, 0)
-	return write(w, m)
-}
-
 // write sends m. What was written is the answer, of any rcode: to return
 // that one would make the server write a second.
 func write(w dns.ResponseWriter, m *dns.Msg) (int, error) {

@@ -14,7 +14,6 @@ import (
 	clog "github.com/coredns/coredns/plugin/pkg/log"
 
 	"github.com/rrhealth/rrhealth/plugin/config"
-	"github.com/rrhealth/rrhealth/plugin/discover"
 )
 
 // pluginName is the directive's and the handler's name. They must be one:
@@ -119,32 +118,6 @@ func reportPending(ctx caddy.Context) error {
 	return nil
 }
 
-// sourcesOf returns the plugins of a server block whose zones can be walked.
-func sourcesOf(block *dnsserver.Config) []discover.Source {
-	var all []discover.Source
-	for _, handler := range block.Handlers() {
-		if s, ok := handler.(discover.Source); ok {
-			all = append(all, s)
-		}
-	}
-	return all
-}
-
-// hookStarts has leftovers stopped and zones inspected whenever an instance has started. A
-// reload by SIGUSR1 takes the hooks of all plugins away, so each setup tries to
-// register it anew; where it is registered still, caddy panics.
-func hookStarts() {
-	defer func() { _ = recover() }()
-	caddy.RegisterEventHook(pluginName, func(event caddy.EventName, _ any) error {
-		if event == caddy.InstanceStartupEvent {
-			process.stopOrphans()
-			process.inspect()
-			process.operations.Reconcile()
-		}
-		return nil
-	})
-}
-
 // zonesOf returns the zones of the server block, each once: a block that listens
 // in several ways (example.org tls://example.org) has one for each.
 func zonesOf(c *caddy.Controller) []string {
@@ -200,3 +173,64 @@ func checkPosition(directives []string) error {
 }
 
 const pluginLine = "rrhealth:github.com/rrhealth/rrhealth"
+
+// An instance is one load of the Corefile. CoreDNS (caddy, to be exact) has a
+// callback for the start of an instance and for its shutdown, but none for a start
+// that fails after plugins were started. Such an orphan is not in caddy's list of
+// instances.
+type instance struct {
+	listed  bool            // it was in the list when it started
+	process *config.Process // the process stanza of the server blocks read so far, which may be the only one
+}
+
+type instanceKey struct{}
+
+func instanceOf(c *caddy.Controller) *instance {
+	if i, ok := c.Get(instanceKey{}).(*instance); ok {
+		return i
+	}
+	i := new(instance)
+	c.Set(instanceKey{}, i)
+	return i
+}
+
+// started stores whether caddy lists the instance. It does not list those of
+// programs that start plugins themselves, which are never orphans. All others
+// in the list, the one to be replaced among them, get a callback for a reload
+// that fails. The new instance gets none: caddy calls only that of the old one,
+// whose Corefile may not have rrhealth in it.
+func (i *instance) started() {
+	if i.listed {
+		return // by another server block
+	}
+	i.listed = i.inList()
+	for _, o := range caddy.Instances() {
+		if !i.is(o) && guard(o) {
+			o.OnRestartFailed = append(o.OnRestartFailed, func() error { process.stopOrphans(); return nil })
+		}
+	}
+}
+
+type guardKey struct{}
+
+// guard reports whether o has no callback of started yet. It counts as having one then.
+func guard(o *caddy.Instance) bool {
+	o.StorageMu.Lock()
+	defer o.StorageMu.Unlock()
+	if o.Storage[guardKey{}] != nil {
+		return false
+	}
+	o.Storage[guardKey{}] = true
+	return true
+}
+
+func (i *instance) orphan() bool { return i.listed && !i.inList() }
+
+func (i *instance) inList() bool { return slices.ContainsFunc(caddy.Instances(), i.is) }
+
+// is reports whether o is caddy's part of the instance.
+func (i *instance) is(o *caddy.Instance) bool {
+	o.StorageMu.RLock()
+	defer o.StorageMu.RUnlock()
+	return o.Storage[instanceKey{}] == i
+}

@@ -3,8 +3,10 @@ package rrhealth
 // What a handler does when it starts: it warns, and looks for addresses to watch.
 
 import (
+	"context"
 	"fmt"
 	"iter"
+	"net"
 	"net/netip"
 	"runtime/debug"
 	"slices"
@@ -12,6 +14,7 @@ import (
 
 	"github.com/coredns/caddy"
 	"github.com/coredns/coredns/core/dnsserver"
+	"github.com/coredns/coredns/plugin"
 	"github.com/miekg/dns"
 
 	"github.com/rrhealth/rrhealth/plugin/config"
@@ -184,4 +187,58 @@ func versions() (rrhealth, coredns string) {
 		}
 	}
 	return rrhealth, caddy.AppVersion
+}
+
+// ask asks the plugins below a question of our own. It returns false without a
+// usable answer, and no message if no plugin below has the name.
+func (h *RRHealth) ask(ctx context.Context, r *dns.Msg) (*dns.Msg, bool) {
+	c := &capture{ResponseWriter: inward{}}
+	rcode, err := plugin.NextOrFailure(h.Name(), h.Next, ctx, c, r)
+	if c.msg != nil {
+		rcode = c.msg.Rcode
+	}
+	if nothingBelow(rcode, err) {
+		return nil, true
+	}
+	return c.msg, c.msg != nil && (rcode == dns.RcodeSuccess || rcode == dns.RcodeNameError)
+}
+
+// inward is the writer of a question of our own.
+type inward struct{}
+
+func (inward) LocalAddr() net.Addr         { return &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 53} }
+func (inward) RemoteAddr() net.Addr        { return &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)} }
+func (inward) WriteMsg(*dns.Msg) error     { return nil }
+func (inward) Write(b []byte) (int, error) { return len(b), nil }
+func (inward) Close() error                { return nil }
+func (inward) TsigStatus() error           { return nil }
+func (inward) TsigTimersOnly(bool)         {}
+func (inward) Hijack()                     {}
+
+var _ dns.ResponseWriter = inward{}
+
+// sourcesOf returns the plugins of a server block whose zones can be walked.
+func sourcesOf(block *dnsserver.Config) []discover.Source {
+	var all []discover.Source
+	for _, handler := range block.Handlers() {
+		if s, ok := handler.(discover.Source); ok {
+			all = append(all, s)
+		}
+	}
+	return all
+}
+
+// hookStarts has leftovers stopped and zones inspected whenever an instance has started. A
+// reload by SIGUSR1 takes the hooks of all plugins away, so each setup tries to
+// register it anew; where it is registered still, caddy panics.
+func hookStarts() {
+	defer func() { _ = recover() }()
+	caddy.RegisterEventHook(pluginName, func(event caddy.EventName, _ any) error {
+		if event == caddy.InstanceStartupEvent {
+			process.stopOrphans()
+			process.inspect()
+			process.operations.Reconcile()
+		}
+		return nil
+	})
 }

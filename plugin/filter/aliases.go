@@ -109,7 +109,7 @@ func (j *Judge) ledToPool(m *dns.Msg) (out *dns.Msg, ok bool) {
 func (j *Judge) answerOf(m *dns.Msg, name string, p *live.Pool, f pool.Family) *dns.Msg {
 	s := p.Snapshot()
 	choice := &s.Choices[f]
-	if !j.Nested {
+	if !j.Nested && !j.Asked {
 		p.CountAnswer(choice.Outcome)
 		if s.Judged != nil {
 			p.CountDryRun(s, f)
@@ -145,7 +145,10 @@ func (j *Judge) answerOf(m *dns.Msg, name string, p *live.Pool, f pool.Family) *
 // the query.
 func (j *Judge) order(p *live.Pool, s *pool.Snapshot, f pool.Family, ecs *dns.EDNS0_SUBNET) []int {
 	client := j.Server.Client(p, ecs)
-	if j.Nested {
+	switch {
+	case j.Asked:
+		return p.Peek(nil, s, f, client)
+	case j.Nested:
 		return p.Aside(nil, s, f, client, NestedTurn(p.Name, j.Request.Question[0].Qtype))
 	}
 	return p.Order(nil, s, f, client)

@@ -103,7 +103,7 @@ func (j *Judge) orderAndCut(s *section, i int, kept reply.List) reply.List {
 		case j.first.known && i == 0:
 			step = j.first.step
 		default:
-			step = turns.next(s.Owner(i), s.Sets[i].Type)
+			step = j.step(s.Owner(i), s.Sets[i].Type)
 		}
 		kept = s.Store(s.Places(kept)...)
 		arrange(s.Places(kept), f.Policy, step)

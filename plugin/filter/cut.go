@@ -87,7 +87,7 @@ func (j *Judge) judgeWindow(m *dns.Msg, rrs []dns.RR, start, end, full int) bool
 	first := 0
 	rotates := f.Policy == pool.Rotate && !f.DryRun && !j.Server.Ordered()
 	if h := rrs[start].Header(); rotates {
-		j.first = turned{turns.next(h.Name, h.Rrtype), true}
+		j.first = turned{j.step(h.Name, h.Rrtype), true}
 		first = int(j.first.step % uint64(len(set))) // #nosec G115 -- less than the length
 	}
 	whole := j.first

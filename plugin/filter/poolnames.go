@@ -55,8 +55,16 @@ func (q *Query) concerned(rrs []dns.RR) bool {
 // turn returns the step of the rotation for owner and type, addresses of which
 // come along with the answer, and moves the rotation on.
 func (j *Judge) turn(owner string, rrtype uint16) uint64 {
-	if j.Nested {
+	if j.Nested && !j.Asked {
 		return NestedTurn(owner, rrtype)
+	}
+	return j.step(owner, rrtype)
+}
+
+// step returns the step of the rotation for owner and type, and moves it on.
+func (j *Judge) step(owner string, rrtype uint16) uint64 {
+	if j.Asked {
+		return turns.peek(owner, rrtype)
 	}
 	return turns.next(owner, rrtype)
 }

@@ -17,6 +17,7 @@ type Query struct {
 	Foreign string     // the name that was asked, if no pool has it
 	DNSSEC  bool       // the client asks for signatures
 	Nested  bool       // the answer becomes part of another, which the same server block judges
+	Asked   bool       // operators ask what the answer would be: no rotation moves, and no pool counts it
 }
 
 // A Server is what a Judge needs of the server block: the plugins below, and keys.

@@ -30,6 +30,12 @@ func (r *rotation) next(owner string, rrtype uint16) uint64 {
 	return uint64(counter.Add(1)-1) + h>>32
 }
 
+// peek returns what next will.
+func (r *rotation) peek(owner string, rrtype uint16) uint64 {
+	h := r.hash(owner, rrtype)
+	return uint64(r.counters[h%uint64(len(r.counters))].Load()) + h>>32
+}
+
 // hash is FNV-1a, in lower case, with more mixing at its end: the low bits
 // choose a counter and the high bits a start.
 func (r *rotation) hash(owner string, rrtype uint16) uint64 {

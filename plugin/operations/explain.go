@@ -169,7 +169,11 @@ func (o *Operations) members(e *api.Explanation, p *live.Pool, s *pool.Snapshot,
 	}
 	if s.Choices[f].Outcome == pool.ServedFallback {
 		for _, m := range s.Choices[f].Members {
-			e.Members = append(e.Members, api.Reason{Address: m.Addr.String(), Answered: true, Rule: "fallback", Text: "an address of all_down: every backend is down"})
+			r := api.Reason{Address: m.Addr.String(), Answered: true, Rule: "fallback", Text: "an address of all_down: every backend is down"}
+			if !inAnswer[r.Address] {
+				r.Answered, r.Rule, r.Text = false, "max_answers", r.Text+", but max_answers leaves no room this time"
+			}
+			e.Members = append(e.Members, r)
 		}
 	}
 	slices.SortFunc(e.Members, func(a, b api.Reason) int { return strings.Compare(a.Address, b.Address) })
@@ -177,6 +181,15 @@ func (o *Operations) members(e *api.Explanation, p *live.Pool, s *pool.Snapshot,
 
 // sentence returns a Reason's Text.
 func sentence(rule pool.Rule, name string, p *live.Pool, b *pool.Backend, seen *live.BackendView) string {
+	text := whole(rule, p, b, seen)
+	if name == "max_answers" {
+		text += fmt.Sprintf(", but max_answers %d leaves no room this time", p.MaxAnswers)
+	}
+	return text
+}
+
+// whole returns the sentence about rule.
+func whole(rule pool.Rule, p *live.Pool, b *pool.Backend, seen *live.BackendView) string {
 	why := ""
 	if seen != nil {
 		if _, reason, _, _ := pastOf(seen, time.Now()); reason != "" {
@@ -190,9 +203,6 @@ func sentence(rule pool.Rule, name string, p *live.Pool, b *pool.Backend, seen *
 		if o.Reason != "" {
 			by += ", reason " + strconv.Quote(o.Reason)
 		}
-	}
-	if name == "max_answers" {
-		return fmt.Sprintf("up, but max_answers %d leaves no room this time", p.MaxAnswers)
 	}
 	switch rule {
 	case pool.IsUp:
