@@ -56,7 +56,7 @@ func TestTheShippedExample(t *testing.T) {
 	}
 	corefile := string(text)
 	addr := map[string]string{}
-	for _, port := range []string{"1053", "8053", "8153", "9153"} {
+	for _, port := range []string{"1053", "8053", "8054", "8153", "9153"} {
 		if !strings.Contains(corefile, ":"+port) {
 			t.Fatalf("Corefile.example has no port %s", port)
 		}
@@ -81,6 +81,12 @@ func TestTheShippedExample(t *testing.T) {
 	}
 	if got := get("http://" + addr["9153"] + "/metrics"); !strings.Contains(got, `coredns_rrhealth_backend_up{backend="192.0.2.3",pool="www.example.org.",server="dns://`+addr["1053"]+`",view=""} 0`) {
 		t.Errorf("/metrics does not show the backend as down:\n%s", got)
+	}
+	if got := get("http://" + addr["8054"] + "/"); !strings.Contains(got, "192.0.2.3") {
+		t.Errorf("the status page has no backend 192.0.2.3:\n%s", got)
+	}
+	if want := "status at http://" + addr["8054"] + "/"; !strings.Contains(out.String(), want) {
+		t.Errorf("log %q, want %q in it", out.String(), want)
 	}
 
 	for i := range 3 {

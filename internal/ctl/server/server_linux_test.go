@@ -69,7 +69,7 @@ func start(t *testing.T) (*harness.Server, operator, string) {
 		t.Cleanup(func() { l.Close() })
 	}
 	socket := filepath.Join(t.TempDir(), "s")
-	stanzas := "rrhealth {\ncontrol " + socket + "\n}\nrrhealth www.example.org shop.example.org {\n" +
+	stanzas := "rrhealth {\ncontrol " + socket + "\nstate " + t.TempDir() + "\n}\nrrhealth www.example.org shop.example.org {\n" +
 		"backend 192.0.2.1 check_addr " + ip + "1\nbackend 192.0.2.2 check_addr " + ip + "2\nbackend 192.0.2.3 check_addr " + ip + "3 tier 2\n" +
 		"check tcp://:443\nttl 1s\n" + harness.Quick + "}\n"
 	corefile := harness.Corefile(stanzas)
