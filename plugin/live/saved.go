@@ -147,6 +147,7 @@ func (s *Stanza) restore(b *Block, in *restored, set *override.Set) {
 		p.counters.cursors.Continue(saved.Turns)
 		if p.counters.history != nil && saved.History != nil {
 			p.counters.history.Restore(saved.History)
+			p.counters.history.Adopt(&s.config) // which may be another since
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/miekg/dns"
 
@@ -65,6 +66,8 @@ type desk struct {
 	registry *live.Registry
 	log      *logger
 	block    *live.Block
+
+	slow time.Duration // what a probe takes; fixed before the block starts
 
 	mu   sync.Mutex
 	down map[string]bool
@@ -126,7 +129,14 @@ func (d *desk) end() {
 	}
 }
 
-func (d *desk) probe(_ context.Context, addr netip.Addr) error {
+func (d *desk) probe(ctx context.Context, addr netip.Addr) error {
+	if d.slow > 0 {
+		select {
+		case <-time.After(d.slow):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.down[addr.String()] {

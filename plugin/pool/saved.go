@@ -66,7 +66,7 @@ func (h *History) UnmarshalJSON(text []byte) error {
 	*h = *NewHistory()
 	for addr, b := range s.Backends {
 		past := &backendHistory{
-			holdDown: time.Duration(b.HoldDown * float64(time.Second)), until: b.Until, able: b.Able, waiting: b.Waiting, ready: b.Ready, grows: b.Grows,
+			holdDown: time.Duration(min(max(b.HoldDown, 0), FlapWindow.Seconds()) * float64(time.Second)), until: b.Until, able: b.Able, waiting: b.Waiting, ready: b.Ready, grows: b.Grows,
 		}
 		for _, state := range verdict.States {
 			if state.String() == b.State {
@@ -79,7 +79,7 @@ func (h *History) UnmarshalJSON(text []byte) error {
 			}
 		}
 		if past.until.Sub(now) > FlapWindow {
-			past.until = now.Add(min(max(past.holdDown, 0), FlapWindow))
+			past.until = now.Add(past.holdDown)
 		}
 		if past.grows.After(now) {
 			past.grows = time.Time{}
