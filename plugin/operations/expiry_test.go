@@ -89,7 +89,7 @@ func TestShortOverridesAreNotAnnounced(t *testing.T) {
 	})
 }
 
-// A clock that is set ahead ends overrides within a minute, whatever the timer was
+// A clock that is set ahead ends overrides within a minute, independent of what the timer was
 // set to.
 func TestAClockThatIsSetAheadEndsOverrides(t *testing.T) {
 	inTime(t, func(d *desk) {

@@ -102,7 +102,7 @@ func TestAHistoryFromAClockThatWasAheadIsCut(t *testing.T) {
 	}
 }
 
-// Whatever a file has, the history that is read from it can be settled and saved.
+// A history that is read from any file can be settled and saved.
 func FuzzHistoryOfAFile(f *testing.F) {
 	f.Add([]byte(`{"backends":{"192.0.2.1":{"state":"up","falls":["2026-01-01T00:00:00Z"],"hold_down":20,"until":"2026-01-01T00:00:00Z","able":true,"waiting":true,"ready":true,"grows":"2026-01-01T00:00:00Z"}},"standby":[{"tier":2,"to":1,"since":"2026-01-01T00:00:00Z"},{}]}`))
 	f.Add([]byte(`{"backends":{"192.0.2.3":{"state":"?","hold_down":1e300,"until":"9999-01-01T00:00:00Z"}},"standby":[{"tier":-1,"to":-9},{"tier":9223372036854775807}]}`))
