@@ -1,7 +1,6 @@
 package history
 
 import (
-	"math"
 	"time"
 
 	"github.com/rrhealth/rrhealth/plugin/verdict"
@@ -17,9 +16,6 @@ const (
 // A Minute is how many seconds of a minute a backend was in each state: 60 in all,
 // or fewer if nothing is known of the rest.
 type Minute struct{ Up, Down, Unknown uint8 }
-
-// Shares are how long a backend was in each state.
-type Shares struct{ Up, Down, Unknown time.Duration }
 
 // spent is how long each state lasted, in nanoseconds.
 type spent [len(verdict.States)]int64
@@ -198,41 +194,4 @@ func (l *Log) spans(until int64, f func(a, b int64, s verdict.State)) {
 			f(r.at, end, r.state)
 		}
 	}
-}
-
-// Shares returns how long the backend was in each state between from and to. Time
-// before the first event counts nowhere, nor does time that is no longer kept. It
-// is exact as far back as the events go. Before them each minute of several states
-// is rounded to seconds, and counts in proportion where from or to is inside it.
-func (l *Log) Shares(from, to time.Time) Shares {
-	if l.empty() {
-		return Shares{}
-	}
-	a, b := nanos(from), nanos(to)
-	var all spent
-	l.spans(b, func(start, end int64, s verdict.State) { all[s] += max(0, end-max(start, a)) })
-	if l.past != nil && l.past.folded != nil {
-		l.past.folded.share(a, b, l.at(0).at, &all)
-	}
-	return Shares{Up: time.Duration(all[verdict.Up]), Down: time.Duration(all[verdict.Down]), Unknown: time.Duration(all[verdict.Unknown])}
-}
-
-// share adds the time of f, which ends at end, between a and b.
-func (f *fold) share(a, b, end int64, all *spent) {
-	part := func(start, stop int64, weights spent) {
-		covered, sum := min(stop, b)-max(start, f.from, a), int64(0)
-		for _, w := range weights {
-			sum += w
-		}
-		if covered <= 0 || sum == 0 {
-			return
-		}
-		for s, w := range weights {
-			all[s] += int64(math.Round(float64(covered) * float64(w) / float64(sum)))
-		}
-	}
-	f.each(func(first, n int64, m Minute, _ verdict.State) {
-		part(first*minute, (first+n)*minute, m.weights())
-	})
-	part(f.open.minute*minute, end, f.open.spent)
 }

@@ -37,12 +37,11 @@ func sharesOf(s history.Shares) api.Shares {
 
 // picture returns the value of Backend.HalfHours.
 func picture(l *history.Log, now time.Time) string {
+	var parts [halfHours]history.Shares
+	l.Parts(parts[:], now, perHalf*time.Minute)
 	var all [halfHours]byte
-	end := now
-	for i := halfHours - 1; i >= 0; i-- {
-		begin := end.Add(-perHalf * time.Minute)
-		all[i] = digit(l.Shares(begin, end))
-		end = begin
+	for i := range all {
+		all[i] = digit(parts[i])
 	}
 	return string(all[:])
 }
