@@ -132,14 +132,23 @@ func (s *schema) define(t reflect.Type) {
 	s.defs[at].value = object{{"description", s.comments[t.Name()]}, {"type", "object"}, {"properties", fields}, {"required", required}}
 }
 
-// commentsOf returns the comments of types and fields in a Go file.
-func commentsOf(t *testing.T, file string) map[string]string {
+// commentsOf returns the comments of types and fields in Go files.
+func commentsOf(t *testing.T, files ...string) map[string]string {
+	t.Helper()
+	comments := make(map[string]string)
+	for _, file := range files {
+		addComments(t, comments, file)
+	}
+	return comments
+}
+
+// addComments adds the comments of types and fields in a Go file.
+func addComments(t *testing.T, comments map[string]string, file string) {
 	t.Helper()
 	f, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ParseComments)
 	if err != nil {
 		t.Fatal(err)
 	}
-	comments := make(map[string]string)
 	flat := func(groups ...*ast.CommentGroup) string {
 		var text string
 		for _, g := range groups {
@@ -162,13 +171,12 @@ func commentsOf(t *testing.T, file string) map[string]string {
 			}
 		}
 	}
-	return comments
 }
 
 // A program in another language reads schema.json, so it must have what the types
 // have.
 func TestTheSchemaIsThatOfTheTypes(t *testing.T) {
-	s := &schema{comments: commentsOf(t, "api.go"), done: make(map[string]bool)}
+	s := &schema{comments: commentsOf(t, "api.go", "change.go", "explain.go"), done: make(map[string]bool)}
 	var paths object
 	var each []object
 	for _, a := range answers {
