@@ -121,3 +121,82 @@ func TestAReloadWithoutTheProcessStanzaEndsOverrides(t *testing.T) {
 		t.Error("the control socket is still there")
 	}
 }
+
+// A backend that is held down when the server stops is held down when it starts: a
+// restart is no reason to trust one that flaps.
+func TestHoldDownSurvivesARestart(t *testing.T) {
+	backends, port := harness.Fleet(t, 2)
+	ips := harness.IPs(backends...)
+	dir := t.TempDir()
+	corefile := operated(dir, fmt.Sprintf("backend %s\ncheck http://:%s/\nhold_down 5m", strings.Join(ips, " "), port))
+	s := harness.Start(t, corefile)
+	s.Settled("www.example.org.", dns.TypeA, ips...)
+	for range 2 {
+		backends[1].Stop()
+		s.Settled("www.example.org.", dns.TypeA, ips[0])
+		backends[1].Start()
+		o := operate(t, filepath.Join(dir, "control.sock"))
+		harness.Eventually(t, "the backend is up or held down", func() bool {
+			var shown struct {
+				Backends []struct {
+					Address string `json:"address"`
+					Probed  string `json:"probed"`
+				} `json:"backends"`
+			}
+			o.get("/api/v1/backends", url.Values{"state": {""}}, &shown)
+			for _, b := range shown.Backends {
+				if b.Address == ips[1] {
+					return b.Probed == "up"
+				}
+			}
+			return false
+		})
+	}
+	s.Settled("www.example.org.", dns.TypeA, ips[0])
+	s.Stop()
+	s = harness.Start(t, corefile)
+	s.AwaitReady()
+	var e explanation
+	operate(t, filepath.Join(dir, "control.sock")).get("/api/v1/explain", url.Values{"name": {"www.example.org"}}, &e)
+	if got := harness.Addrs(s.Ask("www.example.org.", dns.TypeA)); !slices.Equal(got, ips[:1]) || !slices.ContainsFunc(e.Members, func(m member) bool {
+		return m.Address == ips[1] && m.Rule == "held_down" && !m.Answered
+	}) {
+		t.Errorf("answer %v after a restart with %s held down: %+v", got, ips[1], e.Members)
+	}
+}
+
+// Below a filter, explain shows what other plugins answer and which of it is left out.
+func TestExplainBelowAFilter(t *testing.T) {
+	backends, port := harness.Fleet(t, 2)
+	ips := harness.IPs(backends...)
+	dir := t.TempDir()
+	zone := filepath.Join(dir, "zone")
+	text := "$ORIGIN example.org.\n@ 300 IN SOA ns admin 1 2 3 4 5\n@ 300 IN NS ns\nns 300 IN A 192.0.2.53\n"
+	for _, ip := range ips {
+		text += "www 300 IN A " + ip + "\n"
+	}
+	if err := os.WriteFile(zone, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := harness.Start(t, fmt.Sprintf("example.org:0 {\nbind 127.0.0.1\nrrhealth {\ncontrol %s\n}\nrrhealth {\nwatch %s/32 %s/32\ncheck http://:%s/\n%s\n}\nfile %s\n}", filepath.Join(dir, "control.sock"), ips[0], ips[1], port, harness.Quick, zone))
+	backends[1].Stop()
+	s.Settled("www.example.org.", dns.TypeA, ips[0])
+	o := operate(t, filepath.Join(dir, "control.sock"))
+	var e explanation
+	o.get("/api/v1/explain", url.Values{"name": {"www.example.org"}}, &e)
+	if len(e.Members) != 2 || !slices.Equal(e.Answer, ips[:1]) {
+		t.Fatalf("%+v", e)
+	}
+	for _, m := range e.Members {
+		if up := m.Address == ips[0]; m.Answered != up || (m.Rule == "up") != up || !up && !strings.Contains(m.Text, "connection refused") {
+			t.Errorf("%+v", m)
+		}
+	}
+	o.must(drain(ips[1]))
+	o.get("/api/v1/explain", url.Values{"name": {"www.example.org"}}, &e)
+	for _, m := range e.Members {
+		if m.Address == ips[1] && (m.Rule != "override" || !strings.Contains(m.Text, "drain")) {
+			t.Errorf("%+v after a drain", m)
+		}
+	}
+}

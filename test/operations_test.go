@@ -57,12 +57,13 @@ type (
 	explanation struct {
 		Order   bool     `json:"order"`
 		Answer  []string `json:"answer"`
-		Members []struct {
-			Address  string `json:"address"`
-			Answered bool   `json:"answered"`
-			Rule     string `json:"rule"`
-			Text     string `json:"text"`
-		} `json:"members"`
+		Members []member `json:"members"`
+	}
+	member struct {
+		Address  string `json:"address"`
+		Answered bool   `json:"answered"`
+		Rule     string `json:"rule"`
+		Text     string `json:"text"`
 	}
 )
 
