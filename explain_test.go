@@ -332,6 +332,33 @@ func TestToExplainCountsNothing(t *testing.T) {
 	}
 }
 
+// A server block among several with the same zone is explained, with a note.
+func TestExplainNamesOtherServerBlocks(t *testing.T) {
+	a := newAsker(t)
+	h, err := a.run("rrhealth www.example.org {\nbackend 192.0.2.1\n}")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if e, _, _ := a.explain("www.example.org", "A", ""); len(e.Notes) > 0 {
+		t.Errorf("notes %q of the only server block", e.Notes)
+	}
+	a.handlers = nil // both go on
+	view, err := a.run("rrhealth www.example.org {\nbackend 192.0.2.2\n}")
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.stop(view)
+	view.block.Identity, view.block.View = "a view", "inside"
+	if err := a.start(view); err != nil {
+		t.Fatal(err)
+	}
+	a.handlers = []*RRHealth{h, view}
+	e, _, _ := a.explain("www.example.org", "A", "")
+	if want := []string{"1 more server blocks have this zone: the view, the address or the port that a client uses decides"}; !slices.Equal(e.Notes, want) || e.View != "inside" {
+		t.Errorf("view %q, notes %q, want %q", e.View, e.Notes, want)
+	}
+}
+
 // Names without a pool are explained as far as the server block has them.
 func TestExplainOtherNames(t *testing.T) {
 	a := newAsker(t)

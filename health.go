@@ -139,7 +139,7 @@ func (l *lifecycle) checkLabels() map[string]bool {
 func (l *lifecycle) explain(r *dns.Msg, client netip.Addr) (operations.Answer, error) {
 	name := r.Question[0].Name
 	var best *RRHealth
-	rank := -1
+	rank, equal := -1, make(map[string]bool) // server blocks of that rank: views, and other ports
 	for _, h := range *l.serving.Load() {
 		zone := plugin.Zones(h.zones).Matches(name)
 		if zone == "" {
@@ -149,6 +149,12 @@ func (l *lifecycle) explain(r *dns.Msg, client netip.Addr) (operations.Answer, e
 		if h.match(r) != nil || h.filterFor(r) != nil {
 			of++
 		}
+		if of > rank {
+			clear(equal)
+		}
+		if of >= rank {
+			equal[h.block.Identity] = true
+		}
 		if of > rank || of == rank && h.block.Identity < best.block.Identity {
 			best, rank = h, of
 		}
@@ -156,7 +162,7 @@ func (l *lifecycle) explain(r *dns.Msg, client netip.Addr) (operations.Answer, e
 	if best == nil {
 		return operations.Answer{}, fmt.Errorf("%s: in no zone of a server block with rrhealth", name)
 	}
-	a := operations.Answer{Block: best.block, Pool: best.match(r)}
+	a := operations.Answer{Block: best.block, Others: len(equal) - 1, Pool: best.match(r)}
 	a.Reply, a.Below = best.answerFor(r, client)
 	if f := best.filterFor(r); f != nil && a.Pool == nil {
 		a.Filter = f.Watchlist

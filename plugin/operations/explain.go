@@ -37,6 +37,9 @@ func (o *Operations) explainAt(name, qtype, client string, at time.Time) (api.Ex
 	if client != "" {
 		e.Client = addr.String()
 	}
+	if a.Others > 0 {
+		e.Notes = append(e.Notes, fmt.Sprintf("%d more server blocks have this zone: the view, the address or the port that a client uses decides", a.Others))
+	}
 	switch {
 	case a.Pool != nil && at.IsZero():
 		o.explainPool(&e, a)

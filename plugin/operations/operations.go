@@ -37,6 +37,7 @@ type Log interface {
 // concerned.
 type Answer struct {
 	Block  *live.Block
+	Others int             // other server blocks that may have answered: those of other views, or at other ports
 	Pool   *live.Pool      // nil for none
 	Filter *live.Watchlist // nil for none
 	Reply  *dns.Msg        // nil if the query gets no reply
