@@ -64,7 +64,7 @@ func (n *network) zones() string {
 		}
 		base, key := harness.NewKeyFor(n.t, zone)
 		keys[zone] = key
-		blocks += fmt.Sprintf("%s:53 {\nbind %s\nerrors\n%sdnssec {\nkey file %s\n}\n%s\n}\n", zone, addr, stanza+check, base, below)
+		blocks += fmt.Sprintf("%s:53 {\nbind %s\nerrors\nonebyone\n%sdnssec {\nkey file %s\n}\n%s\n}\n", zone, addr, stanza+check, base, below)
 	}
 	child := n.write("db.child", "@ 300 IN SOA ns hostmaster 1 7200 1800 86400 60\n@ 300 IN NS ns\nns 300 IN A "+unsigned+"\n@ 300 IN TXT \"below\"\n")
 	return blocks + fmt.Sprintf("child.deep.filter.:53 child.deep.serve.:53 {\nbind %s\nerrors\nfile %s\n}\n", unsigned, child) + n.signedRoot(signedZones, keys)

@@ -103,7 +103,7 @@ func TestThinnedSetsValidateBehindDnssec(t *testing.T) {
 	file, ask := f.zone(t, names)
 	ask = validatable(ask)
 	base, key := harness.NewKey(t)
-	below := fmt.Sprintf("dnssec {\nkey file %s\n}\nfile %s example.org", base, file)
+	below := fmt.Sprintf("onebyone\ndnssec {\nkey file %s\n}\nfile %s example.org", base, file)
 	plain := harness.Start(t, harness.Corefile(below))
 	want := survey(t, harness.Unbound(t, plain.Addr, key), ask, nil)
 	s := harness.Start(t, harness.Corefile(f.stanza("")+below))
@@ -187,7 +187,7 @@ func TestAServedPoolIsSignedByTheDnssecPlugin(t *testing.T) {
 	for name, below := range map[string]string{"with a zone below": "file " + zone + " example.org", "with nothing below": ""} {
 		t.Run(name, func(t *testing.T) {
 			f := newFarm(t, 3)
-			s := harness.Start(t, harness.Corefile(fmt.Sprintf("rrhealth www.example.org *.pool.example.org {\nbackend %s\ncheck tcp://:%s\n%s}\ndnssec {\nkey file %s\n}\n%s",
+			s := harness.Start(t, harness.Corefile(fmt.Sprintf("rrhealth www.example.org *.pool.example.org {\nbackend %s\ncheck tcp://:%s\n%s}\nonebyone\ndnssec {\nkey file %s\n}\n%s",
 				strings.Join(f.all, " "), f.port, harness.Quick, base, below)))
 			resolver := harness.Unbound(t, s.Addr, key)
 			check := func(when string) {
@@ -222,7 +222,7 @@ func TestADenialAndAFallbackValidate(t *testing.T) {
 		t.Run(allDown, func(t *testing.T) {
 			f := newFarm(t, 2)
 			zone := harness.Zone(t, fmt.Sprintf("@ IN SOA ns hostmaster 1 7200 1800 86400 60\n@ IN NS ns\nns IN A 192.0.2.53\nwww IN A %s\nwww IN A %s\nalias IN CNAME www", f.all[0], f.all[1]))
-			s := harness.Start(t, harness.Corefile(f.stanza("all_down "+allDown)+fmt.Sprintf("cache\ndnssec {\nkey file %s\n}\nfile %s example.org", base, zone)))
+			s := harness.Start(t, harness.Corefile(f.stanza("all_down "+allDown)+fmt.Sprintf("onebyone\ncache\ndnssec {\nkey file %s\n}\nfile %s example.org", base, zone)))
 			resolver := harness.Unbound(t, s.Addr, key)
 			f.stop(f.all...)
 			f.settled()
@@ -249,7 +249,7 @@ func TestHintsOfAServedNameAreSignedAgain(t *testing.T) {
 	base, key := harness.NewKey(t)
 	f := newFarm(t, 2)
 	zone := harness.Zone(t, harness.SOA+"www IN HTTPS 1 . ipv4hint="+strings.Join(f.all, ","))
-	s := harness.Start(t, harness.Corefile(fmt.Sprintf("rrhealth www.example.org {\nbackend %s\ncheck tcp://:%s\n%s}\ndnssec {\nkey file %s\n}\nfile %s example.org",
+	s := harness.Start(t, harness.Corefile(fmt.Sprintf("rrhealth www.example.org {\nbackend %s\ncheck tcp://:%s\n%s}\nonebyone\ndnssec {\nkey file %s\n}\nfile %s example.org",
 		strings.Join(f.all, " "), f.port, harness.Quick, base, zone)))
 	f.stop(f.all[0])
 	s.Settled("www.example.org.", dns.TypeA, f.all[1])

@@ -19,7 +19,7 @@ func TestAPoolsNameIsSignedEverywhere(t *testing.T) {
 	for _, cache := range []string{"", "cache\n"} {
 		t.Run(cache, func(t *testing.T) {
 			f := newFarm(t, 3)
-			s := harness.Start(t, harness.Corefile(f.pool("www.example.org www.new.example.org only.sub.example.org", "")+cache+fmt.Sprintf("dnssec {\nkey file %s\n}\nfile %s example.org", base, zone)))
+			s := harness.Start(t, harness.Corefile(f.pool("www.example.org www.new.example.org only.sub.example.org", "")+cache+fmt.Sprintf("onebyone\ndnssec {\nkey file %s\n}\nfile %s example.org", base, zone)))
 			f.stop(f.all[0])
 			up := f.all[1:]
 			s.Settled("www.example.org.", dns.TypeA, up...)

@@ -18,9 +18,9 @@ func init() {
 }
 
 // The plugin onebyone, which stands before rrhealth, lets one query at a time
-// into a server block. Tests of zones that were signed before they were loaded
-// use it: file appends signatures to the zone's own array of records, which is a
-// race between any two queries, with rrhealth or without (see
+// into a server block. Tests of signed zones in a file use it: file appends
+// signatures to the zone's own array of records, and so does dnssec above it, which
+// is a race between any two queries, with rrhealth or without (see
 // docs/upstream/file-append-race.md). An answer is written before the call
 // returns. Lookups on behalf of a query, for the target of an alias or the
 // other family, are part of it.
