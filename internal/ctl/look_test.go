@@ -23,13 +23,13 @@ func TestTables(t *testing.T) {
 		{"status", func(f *fake) { f.status.AllDown, f.status.Short = 1, 2 }, []string{"state all_down\n", "pools 2: 1 all down, 2 short of min_up\n"}},
 		{"status", func(f *fake) { f.status.Short = 1 }, []string{"state short\n"}},
 		{"status", func(f *fake) { f.status.Backends.Down = 0 }, []string{"state ok\n"}},
-		{"status", func(f *fake) { f.status.StateDir = "" }, []string{"kept in no state DIRECTORY in the Corefile"}},
+		{"status", func(f *fake) { f.status.StateDir = "" }, []string{"kept in no state directory"}},
 		{"status", func(f *fake) { f.status.Problems = []string{"disk full"} }, []string{"problem disk full\n"}},
 		{"status", func(f *fake) {
 			f.status.Backends = api.Counts{All: 6, Up: 1, Down: 1, Unknown: 1, HeldDown: 1, Drained: 2}
 		},
 			[]string{"backends 6: 1 up, 1 down, 1 unknown, 1 held down, 2 drained\n"}},
-		{"status", func(f *fake) { f.status.Started, f.status.StateSaved = api.Time{}, api.Time{} }, []string{"started - (- ago)\n", "saved - ago\n"}},
+		{"status", func(f *fake) { f.status.Started, f.status.StateSaved = api.Time{}, api.Time{} }, []string{"started - (- ago)\n", "not saved yet\n"}},
 		{"pools", func(f *fake) { f.pools[1].DryRun, f.pools[1].View = true, "eu" }, []string{"weighted, dry_run dns://:53 view eu\n"}},
 		{"pools", func(f *fake) { f.pools[0].More = 98 }, []string{"www.example.org. +99 degraded"}},
 		{"show www.example.org", func(f *fake) { f.pools[0].More = 98 }, []string{"pool www.example.org. shop.example.org. and 98 more\n"}},

@@ -71,8 +71,8 @@ func site() *fake {
 			Name: "www.example.org.", At: before(0), Server: "dns://:53", Pool: "www.example.org.", Outcome: "served", Rcode: "NOERROR", TTL: 5,
 			Order: true, Answer: []string{"192.0.2.1"}, Notes: []string{},
 			Members: []api.Reason{
-				{Address: "192.0.2.1", Answered: true, Rule: "up", Text: "its check passes"},
-				{Address: "192.0.2.2", Rule: "down", Text: "down for 4m: " + refused},
+				{Address: "192.0.2.1", Answered: true, Rule: "up", Text: "up"},
+				{Address: "192.0.2.2", Rule: "down", Text: "down: " + refused},
 				{Address: "2001:db8::1", Rule: "family", Text: "AAAA queries get it"},
 			},
 		},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -68,13 +69,24 @@ func (a *app) drawStatus(t *table, s *api.Status) {
 	t.row("filters", fmt.Sprintf("%d, watching %s", s.Filters, counts(s.Watched)))
 	t.row("overrides", s.Overrides)
 	if s.StateDir == "" {
-		t.row("kept in", "no state DIRECTORY in the Corefile: overrides end with the process")
+		t.row("kept in", "no state directory: overrides end with the process")
 	} else {
-		t.row("kept in", fmt.Sprintf("%s, saved %s ago", s.StateDir, ago(s.StateSaved)))
+		t.row("kept in", s.StateDir+", "+saved(s.StateSaved))
 	}
 	for _, problem := range s.Problems {
 		t.row("problem", painted{problem, red})
 	}
+}
+
+// saved returns when the state was saved.
+func saved(at api.Time) string {
+	switch {
+	case at.IsZero():
+		return "not saved yet"
+	case time.Since(at.Time) < time.Second:
+		return "saved 0s ago"
+	}
+	return "saved " + ago(at) + " ago"
 }
 
 // counts returns c in words, without the states that no backend is in.

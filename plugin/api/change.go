@@ -16,14 +16,14 @@ type Override struct {
 	Reason   string `json:"reason"`
 	Since    Time   `json:"since"`
 	Until    Time   `json:"until"`    // the empty string: for ever
-	Orphaned bool   `json:"orphaned"` // no pool or filter has the address now
+	Orphaned bool   `json:"orphaned"` // the pool, or any if Pool is empty, does not have the address now
 }
 
 // A Change sets or removes overrides.
 //
 // Its selectors are of three kinds: addresses (ADDRESS, a pattern such as
-// 192.0.2.* with the wildcards of path.Match, a network such as 192.0.2.0/24),
-// tier=N, and location=PLACE (location=EU also selects EU/DE). A backend is
+// 192.0.2.* with at least one * or ? and the other wildcards of path.Match, a
+// network such as 192.0.2.0/24), tier=N, and location=PLACE (location=EU also selects EU/DE). A backend is
 // selected if it meets one selector of each kind that is given: several addresses
 // mean any of them, and tier=2 beside them means those of tier 2 only. Parse them
 // with ParseSelectors. With Set auto, an ADDRESS also selects an orphaned override.

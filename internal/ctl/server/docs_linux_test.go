@@ -33,6 +33,7 @@ var unlike = []struct {
 	{regexp.MustCompile(`kept in +\S+`), "kept in DIRECTORY"},
 	{regexp.MustCompile(`the server at \S+`), "the server at SOCKET"},
 	{regexp.MustCompile(`(?:DURATION|-) ago`), "DURATION ago"},
+	{regexp.MustCompile(`not saved yet`), "saved DURATION ago"},
 	{regexp.MustCompile(`(?m)^(www.* up) (?:DURATION|-) up yes -`), "$1 FOR up yes -"},
 	{regexp.MustCompile(`(?m)^(\S+ tcp://:443 up) .*`), "$1 COUNTS"},
 	{regexp.MustCompile(`TTL [1-9]\d*`), "TTL N"},
