@@ -103,6 +103,9 @@ func (l *lifecycle) stopLocked(h *RRHealth) {
 		l.operations.Stop(p)
 	}
 	l.live.Stop(h.block)
+	if len(l.handlers) == 0 {
+		l.operations.End()
+	}
 	l.observer.durations.keep(l.checkLabels())
 }
 
@@ -121,17 +124,6 @@ func (l *lifecycle) cancelInspections(i *instance) {
 			h.inspection.Cancel()
 		}
 	}
-}
-
-// checkLabels returns the labels of all checks in use. l.mu is held.
-func (l *lifecycle) checkLabels() map[string]bool {
-	labels := make(map[string]bool)
-	for h := range l.handlers {
-		for c := range h.block.Checks() {
-			labels[c.Probe.Label] = true
-		}
-	}
-	return labels
 }
 
 // explain implements operations.Explain: it asks the handler that has the most

@@ -234,3 +234,14 @@ func (d *durations) keep(used map[string]bool) {
 		probeDuration.DeleteLabelValues(otherChecks)
 	}
 }
+
+// checkLabels returns the labels of all checks in use. l.mu is held.
+func (l *lifecycle) checkLabels() map[string]bool {
+	labels := make(map[string]bool)
+	for h := range l.handlers {
+		for c := range h.block.Checks() {
+			labels[c.Probe.Label] = true
+		}
+	}
+	return labels
+}

@@ -200,3 +200,26 @@ func TestExplainBelowAFilter(t *testing.T) {
 		}
 	}
 }
+
+// While the servers end (lameduck) a drained backend stays out, and what operators
+// have set is no business of the next server in the same process.
+func TestADrainHoldsWhileTheServerEndsAndNoLonger(t *testing.T) {
+	backends, port := harness.Fleet(t, 2)
+	ips := harness.IPs(backends...)
+	dir := t.TempDir()
+	pool := fmt.Sprintf("backend %s\ncheck http://:%s/", strings.Join(ips, " "), port)
+	s := harness.Start(t, operated(dir, pool))
+	s.Settled("www.example.org.", dns.TypeA, ips...)
+	operate(t, filepath.Join(dir, "control.sock")).must(drain(ips[1]))
+	s.LameDuck()
+	if got := harness.Addrs(s.Ask("www.example.org.", dns.TypeA)); !slices.Equal(got, ips[:1]) {
+		t.Errorf("answer %v while the server ends, want %s alone", got, ips[0])
+	}
+	s.Stop()
+	logged := harness.CaptureLog(t)
+	s = harness.Start(t, harness.Corefile("rrhealth www.example.org {\n"+pool+"\n"+harness.Quick+"\n}"))
+	s.Settled("www.example.org.", dns.TypeA, ips...)
+	if text := logged(); strings.Contains(text, "override") {
+		t.Errorf("the next server has logged %q", text)
+	}
+}

@@ -195,6 +195,20 @@ func (o *Operations) Stop(p *config.Process) {
 	o.closeState(p.State)
 }
 
+// End forgets the overrides, which are saved if there is a state directory. It is
+// called when the last server block has stopped: what it goes on answering while the
+// servers end does not change any more.
+func (o *Operations) End() {
+	o.changing.Lock()
+	defer o.changing.Unlock()
+	if o.timer != nil {
+		o.timer.Stop()
+		o.timer = nil
+	}
+	o.set.Store(override.NewSet(nil))
+	o.registry.Override(o.overrides())
+}
+
 // Reconcile drops the overrides of backends that the Corefile configures otherwise
 // than when they were set, and all of them if it has no process stanza. It is called
 // when an instance has started.
