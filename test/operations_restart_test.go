@@ -179,6 +179,7 @@ func TestExplainBelowAFilter(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := harness.Start(t, fmt.Sprintf("example.org:0 {\nbind 127.0.0.1\nrrhealth {\ncontrol %s\n}\nrrhealth {\nwatch %s/32 %s/32\ncheck http://:%s/\n%s\n}\nfile %s\n}", filepath.Join(dir, "control.sock"), ips[0], ips[1], port, harness.Quick, zone))
+	s.AwaitReady()
 	backends[1].Stop()
 	s.Settled("www.example.org.", dns.TypeA, ips[0])
 	o := operate(t, filepath.Join(dir, "control.sock"))
@@ -188,7 +189,7 @@ func TestExplainBelowAFilter(t *testing.T) {
 		t.Fatalf("%+v", e)
 	}
 	for _, m := range e.Members {
-		if up := m.Address == ips[0]; m.Answered != up || (m.Rule == "up") != up || !up && !strings.Contains(m.Text, "connection refused") {
+		if up := m.Address == ips[0]; m.Answered != up || (m.Rule == "up") != up || !up && !strings.HasPrefix(m.Text, "down: http "+ips[1]) {
 			t.Errorf("%+v", m)
 		}
 	}
