@@ -40,6 +40,7 @@ func TestTheStateOfAllServerBlocksSurvivesARestart(t *testing.T) {
 			corefile := blocks(dir, fmt.Sprintf("backend %s\npolicy rotate\ncheck http://:%s/", strings.Join(ips, " "), port), n)
 			names := []string{"www.a.example.org.", "www.b.example.org.", "www.c.example.org."}
 			s := harness.Start(t, corefile)
+			s.AwaitReady()
 			backends[3].Stop()
 			o := operate(t, filepath.Join(dir, "control.sock"))
 			for _, name := range names {
@@ -92,7 +93,7 @@ func TestVerdictsAreSavedWhenTheyChange(t *testing.T) {
 	ips := harness.IPs(backends...)
 	dir := t.TempDir()
 	s := harness.Start(t, operated(dir, fmt.Sprintf("backend %s\ncheck http://:%s/", strings.Join(ips, " "), port)))
-	s.Settled("www.example.org.", dns.TypeA, ips...)
+	s.AwaitReady()
 	backends[1].Stop()
 	harness.Eventually(t, "the file says that a backend is down", func() bool {
 		text, err := os.ReadFile(filepath.Join(dir, "rrhealth.json"))
@@ -130,7 +131,7 @@ func TestHoldDownSurvivesARestart(t *testing.T) {
 	dir := t.TempDir()
 	corefile := operated(dir, fmt.Sprintf("backend %s\ncheck http://:%s/\nhold_down 5m", strings.Join(ips, " "), port))
 	s := harness.Start(t, corefile)
-	s.Settled("www.example.org.", dns.TypeA, ips...)
+	s.AwaitReady() // they are up, and not only answered like those that are
 	for range 2 {
 		backends[1].Stop()
 		s.Settled("www.example.org.", dns.TypeA, ips[0])

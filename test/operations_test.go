@@ -262,6 +262,7 @@ func TestABackendThatWasDownStaysOutAfterARestart(t *testing.T) {
 	// first answer is asked for at once.
 	corefile := operated(dir, fmt.Sprintf("backend %s\ncheck http://:%s/", strings.Join(ips, " "), port))
 	s := harness.Start(t, corefile)
+	s.AwaitReady()
 	backends[1].Stop()
 	s.Settled("www.example.org.", dns.TypeA, ips[0])
 	s.Stop()
@@ -295,6 +296,7 @@ func TestExplainSaysTheNextAnswer(t *testing.T) {
 	ips := harness.IPs(backends...)
 	dir := t.TempDir()
 	s := harness.Start(t, operated(dir, fmt.Sprintf("backend %s\ncheck http://:%s/", strings.Join(ips, " "), port)))
+	s.AwaitReady()
 	backends[2].Stop()
 	s.Settled("www.example.org.", dns.TypeA, ips[:2]...)
 	o := operate(t, filepath.Join(dir, "control.sock"))
@@ -321,7 +323,7 @@ func TestVerdictsAreSavedWithoutAnOrderToStop(t *testing.T) {
 	ips := harness.IPs(backends...)
 	dir := t.TempDir()
 	s := harness.Start(t, operated(dir, fmt.Sprintf("backend %s\ncheck http://:%s/", strings.Join(ips, " "), port)))
-	s.Settled("www.example.org.", dns.TypeA, ips...)
+	s.AwaitReady()
 	backends[1].Stop()
 	s.Settled("www.example.org.", dns.TypeA, ips[0])
 	harness.Eventually(t, "the state file has "+ips[1]+" as down", func() bool {
