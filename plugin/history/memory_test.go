@@ -65,7 +65,7 @@ func TestALogOfABackendThatFlapsIsBounded(t *testing.T) {
 		}
 		return l
 	}
-	bytes, read := heldBy(8, flapping), heldBy(8, func(i int) *Log { return reread(t, flapping(i)) })
+	bytes, read := heldBy(40, flapping), heldBy(40, func(i int) *Log { return reread(t, flapping(i)) })
 	t.Logf("%.0f bytes, %.0f when it is read from a file", bytes, read)
 	if max(bytes, read) > maxBytes {
 		t.Errorf("a log of a flapping backend takes %.0f bytes, and %.0f when it is read from a file, want at most %d", bytes, read, maxBytes)

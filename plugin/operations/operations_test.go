@@ -171,9 +171,11 @@ func TestADirectoryOfAReloadAddsToWhatIsInForce(t *testing.T) {
 	}
 	d.must(set("down", "192.0.2.2"))
 	d.must(set("drain", "192.0.2.4"))
-	if err := d.Start(process(dir)); err != nil {
+	with := process(dir)
+	if err := d.Start(with); err != nil {
 		t.Fatal(err)
 	}
+	defer d.Stop(with) // it saves until then
 	d.Stop(without)
 	if got, want := d.shown(), []string{"192.0.2.1 drain", "192.0.2.2 down", "192.0.2.4 drain"}; !slices.Equal(got, want) {
 		t.Errorf("overrides %q, want %q", got, want)
