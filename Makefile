@@ -4,6 +4,7 @@ FUZZTIME ?= 60s
 BENCH ?= .
 STARVE ?= 60s
 ROUNDS ?= 1
+E2E ?= 3
 
 .PHONY: help
 help: ## list the targets
@@ -26,8 +27,8 @@ test: ## run all tests, in any order, with the race detector
 	go test -race -shuffle=on -timeout 15m ./...
 
 .PHONY: e2e
-e2e: ## run the end-to-end tests three times, in any order, with the race detector
-	go test -race -shuffle=on -count=3 -timeout 20m ./test ./cmd/coredns
+e2e: ## run the end-to-end tests E2E times (3), in any order, with the race detector
+	go test -race -shuffle=on -count=$(E2E) -timeout 20m ./test ./cmd/coredns
 
 .PHONY: compat
 compat: ## build with the older versions of CoreDNS that docs/install.md names, and test
