@@ -95,9 +95,10 @@ func TestVerdictsAreSavedWhenTheyChange(t *testing.T) {
 	s := harness.Start(t, operated(dir, fmt.Sprintf("backend %s\ncheck http://:%s/", strings.Join(ips, " "), port)))
 	s.AwaitReady()
 	backends[1].Stop()
-	harness.Eventually(t, "the file says that a backend is down", func() bool {
+	s.Settled("www.example.org.", dns.TypeA, ips[0])
+	harness.Eventually(t, "the state file has "+ips[1]+" as down", func() bool {
 		text, err := os.ReadFile(filepath.Join(dir, "rrhealth.json"))
-		return err == nil && strings.Contains(string(text), `"down":true`)
+		return err == nil && strings.Contains(string(text), `"address":"`+ips[1]+`","down":true`)
 	})
 }
 

@@ -316,18 +316,3 @@ func TestExplainSaysTheNextAnswer(t *testing.T) {
 		}
 	}
 }
-
-// A verdict is saved soon after it has changed: no order to stop is needed.
-func TestVerdictsAreSavedWithoutAnOrderToStop(t *testing.T) {
-	backends, port := harness.Fleet(t, 2)
-	ips := harness.IPs(backends...)
-	dir := t.TempDir()
-	s := harness.Start(t, operated(dir, fmt.Sprintf("backend %s\ncheck http://:%s/", strings.Join(ips, " "), port)))
-	s.AwaitReady()
-	backends[1].Stop()
-	s.Settled("www.example.org.", dns.TypeA, ips[0])
-	harness.Eventually(t, "the state file has "+ips[1]+" as down", func() bool {
-		text, err := os.ReadFile(filepath.Join(dir, "rrhealth.json"))
-		return err == nil && strings.Contains(string(text), `"address":"`+ips[1]+`","down":true`)
-	})
-}
